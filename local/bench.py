@@ -1,0 +1,27 @@
+"""`dev.py bench`: the benchmarks, on servers set up as in production."""
+
+from local import commands, venv
+from local.console import say
+from local.paths import Data
+from local.run import stopping_on_signals
+from local.servers import Servers
+
+
+def bench(data: Data, arguments: list[str]) -> int:
+    code = 1
+    with stopping_on_signals():
+        # Every commit reaches the disk before it is acknowledged: anything else measures a promise.
+        servers = Servers(data, venv.ensure("test"), durable=True)
+        with servers.in_use():
+            for line in servers.versions():
+                say(f"  {line}")
+            commands.manage(servers, "migrate", "--noinput")
+            environment = servers.environment()
+            if "postgres" in servers.own:
+                environment |= {
+                    "PGBENCH": f"{servers.state()['postgres']['bin']}/pgbench",
+                    "DATABASE_SUPERUSER_URL": servers.database_url("postgres"),
+                }
+            command = [str(servers.venv.python), "-m", "benchmarks.run", *arguments]
+            code = commands.in_terminal(command, environment)
+    return code
