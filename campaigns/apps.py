@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class CampaignsConfig(AppConfig):
+    name = "campaigns"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
+        from programme import sections  # noqa: PLC0415
+
+        sections.register(EARNING)

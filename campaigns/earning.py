@@ -1,0 +1,105 @@
+"""
+From a purchase to points: pure arithmetic on a compiled set of rules, with its reasons.
+
+Each line is judged by the first rule, in order of position, that takes its category; what the rules
+give is added up exactly and rounded once per document or once per line, as the policy says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from campaigns.models import EarningRule
+from programme.policies import Rounding
+
+# A purchase without lines is one line that belongs to no category.
+NO_CATEGORY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    number: str
+    category: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    code: str
+    categories: frozenset[str]
+    points: Decimal
+    per_amount: Decimal
+
+    def takes(self, category: str) -> bool:
+        return not self.categories or category in self.categories
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    points: int
+    explanation: dict[str, Any]
+
+
+@lru_cache(maxsize=64)
+def compiled_rules(version_id: int) -> tuple[Rule, ...]:
+    """The rules of a published version. They never change, so they are read once per process."""
+    return tuple(
+        Rule(rule.code, frozenset(rule.categories), rule.points, rule.per_amount)
+        for rule in EarningRule.objects.filter(version_id=version_id).order_by("position")
+    )
+
+
+def judge(
+    *, rules: Sequence[Rule], rounding: Rounding, lines: Sequence[Line], version: int
+) -> Judgement:
+    """Return what lines are worth, and why: which rule took each line, which did not and why."""
+    total = Decimal(0)
+    whole = 0
+    explained = []
+    fired = set()
+    for line in lines:
+        rule = next((rule for rule in rules if rule.takes(line.category)), None)
+        exact = line.amount * rule.points / rule.per_amount if rule else Decimal(0)
+        total += exact
+        whole += rounding.whole(exact)
+        if rule:
+            fired.add(rule.code)
+        explained.append(
+            {
+                "line": line.number,
+                "category": line.category,
+                "amount": str(line.amount),
+                "rule": rule.code if rule else None,
+                "points": _text(rule.points) if rule else None,
+                "per_amount": _text(rule.per_amount) if rule else None,
+                "exact": _text(exact),
+            }
+        )
+    points = whole if rounding.per == "line" else rounding.whole(total)
+    explanation = {
+        "version": version,
+        "lines": explained,
+        "exact": _text(total),
+        "rounding": {"mode": rounding.mode, "per": rounding.per},
+        "points": points,
+        "not_applied": [
+            {"rule": rule.code, "reason": _reason(rule, lines)}
+            for rule in rules
+            if rule.code not in fired
+        ],
+    }
+    return Judgement(points, explanation)
+
+
+def _reason(rule: Rule, lines: Sequence[Line]) -> str:
+    if any(rule.takes(line.category) for line in lines):
+        return "an_earlier_rule_took_the_line"
+    return "no_line_of_its_categories"
+
+
+def _text(number: Decimal) -> str:
+    """At most six decimals, no zeros behind: for reading, not for reckoning."""
+    text = f"{number:.6f}".rstrip("0").rstrip(".")
+    return text or "0"

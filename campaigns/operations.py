@@ -1,0 +1,325 @@
+"""How a member is rewarded: purchases and their returns become points."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+
+from campaigns import earning
+from campaigns.earning import Judgement, Line
+from common.errors import DomainError, Invalid, NotFound
+from members.queries import Identity
+from points import operations as points
+from points import queries as points_queries
+from points.models import Activity, ActivityKind
+from programme import queries as programme
+from programme.queries import Rulebook
+
+# Tills' clocks run ahead by a little; by more, something is wrong.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+AMOUNT_MAX = Decimal("999999999999.99")
+LINES_MAX = 500
+REFERENCE_MAX = 64
+
+
+class DatedInFuture(Invalid):
+    code = "dated_in_future"
+    message = _("The date lies in the future.")
+
+
+class InvalidAmount(Invalid):
+    code = "invalid_amount"
+    message = _("An amount must not be negative, nor have more than two decimals.")
+
+
+class LinesDoNotAddUp(Invalid):
+    code = "lines_do_not_add_up"
+    message = _("The lines add up to %(lines)s, the purchase says %(amount)s.")
+
+
+class DuplicateLine(Invalid):
+    code = "duplicate_line"
+    message = _("The line “%(line)s” occurs twice.")
+
+
+class InvalidReference(Invalid):
+    code = "invalid_reference"
+    message = _("A reference has 1 to 64 printable characters and no blanks at its ends.")
+
+
+class UnknownPurchase(NotFound):
+    code = "unknown_purchase"
+    message = _("There is no such purchase.")
+
+
+class ReturnExceedsPurchase(DomainError):
+    code = "return_exceeds_purchase"
+    message = _("Only %(left)s of this purchase can still be returned.")
+
+
+class ReturnBeforePurchase(Invalid):
+    code = "return_before_purchase"
+    message = _("A return cannot be older than its purchase.")
+
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """A document as a till reports it. Without lines the amount counts as one line."""
+
+    member: Identity
+    reference: str
+    at: datetime
+    amount: Decimal
+    lines: Sequence[Line] = ()
+    source: points.Source
+    # False when the caller gave no time: then a repeat at another time is still the same.
+    at_was_given: bool = True
+
+    def fingerprint(self) -> bytes:
+        """A hash of what was asked, to tell a repeat from another use of the reference."""
+        content = [
+            self.member.id,
+            self.source.store_id,
+            self.at.timestamp() if self.at_was_given else None,
+            str(self.amount.quantize(Decimal("0.01"))),
+            _as_json(self.lines),
+        ]
+        return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
+
+
+def post_purchase(*, purchase: Purchase, now: datetime) -> points.PostedActivity:
+    """
+    Credit the points a purchase is worth by the rules of its day. Posting it twice credits once.
+
+    :raises points.ReferenceReused: if the document came in before with other content
+    :raises DatedInFuture: :raises InvalidAmount: :raises LinesDoNotAddUp: and the others above
+    """
+    return points.post_purchase(purchase=judged(purchase, now=now))
+
+
+def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
+    """Check a purchase and judge it by the rulebook of its day. Writes nothing."""
+    lines = _checked_lines(purchase, now=now)
+    rulebook = programme.rulebook_on(localdate(purchase.at))
+    judgement = _judge(rulebook, lines)
+    return points.JudgedPurchase(
+        member=purchase.member,
+        reference=purchase.reference,
+        at=purchase.at,
+        amount=purchase.amount,
+        lines=_as_json(purchase.lines),
+        fingerprint=purchase.fingerprint(),
+        points=judgement.points,
+        expires_on=rulebook.policies.validity.last_day(localdate(purchase.at)),
+        explanation=judgement.explanation,
+        source=points.Source(
+            issuer_id=purchase.source.issuer_id,
+            store_id=purchase.source.store_id,
+            client_id=purchase.source.client_id,
+            version_id=rulebook.id,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """
+    Goods or services given back. `amount` of the purchase, or of its lines where they are named.
+    """
+
+    purchase: Activity
+    member: Identity
+    reference: str
+    at: datetime
+    amount: Decimal
+    lines: Sequence[Line] = ()
+    source: points.Source
+
+
+@transaction.atomic
+def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
+    """
+    Judge what is left of a purchase by the rules of its own day and take back the difference.
+
+    An amount without lines is spread over the purchase's lines in proportion to what is left of
+    them. Posting a return twice takes back once.
+
+    :raises ReturnExceedsPurchase: if more comes back than was bought
+    :raises ReturnBeforePurchase: :raises points.ReferenceReused: :raises points.AlreadySpent: if so
+    """
+    purchase = returned.purchase
+    points.lock(returned.member.id)
+    fingerprint = _return_fingerprint(returned)
+    if first := points_queries.activity(
+        issuer_id=returned.source.issuer_id,
+        kind=ActivityKind.RETURN,
+        reference=returned.reference,
+    ):
+        if bytes(first.fingerprint) != fingerprint:
+            raise points.ReferenceReused(reference=returned.reference)
+        entry = points_queries.entry_of(first)
+        posting = points.Posting(entry.seq, entry.balance_after, replayed=True) if entry else None
+        return points.PostedActivity(first.pk, posting, replayed=True)
+
+    _check(reference=returned.reference, at=returned.at, now=now, amount=returned.amount)
+    if returned.at < purchase.occurred_at:
+        raise ReturnBeforePurchase
+    given_back = _returned_lines(returned)
+    rulebook = programme.rulebook_on(localdate(purchase.occurred_at))
+    left_before = _lines_left(purchase)
+    left = _subtract(left_before, given_back)
+    before = _judge(rulebook, left_before).points
+    judgement = _judge(rulebook, left)
+    return points.post_return(
+        returned=points.JudgedReturn(
+            member=returned.member,
+            purchase=purchase,
+            reference=returned.reference,
+            at=returned.at,
+            amount=returned.amount,
+            lines=_as_json(given_back),
+            fingerprint=fingerprint,
+            keep=judgement.points,
+            points=judgement.points - before,
+            explanation={**judgement.explanation, "purchase": purchase.reference},
+            after_spending=rulebook.policies.return_after_spending,
+            source=points.Source(
+                issuer_id=returned.source.issuer_id,
+                store_id=returned.source.store_id,
+                client_id=returned.source.client_id,
+                version_id=rulebook.id,
+            ),
+        )
+    )
+
+
+def find_purchase(*, issuer_id: int, reference: str) -> Activity:
+    """:raises UnknownPurchase: if the issuer has posted none under this reference"""
+    purchase = points_queries.activity(
+        issuer_id=issuer_id, kind=ActivityKind.PURCHASE, reference=reference
+    )
+    if purchase is None:
+        raise UnknownPurchase
+    return purchase
+
+
+def _judge(rulebook: Rulebook, lines: Sequence[Line]) -> Judgement:
+    return earning.judge(
+        rules=earning.compiled_rules(rulebook.id),
+        rounding=rulebook.policies.rounding,
+        lines=lines,
+        version=rulebook.number,
+    )
+
+
+def _checked_lines(purchase: Purchase, *, now: datetime) -> Sequence[Line]:
+    _check(reference=purchase.reference, at=purchase.at, now=now, amount=purchase.amount)
+    if not purchase.lines:
+        return (Line("", earning.NO_CATEGORY, purchase.amount),)
+    _check_lines(purchase.lines, amount=purchase.amount)
+    return purchase.lines
+
+
+def _check(*, reference: str, at: datetime, now: datetime, amount: Decimal) -> None:
+    if not reference.isprintable() or not 0 < len(reference.strip()) == len(reference) <= REFERENCE_MAX:
+        raise InvalidReference
+    if at > now + CLOCK_TOLERANCE:
+        raise DatedInFuture
+    _check_amount(amount)
+
+
+def _check_amount(amount: Decimal) -> None:
+    if not amount.is_finite() or not 0 <= amount <= AMOUNT_MAX:
+        raise InvalidAmount
+    if amount != amount.quantize(Decimal("0.01")):
+        raise InvalidAmount
+
+
+def _check_lines(lines: Sequence[Line], *, amount: Decimal) -> None:
+    seen = set()
+    for line in lines:
+        _check_amount(line.amount)
+        if line.number in seen:
+            raise DuplicateLine(line=line.number)
+        seen.add(line.number)
+    total = sum((line.amount for line in lines), Decimal(0))
+    if total != amount:
+        raise LinesDoNotAddUp(lines=total, amount=amount)
+
+
+# --- Returns -----------------------------------------------------------------------------------------
+
+
+def _return_fingerprint(returned: Return) -> bytes:
+    content = [
+        returned.purchase.pk,
+        str(returned.amount.quantize(Decimal("0.01"))),
+        _as_json(returned.lines),
+    ]
+    return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
+
+
+def _lines_left(purchase: Activity) -> list[Line]:
+    """The purchase's lines less what earlier returns gave back of each."""
+    lines = _from_json(purchase.lines) or [Line("", earning.NO_CATEGORY, purchase.amount)]
+    for earlier in purchase.returns.all():
+        lines = _subtract(lines, _from_json(earlier.lines))
+    return lines
+
+
+def _returned_lines(returned: Return) -> list[Line]:
+    """Name the lines of a return: as given, or the amount spread over what is left of each."""
+    left = _lines_left(returned.purchase)
+    total = sum((line.amount for line in left), Decimal(0))
+    if returned.amount > total:
+        raise ReturnExceedsPurchase(left=total)
+    if returned.lines:
+        _check_lines(returned.lines, amount=returned.amount)
+        by_number = {line.number: line for line in left}
+        for line in returned.lines:
+            of = by_number.get(line.number)
+            if of is None or line.amount > of.amount:
+                raise ReturnExceedsPurchase(left=of.amount if of else Decimal("0.00"))
+        return [Line(line.number, by_number[line.number].category, line.amount) for line in returned.lines]
+    return _spread(returned.amount, left)
+
+
+def _spread(amount: Decimal, lines: Sequence[Line]) -> list[Line]:
+    """Share an amount out over lines in proportion, to the cent; the last one takes the rest."""
+    total = sum((line.amount for line in lines), Decimal(0))
+    shares = []
+    rest, weight = amount, total
+    for line in lines:
+        share = (rest * line.amount / weight).quantize(Decimal("0.01")) if weight else Decimal("0.00")
+        shares.append(Line(line.number, line.category, share))
+        rest -= share
+        weight -= line.amount
+    return shares
+
+
+def _subtract(lines: Sequence[Line], given_back: Sequence[Line]) -> list[Line]:
+    less = {line.number: line.amount for line in given_back}
+    return [
+        Line(line.number, line.category, line.amount - less.get(line.number, Decimal(0)))
+        for line in lines
+    ]
+
+
+def _as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    return [
+        {"line": line.number, "category": line.category, "amount": str(line.amount.quantize(Decimal("0.01")))}
+        for line in lines
+    ]
+
+
+def _from_json(lines: Sequence[dict[str, Any]]) -> list[Line]:
+    return [Line(line["line"], line["category"], Decimal(line["amount"])) for line in lines]

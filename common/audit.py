@@ -1,0 +1,35 @@
+"""Audit rows. No row, no deed: call `record` inside the transaction of what it tells."""
+
+from typing import Any
+
+from django.db import transaction
+
+from common import context
+from common.models import AuditRecord, User
+
+
+def record(
+    *,
+    action: str,
+    target: str,
+    by: User | None,
+    reason: str = "",
+    details: dict[str, Any] | None = None,
+) -> AuditRecord:
+    """
+    Write who did what to whom and why.
+
+    :param action: `<noun>.<past participle>`, as events are named
+    :param by: None when the system acted by itself
+    """
+    assert transaction.get_connection().in_atomic_block, "a deed and its audit row commit together"
+    request = context.current.get()
+    return AuditRecord.objects.create(
+        action=action,
+        target=target,
+        actor=by,
+        reason=reason,
+        details=details or {},
+        ip=request.ip,
+        request_id=request.request_id,
+    )

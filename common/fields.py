@@ -1,0 +1,100 @@
+"""
+Encrypted text columns and their blind index.
+
+Each value is sealed with AES-256-GCM under the first key of FIELD_KEYS, bound to its column, and
+stored as `<key id>:<base64 of nonce and ciphertext>`. Older keys of the list still open what they
+sealed; `manage.py rotate_field_keys` seals it anew. What must be found by equality has a keyed
+hash beside it (`blind_index`), because ciphertext is different each time.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+from functools import cache
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+
+
+def seal(text: str, *, column: str) -> str:
+    """Encrypt under the newest key. `column` must be given again to open it."""
+    key_id, cipher = next(iter(_ciphers(tuple(settings.FIELD_KEYS)).items()))
+    nonce = os.urandom(NONCE_BYTES)
+    sealed = cipher.encrypt(nonce, text.encode(), column.encode())
+    return f"{key_id}:{base64.b64encode(nonce + sealed).decode()}"
+
+
+def unseal(stored: str, *, column: str) -> str:
+    """
+    Decrypt what `seal` made.
+
+    :raises ImproperlyConfigured: if its key is not among FIELD_KEYS, or the value was tampered with
+    """
+    key_id, _, encoded = stored.partition(":")
+    cipher = _ciphers(tuple(settings.FIELD_KEYS)).get(key_id)
+    if cipher is None:
+        raise ImproperlyConfigured(f"FIELD_KEYS lacks the key {key_id!r} that sealed {column}")
+    raw = base64.b64decode(encoded)
+    try:
+        return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], column.encode()).decode()
+    except InvalidTag as error:
+        raise ImproperlyConfigured(f"A value of {column} does not open with its key") from error
+
+
+def newest_key_id() -> str:
+    return next(iter(_ciphers(tuple(settings.FIELD_KEYS))))
+
+
+def blind_index(value: str, *, purpose: str) -> bytes:
+    """Return a keyed hash by which equal values are found without being readable."""
+    key = _decoded_key(settings.FIELD_INDEX_KEY, name="FIELD_INDEX_KEY")
+    return hmac.new(key, f"{purpose}\0{value}".encode(), hashlib.sha256).digest()
+
+
+@cache
+def _ciphers(field_keys: tuple[str, ...]) -> dict[str, AESGCM]:
+    ciphers = {}
+    for item in field_keys:
+        key_id, _, encoded = item.partition(":")
+        ciphers[key_id] = AESGCM(_decoded_key(encoded, name="FIELD_KEYS"))
+    if not ciphers:
+        raise ImproperlyConfigured("FIELD_KEYS needs at least one key")
+    return ciphers
+
+
+@cache
+def _decoded_key(encoded: str, *, name: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not base64") from error
+    if len(key) != KEY_BYTES:
+        raise ImproperlyConfigured(f"{name} must be {KEY_BYTES} bytes, base64")
+    return key
+
+
+class EncryptedTextField(models.TextField):
+    """Text that is readable in Python and sealed in the database. Cannot be searched or ordered."""
+
+    def get_prep_value(self, value: Any) -> str | None:
+        text = super().get_prep_value(value)
+        return text if text in (None, "") else seal(text, column=self._column)
+
+    def from_db_value(self, value: str | None, expression: object, connection: object) -> str | None:
+        return value if value in (None, "") else unseal(str(value), column=self._column)
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        # An equality test against a fresh ciphertext can never be true: refuse it loudly.
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+    @property
+    def _column(self) -> str:
+        return f"{self.model._meta.db_table}.{self.column}"

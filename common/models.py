@@ -1,0 +1,144 @@
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """A login: of a member of staff, or of a member (a member without one exists too)."""
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+
+class OutboxEvent(models.Model):
+    """One fact on its way to one subscriber (see `common.events`)."""
+
+    name = models.CharField(max_length=64)
+    subscriber = models.CharField(max_length=128)
+    payload = models.JSONField(encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(auto_now_add=True)
+    retry_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    delivered_at = models.DateTimeField(null=True)
+    dead_at = models.DateTimeField(null=True, help_text="Given up; a person must look.")
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        indexes = [
+            # The deliverer takes the oldest that is due.
+            models.Index(
+                fields=["retry_at", "id"],
+                name="common_outbox_waiting",
+                condition=Q(delivered_at=None, dead_at=None),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="common_outbox_delivered_or_dead",
+                condition=Q(delivered_at=None) | Q(dead_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} → {self.subscriber}"
+
+
+class JobRun(models.Model):
+    """One night's work of one job: who claimed it, whether it ended and what it did."""
+
+    name = models.CharField(max_length=64)
+    day = models.DateField()
+    claimed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    report = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("job run")
+        verbose_name_plural = _("job runs")
+        constraints = [
+            models.UniqueConstraint(fields=["name", "day"], name="common_jobrun_once_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.day}"
+
+
+class JobChunk(models.Model):
+    """A range of members one worker does in one transaction; done and its trace commit together."""
+
+    job = models.CharField(max_length=64)
+    run_key = models.CharField(max_length=32)
+    low = models.BigIntegerField()
+    high = models.BigIntegerField(help_text="Inclusive.")
+    done_at = models.DateTimeField(null=True)
+    rows = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("job chunk")
+        verbose_name_plural = _("job chunks")
+        constraints = [
+            models.UniqueConstraint(fields=["job", "run_key", "low"], name="common_jobchunk_once"),
+            models.CheckConstraint(
+                condition=Q(high__gte=F("low")), name="common_jobchunk_not_empty"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.run_key} {self.low}–{self.high}"
+
+
+class AuditRecord(models.Model):
+    """Who did what to whom and why. Append-only; written in the transaction of the deed."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    action = models.CharField(max_length=64)
+    target = models.CharField(max_length=128, help_text="A name people know, such as a number.")
+    reason = models.CharField(max_length=500, blank=True)
+    details = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    ip = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("audit record")
+        verbose_name_plural = _("audit records")
+        indexes = [
+            # The trail of one member, newest first.
+            models.Index(fields=["target", "-id"], name="common_audit_of_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.target}"
+
+
+class IdempotencyRecord(models.Model):
+    """The answer first given under a client's `Idempotency-Key`."""
+
+    client_id = models.BigIntegerField()
+    key = models.CharField(max_length=255)
+    fingerprint = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    body = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("idempotency record")
+        verbose_name_plural = _("idempotency records")
+        constraints = [
+            models.UniqueConstraint(fields=["client_id", "key"], name="common_idempotency_once"),
+        ]
+        indexes = [
+            # The night forgets the old ones.
+            models.Index(fields=["created_at"], name="common_idempotency_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client_id}:{self.key}"

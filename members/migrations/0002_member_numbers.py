@@ -1,0 +1,13 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    """Count member numbers with a sequence: no two enrolments wait for each other."""
+
+    dependencies = [("members", "0001_initial")]
+    operations = [
+        migrations.RunSQL(
+            "CREATE SEQUENCE members_member_number MINVALUE 1 MAXVALUE 999999999 NO CYCLE",
+            "DROP SEQUENCE members_member_number",
+        )
+    ]

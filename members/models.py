@@ -1,0 +1,167 @@
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from common.fields import EncryptedTextField
+from partners.models import Organization, Store
+
+
+class MemberStatus(models.TextChoices):
+    PRE_REGISTERED = "PRE_REGISTERED", _("Pre-registered")
+    ACTIVE = "ACTIVE", _("Active")
+    FROZEN = "FROZEN", _("Frozen")
+    CLOSED = "CLOSED", _("Closed")
+
+
+class Sex(models.TextChoices):
+    FEMALE = "FEMALE", _("Female")
+    MALE = "MALE", _("Male")
+    OTHER = "OTHER", _("Other")
+
+
+class Member(models.Model):
+    """A person who belongs. Phone, e-mail and ID number are sealed; equality goes by directories."""
+
+    number = models.CharField(_("member number"), max_length=11, unique=True)
+    status = models.CharField(_("status"), max_length=14, choices=MemberStatus.choices)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="member",
+        verbose_name=_("login"),
+    )
+
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    # Each character and each pair of neighbours: a Chinese name is found by any part of it, which
+    # trigrams of two- and three-character names cannot do.
+    name_parts = ArrayField(models.CharField(max_length=2), default=list, editable=False)
+    sex = models.CharField(_("sex"), max_length=6, choices=Sex.choices, blank=True)
+    birthday = models.DateField(_("birthday"), null=True, blank=True)
+    phone = EncryptedTextField(_("phone"), blank=True, help_text="E.164, such as +8613812345678.")
+    email = EncryptedTextField(_("e-mail"), blank=True)
+    id_number = EncryptedTextField(_("ID number"), blank=True)
+    province = models.CharField(_("province"), max_length=50, blank=True)
+    city = models.CharField(_("city"), max_length=50, blank=True)
+
+    enrolling_store = models.ForeignKey(
+        Store,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("enrolling store"),
+    )
+    joined_at = models.DateTimeField(_("joined at"))
+    activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+
+    history = HistoricalRecords(excluded_fields=["name_parts"])
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        constraints = [
+            models.CheckConstraint(
+                name="members_member_number_form", condition=Q(number__regex=r"^M\d{10}$")
+            ),
+            models.CheckConstraint(
+                name="members_member_active_was_activated",
+                condition=~Q(status="ACTIVE") | Q(activated_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="members_member_pre_registered_was_not",
+                condition=~Q(status="PRE_REGISTERED") | Q(activated_at=None),
+            ),
+            models.CheckConstraint(
+                name="members_member_closed_has_a_time",
+                condition=Q(status="CLOSED", closed_at__isnull=False)
+                | (~Q(status="CLOSED") & Q(closed_at=None)),
+            ),
+        ]
+        indexes = [
+            # The console finds a member by any part of the name.
+            GinIndex(fields=["name_parts"], name="members_member_name_parts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}".strip()
+
+
+class PhoneDirectory(models.Model):
+    """One phone, one member. The key is the phone's blind index."""
+
+    phone_index = models.BinaryField(primary_key=True, max_length=32)
+    member = models.OneToOneField(Member, on_delete=models.CASCADE, related_name="phone_entry")
+
+    class Meta:
+        verbose_name = _("phone directory entry")
+        verbose_name_plural = _("phone directory")
+
+    def __str__(self) -> str:
+        return str(self.member_id)
+
+
+class Product(models.Model):
+    """What a member owns, by its unique identifier (VIN 车架号, serial number)."""
+
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="products", verbose_name=_("member")
+    )
+    identifier = models.CharField(_("identifier"), max_length=64)
+    name = models.CharField(_("product"), max_length=200, blank=True)
+    purchased_on = models.DateField(_("purchase date"), null=True, blank=True)
+    selling_organization = models.ForeignKey(
+        Organization,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("selling dealer"),
+    )
+    owned_until = models.DateField(
+        _("owned until"), null=True, blank=True, help_text="Exclusive; empty for the owner of today."
+    )
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["identifier"],
+                condition=Q(owned_until=None),
+                name="members_product_one_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(identifier__regex=r"^[A-Z0-9][A-Z0-9-]{2,63}$"),
+                name="members_product_identifier_normalized",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+class ExternalNumber(models.Model):
+    """What an organization's own system calls a member: its customer number."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
+    number = models.CharField(_("external number"), max_length=64)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="external_numbers")
+
+    class Meta:
+        verbose_name = _("external number")
+        verbose_name_plural = _("external numbers")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "number"], name="members_externalnumber_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.number

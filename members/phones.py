@@ -1,0 +1,37 @@
+"""Phone numbers: kept as E.164, read as people write them, shown masked."""
+
+import phonenumbers
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid
+
+DEFAULT_REGION = "CN"
+TEXT_MAX = 32
+
+
+class InvalidPhone(Invalid):
+    code = "invalid_phone"
+    message = _("This is not a valid phone number.")
+
+
+def normalize(text: str) -> str:
+    """
+    Return a phone number as E.164. Without a country it is a number of mainland China.
+
+    :raises InvalidPhone: if it is none
+    """
+    if len(text) > TEXT_MAX:
+        raise InvalidPhone
+    try:
+        number = phonenumbers.parse(text, DEFAULT_REGION)
+    except phonenumbers.NumberParseException as error:
+        raise InvalidPhone from error
+    if not phonenumbers.is_valid_number(number) or number.extension:
+        raise InvalidPhone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def masked(phone: str) -> str:
+    """+8613812345678 → 138****5678; enough to recognize one's own, too little to call."""
+    national = phone.removeprefix("+86")
+    return f"{national[:3]}****{national[-4:]}" if phone else ""

@@ -1,0 +1,190 @@
+"""Questions about who belongs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import DomainError, NotFound
+from common.fields import blind_index
+from members import phones, products
+from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product
+from members.numbers import is_member_number
+
+
+class UnknownMember(NotFound):
+    code = "unknown_member"
+    message = _("There is no such member.")
+
+
+class MemberFrozen(DomainError):
+    code = "member_frozen"
+    message = _("Member %(number)s is frozen.")
+
+
+class MemberClosed(DomainError):
+    code = "member_closed"
+    message = _("The membership %(number)s has ended.")
+
+
+class MemberNotActivated(DomainError):
+    code = "member_not_activated"
+    message = _("Member %(number)s is pre-registered and not activated yet.")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an operation needs to know of a member: no personal data."""
+
+    id: int
+    number: str
+    status: str
+
+    def require_can_earn(self) -> None:
+        """:raises MemberFrozen: :raises MemberClosed: if so"""
+        if self.status == MemberStatus.FROZEN:
+            raise MemberFrozen(number=self.number)
+        if self.status == MemberStatus.CLOSED:
+            raise MemberClosed(number=self.number)
+
+    def require_can_redeem(self) -> None:
+        """:raises MemberNotActivated: or as `require_can_earn`"""
+        self.require_can_earn()
+        if self.status == MemberStatus.PRE_REGISTERED:
+            raise MemberNotActivated(number=self.number)
+
+
+def identify(number: str) -> Identity:
+    """
+    Find a member by number, in one query that one index answers.
+
+    :raises UnknownMember: if the check digit is wrong or nobody has it
+    """
+    if not is_member_number(number):
+        raise UnknownMember
+    return _identity(Member.objects.filter(number=number))
+
+
+def identify_in_file(number: str, *, organization_id: int | None) -> Identity:
+    """
+    Find a member as files name one: by our number, or by the organization's own for its customer.
+
+    :param organization_id: None: any organization's number, if only one member has it
+    :raises UnknownMember: if there is none, or more than one
+    """
+    if is_member_number(number):
+        return identify(number)
+    external = ExternalNumber.objects.filter(number=number)
+    if organization_id is not None:
+        external = external.filter(organization_id=organization_id)
+    return _identity(Member.objects.filter(pk__in=external.values("member_id")))
+
+
+def identify_many_in_file(numbers: set[str], *, organization_id: int) -> dict[str, Identity]:
+    """As `identify_in_file`, for a whole chunk of rows in two queries. Unknown ones are left out."""
+    ours = {number for number in numbers if is_member_number(number)}
+    found = {
+        row[1]: Identity(*row)
+        for row in Member.objects.filter(number__in=ours).values_list("pk", "number", "status")
+    }
+    external = ExternalNumber.objects.filter(
+        organization_id=organization_id, number__in=numbers - ours
+    ).values_list("number", "member_id", "member__number", "member__status")
+    return found | {number: Identity(*row) for number, *row in external}
+
+
+def by_phone(phone: str) -> Member:
+    """
+    :raises UnknownMember: if nobody has the phone
+    :raises phones.InvalidPhone: if it is none
+    """
+    entry = (
+        PhoneDirectory.objects.filter(phone_index=phone_index(phones.normalize(phone)))
+        .select_related("member")
+        .first()
+    )
+    if entry is None:
+        raise UnknownMember
+    return entry.member
+
+
+def by_product(identifier: str) -> Member:
+    """
+    :raises UnknownMember: if nobody owns it today
+    :raises products.InvalidIdentifier: if it cannot be one
+    """
+    product = (
+        Product.objects.filter(identifier=products.normalize(identifier), owned_until=None)
+        .select_related("member")
+        .first()
+    )
+    if product is None:
+        raise UnknownMember
+    return product.member
+
+
+def by_number(number: str) -> Member:
+    """:raises UnknownMember: if nobody has it"""
+    member = Member.objects.filter(number=number).first() if is_member_number(number) else None
+    if member is None:
+        raise UnknownMember
+    return member
+
+
+def search(text: str) -> QuerySet[Member]:
+    """
+    Find members by phone, member number, product identifier or any part of the name.
+
+    Each kind of question goes to the one index that answers it; together they would read the
+    whole table. An empty text finds nobody.
+    """
+    text = text.strip()
+    members = Member.objects.all()
+    if not text:
+        return members.none()
+    if is_member_number(text.upper()):
+        return members.filter(number=text.upper())
+    if any(character.isdigit() for character in text):
+        return _by_digits(text)
+    return members.filter(name_parts__contains=parts_sought(text), name__icontains=text)
+
+
+def phone_index(phone: str) -> bytes:
+    """The directory's key of a normalized phone."""
+    return blind_index(phone, purpose="members.phone")
+
+
+def name_parts(name: str) -> list[str]:
+    """Each character and each pair of neighbours, in lower case, once."""
+    lowered = name.lower()
+    pairs = (lowered[i : i + 2] for i in range(len(lowered) - 1))
+    return sorted({*lowered, *pairs})
+
+
+def parts_sought(text: str) -> list[str]:
+    """The fewest parts that a name containing the text must have."""
+    lowered = text.lower()
+    return [lowered[i : i + 2] for i in range(len(lowered) - 1)] or [lowered]
+
+
+def _by_digits(text: str) -> QuerySet[Member]:
+    ids: set[int] = set(
+        ExternalNumber.objects.filter(number=text).values_list("member_id", flat=True)[:50]
+    )
+    try:
+        ids |= {by_phone(text).pk}
+    except DomainError:
+        pass
+    try:
+        ids |= {by_product(text).pk}
+    except DomainError:
+        pass
+    return Member.objects.filter(pk__in=ids)
+
+
+def _identity(members: QuerySet[Member]) -> Identity:
+    rows: list[Any] = list(members.values_list("pk", "number", "status")[:2])
+    if len(rows) != 1:
+        raise UnknownMember
+    return Identity(*rows[0])

@@ -1,0 +1,111 @@
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from oauth2_provider.models import AbstractApplication
+
+
+class Scope(models.TextChoices):
+    """What an API client may do. Views name one per method."""
+
+    MEMBERS_READ = "members:read", _("Look up members")
+    MEMBERS_WRITE = "members:write", _("Create and pre-register members")
+    POINTS_READ = "points:read", _("Read accounts and entries")
+    POINTS_REDEEM = "points:redeem", _("Redeem points")
+    PURCHASES_READ = "purchases:read", _("Read purchases and quotes")
+    PURCHASES_WRITE = "purchases:write", _("Post purchases and returns")
+
+
+class Region(models.Model):
+    code = models.SlugField(unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
+
+    class Meta:
+        verbose_name = _("region")
+        verbose_name_plural = _("regions")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OrganizationKind(models.TextChoices):
+    BRAND = "BRAND", _("Brand")
+    DEALER = "DEALER", _("Dealer")
+    PARTNER = "PARTNER", _("Partner")
+
+
+class Organization(models.Model):
+    """The brand, a dealer or a partner. What it posts it may read; the brand reads all."""
+
+    kind = models.CharField(_("kind"), max_length=8, choices=OrganizationKind.choices)
+    code = models.SlugField(_("code"), unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    region = models.ForeignKey(
+        Region, null=True, blank=True, on_delete=models.PROTECT, verbose_name=_("region")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(kind="BRAND"), name="partners_organization_one_brand"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Store(models.Model):
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="stores",
+        verbose_name=_("organization"),
+    )
+    code = models.SlugField(_("code"), unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    city = models.CharField(_("city"), max_length=100, blank=True)
+    region = models.ForeignKey(
+        Region, null=True, blank=True, on_delete=models.PROTECT, verbose_name=_("region")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("store")
+        verbose_name_plural = _("stores")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiClient(AbstractApplication):
+    """
+    A dealer's or store's system. It sees and posts only for its own organization's stores.
+
+    `stores` narrows it to some of them; empty means all.
+    """
+
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="api_clients",
+        verbose_name=_("organization"),
+    )
+    stores = models.ManyToManyField(Store, blank=True, verbose_name=_("stores"))
+    scopes = ArrayField(
+        models.CharField(max_length=32, choices=Scope.choices), verbose_name=_("scopes")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta(AbstractApplication.Meta):
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
+
+    def __str__(self) -> str:
+        return self.name

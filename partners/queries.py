@@ -1,0 +1,36 @@
+"""Questions about organizations and stores."""
+
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid
+from partners.models import Organization, OrganizationKind, Store
+
+
+class UnknownStore(Invalid):
+    """Also the answer for a store that belongs to somebody else."""
+
+    code = "unknown_store"
+    message = _("There is no store “%(store)s”, or it is not yours.")
+
+
+def store_by_code(code: str) -> Store:
+    """:raises UnknownStore: if there is none, or it is closed"""
+    store = Store.objects.filter(code=code, is_active=True).select_related("organization").first()
+    if store is None:
+        raise UnknownStore(store=code)
+    return store
+
+
+def brand() -> Organization | None:
+    """The brand whose programme this is."""
+    return Organization.objects.filter(kind=OrganizationKind.BRAND).first()
+
+
+def main_store() -> Store | None:
+    """The brand's first store: where history without a store of its own is booked."""
+    return (
+        Store.objects.filter(organization__kind=OrganizationKind.BRAND)
+        .select_related("organization")
+        .order_by("pk")
+        .first()
+    )

@@ -1,0 +1,110 @@
+"""A programme as a document: the shape of its YAML file."""
+
+from typing import Any
+
+import jsonschema
+import yaml
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid
+from common.localized import NAMES_SCHEMA
+from programme import sections
+from programme.policies import POLICIES_SCHEMA
+
+FORMAT = 1
+
+
+class InvalidProgramme(Invalid):
+    code = "invalid_programme"
+    message = _("The programme file is not valid at “%(where)s”: %(why)s")
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key given twice: YAML would silently keep the second."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        keys = [self.construct_object(key, deep=True) for key, _value in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise InvalidProgramme(where=str(node.start_mark), why=f"“{key}” twice")
+        return super().construct_mapping(node, deep)
+
+
+# Dates and numbers stay the text they were: money and days are parsed by whoever owns them.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":float"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(text: str) -> dict[str, Any]:
+    """
+    Read a programme file.
+
+    :raises InvalidProgramme: if it is no YAML or breaks the schema
+    """
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise InvalidProgramme(where="YAML", why=str(error)) from error
+    validate(document)
+    return document
+
+
+def validate(document: Any) -> None:
+    """:raises InvalidProgramme: at the first place that breaks the schema"""
+    validator = jsonschema.Draft202012Validator(
+        schema(), format_checker=jsonschema.FormatChecker(["date"])
+    )
+    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if error is not None:
+        raise InvalidProgramme(where=error.json_path, why=error.message)
+
+
+def render(document: dict[str, Any]) -> str:
+    """Write a document as YAML that `parse` reads back as the same document."""
+    # The database keeps no order of keys; the schema's is the one people write.
+    ordered = _in_schema_order(document, schema())
+    return yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=100)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a programme file, with every room's section."""
+    own = {
+        "format": {"const": FORMAT},
+        "programme": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,49}$"},
+                "names": NAMES_SCHEMA,
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+                "points_per_currency_unit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+                "color": {"type": "string", "pattern": "^#[0-9a-f]{6}$"},
+            },
+            "required": ["code", "names", "currency", "points_per_currency_unit", "color"],
+            "additionalProperties": False,
+        },
+        "valid_from": {"type": "string", "format": "date"},
+        "note": {"type": "string", "maxLength": 500},
+        "policies": POLICIES_SCHEMA,
+    }
+    hung = {section.name: section.schema for section in sections.all_sections()}
+    properties = {**own, **hung}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _in_schema_order(value: Any, schema: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_in_schema_order(item, schema.get("items", {})) for item in value]
+    if not isinstance(value, dict):
+        return value
+    shapes = [schema, *schema.get("oneOf", [])]
+    properties = next((shape["properties"] for shape in shapes if "properties" in shape), {})
+    names = [*(name for name in properties if name in value), *(value.keys() - properties.keys())]
+    return {name: _in_schema_order(value[name], properties.get(name, {})) for name in names}

@@ -1,0 +1,93 @@
+"""Questions about the rulebook."""
+
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid
+from programme import documents, sections
+from programme.models import Programme, Version
+from programme.policies import Policies
+
+# A newly published version reaches every process within this time. Published ones never change.
+CACHE_SECONDS = 5.0
+
+
+class NoRulebook(Invalid):
+    code = "no_rulebook"
+    message = _("No rulebook was valid on %(day)s.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """A published version, ready to judge by. Rooms cache their compiled rules by its id."""
+
+    id: int
+    number: int
+    valid_from: date
+    policies: Policies
+
+
+@dataclass(slots=True)
+class _Cache:
+    until: float = 0.0
+    rulebooks: tuple[Rulebook, ...] = ()
+
+
+_cache = _Cache()
+
+
+def rulebook_on(day: date) -> Rulebook:
+    """
+    Return the rulebook that judges what happened on a day.
+
+    :raises NoRulebook: if the first version starts later, or none is published
+    """
+    rulebooks = _published()
+    index = bisect_right(rulebooks, day, key=lambda rulebook: rulebook.valid_from)
+    if index == 0:
+        raise NoRulebook(day=day)
+    return rulebooks[index - 1]
+
+
+def forget_cached() -> None:
+    """Read the versions anew at the next question, in this process."""
+    _cache.until = 0.0
+
+
+def programme() -> Programme | None:
+    return Programme.objects.first()
+
+
+def export(version: Version) -> dict[str, Any]:
+    """Return a version with all its rooms' sections, as `operations.load` reads it."""
+    programme = Programme.objects.get()
+    return {
+        "format": documents.FORMAT,
+        "programme": {
+            "code": programme.code,
+            "names": programme.names,
+            "currency": programme.currency,
+            "points_per_currency_unit": programme.points_per_currency_unit,
+            "color": programme.color,
+        },
+        "valid_from": version.valid_from.isoformat(),
+        "note": version.note,
+        "policies": version.policies,
+        **{section.name: section.dump(version) for section in sections.all_sections()},
+    }
+
+
+def _published() -> tuple[Rulebook, ...]:
+    now = time.monotonic()
+    if now >= _cache.until:
+        _cache.rulebooks = tuple(
+            Rulebook(row.pk, row.number, row.valid_from, Policies.parse(row.policies))
+            for row in Version.objects.exclude(published_at=None).order_by("valid_from")
+        )
+        _cache.until = now + CACHE_SECONDS
+    return _cache.rulebooks

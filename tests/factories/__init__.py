@@ -1,0 +1,24 @@
+"""Makers of rows: each through the real operation where there is one, so running totals are true."""
+
+from tests.factories.campaigns import buy
+from tests.factories.common import staff
+from tests.factories.members import identity, member
+from tests.factories.partners import api_client, brand, dealer, main_store, store
+from tests.factories.points import lot, source
+from tests.factories.programme import plain, rulebook
+
+__all__ = [
+    "api_client",
+    "brand",
+    "buy",
+    "dealer",
+    "identity",
+    "lot",
+    "main_store",
+    "member",
+    "plain",
+    "rulebook",
+    "source",
+    "staff",
+    "store",
+]

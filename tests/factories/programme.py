@@ -1,0 +1,31 @@
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+
+from programme import documents, operations, queries
+from programme.models import Programme, Version
+
+PLAIN = Path(__file__).parents[2] / "programme" / "programmes" / "plain.yaml"
+
+
+def plain() -> Version:
+    """The shipped programme `plain`, published."""
+    return rulebook()
+
+
+def rulebook(*, valid_from: str | None = None, rules=None, **policies) -> Version:
+    """A published version of `plain` with other policies or rules."""
+    document = deepcopy(documents.parse(PLAIN.read_text()))
+    document["policies"] |= policies
+    if rules is not None:
+        document["earning"]["rules"] = [
+            {"names": {"zh-hans": rule["code"]}, "categories": []} | rule for rule in rules
+        ]
+    if valid_from is not None:
+        document["valid_from"] = valid_from
+    elif (latest := Version.objects.order_by("-valid_from").first()) and Programme.objects.exists():
+        if queries.export(latest) == document:
+            return latest
+    version = operations.load(document=document, published_at=datetime.now(UTC)).version
+    queries.forget_cached()
+    return version
