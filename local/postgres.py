@@ -16,7 +16,7 @@ from pathlib import Path
 from local import ports, processes
 from local.console import last_lines
 from local.keys import Keys
-from local.paths import Data, read_json
+from local.paths import PROJECT, Data, read_json
 from local.problem import Problem
 from local.processes import User
 from local.venv import Venv
@@ -24,6 +24,9 @@ from local.venv import Venv
 DATABASE = "membership"
 OWNER = "membership_owner"
 APP = "membership_app"
+# The same roles and privileges as in the containers. Run at every start, so an older data folder
+# gets what a newer version of the platform asks for.
+SETUP = PROJECT / "docker" / "database.sql"
 # The longest path a Unix socket may have on the systems we run on.
 SOCKET_PATH_MAX = 103
 
@@ -273,7 +276,7 @@ class Postgres:
             "shared_buffers": f"{min(2048, max(128, _memory_mb() // 8))}MB",
             "max_wal_size": "4GB",
             "checkpoint_timeout": "15min",
-            "wal_compression": "lz4",
+            "wal_compression": "on",  # the wheel is built without lz4
             "synchronous_commit": "on" if self.durable_commits else "off",
             "jit": "off",
             "timezone": "UTC",
@@ -292,32 +295,21 @@ class Postgres:
 
     def provision(self) -> None:
         """Make the two roles and the database, or bring them to what they should be."""
-        self.sql("postgres", ROLES, owner=self.keys.owner_password, app=self.keys.app_password)
-        if not self.sql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}';"):
-            # The default privileges come first: the new database, as later the test databases,
-            # is a copy of template1.
-            self.sql("template1", PRIVILEGES)
-            self.sql("postgres", f"CREATE DATABASE {DATABASE} OWNER {OWNER};")
-        self.sql(DATABASE, PRIVILEGES)
-        self.sql(DATABASE, STATISTICS)
-
-    def sql(self, database: str, script: str, **variables: str) -> str:
-        # Secrets go through the standard input: other users can read the command line.
-        settings = "".join(f"\\set {name} '{value}'\n" for name, value in variables.items())
         answer = self._run(
             [
                 self.programs.path("psql"),
-                *("--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
-                *("--set", "ON_ERROR_STOP=1"),
+                *("--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"),
                 *self._address(),
-                *("--username", "postgres", "--dbname", database),
+                *("--username", "postgres", "--dbname", "postgres"),
             ],
-            script=settings + script,
+            script=SETUP.read_text(),
+            # In the environment, as other users can read a command line.
             PGPASSWORD=self.keys.postgres_password,
+            DATABASE_OWNER_PASSWORD=self.keys.owner_password,
+            DATABASE_APP_PASSWORD=self.keys.app_password,
         )
         if answer.returncode != 0:
             raise Problem(f"The database refused its setup: {answer.stdout.strip()}")
-        return answer.stdout.strip()
 
     def _address(self) -> list[str]:
         return ["--host", ports.HOST, "--port", str(self.port)]
@@ -343,35 +335,6 @@ class Postgres:
     def _give(self, path: Path) -> None:
         if self.user:
             os.chown(path, self.user.uid, self.user.gid)
-
-
-# Idempotent: runs at every start, so an older data folder gets what a newer version asks for.
-ROLES = f"""
-SELECT 'CREATE ROLE {OWNER}' WHERE NOT EXISTS
-    (SELECT FROM pg_roles WHERE rolname = '{OWNER}') \\gexec
-SELECT 'CREATE ROLE {APP}' WHERE NOT EXISTS
-    (SELECT FROM pg_roles WHERE rolname = '{APP}') \\gexec
-ALTER ROLE {OWNER} LOGIN CREATEDB NOSUPERUSER PASSWORD :'owner';
-ALTER ROLE {APP} LOGIN NOCREATEDB NOSUPERUSER PASSWORD :'app';
-ALTER ROLE {APP} SET statement_timeout = '8s';
-ALTER ROLE {APP} SET lock_timeout = '5s';
-ALTER ROLE {APP} SET idle_in_transaction_session_timeout = '15s';
--- A test connects as the owner and steps down to see what the application may not do.
-GRANT {APP} TO {OWNER};
-"""
-
-# The application works with every table; migrations take back what it may not do with the ledger.
-PRIVILEGES = f"""
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER}
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP};
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT USAGE, SELECT ON SEQUENCES TO {APP};
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT EXECUTE ON FUNCTIONS TO {APP};
-"""
-
-STATISTICS = """
-SELECT 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements'
-    WHERE current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%' \\gexec
-"""
 
 
 def _unprivileged_user() -> User | None:

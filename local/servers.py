@@ -148,6 +148,7 @@ class Servers:
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "SITE_URL": os.environ.get("SITE_URL", "http://127.0.0.1:8000"),
             "PROGRAMME_TIME_ZONE": os.environ.get("PROGRAMME_TIME_ZONE", "Asia/Shanghai"),
+            "STATIC_ROOT": str(self.data.file("static")),
             "PYTHONUNBUFFERED": "1",
         }
 
