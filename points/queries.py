@@ -64,6 +64,26 @@ def statement(member_id: int) -> QuerySet[Entry]:
     )
 
 
+def taken_over_on(member_id: int, *, joined_at: datetime) -> date | None:
+    """
+    The day on which a member's history was brought over from an older system; None if it was not.
+
+    The very first entry tells: it was written down on a later day than it happened, to someone who
+    belonged by then. A statement does not call the lines of that day late.
+    """
+    first = (
+        Entry.objects.filter(member_id=member_id, seq=1)
+        .values_list("effective_at", "recorded_at")
+        .first()
+    )
+    if first is None:
+        return None
+    happened_on, recorded_on = (timezone.localdate(at) for at in first)
+    if timezone.localdate(joined_at) <= happened_on < recorded_on:
+        return recorded_on
+    return None
+
+
 def activity(*, issuer_id: int, kind: ActivityKind, reference: str) -> Activity | None:
     return Activity.objects.filter(issuer_id=issuer_id, kind=kind, reference=reference).first()
 
