@@ -26,7 +26,7 @@ from local.redis import Redis
 from local.venv import Venv
 
 PAUSE = 0.2
-# A server that dies again within this many seconds is not tried again at once.
+# A server that dies again within this many seconds has to wait as long.
 STEADY_AFTER = 10
 
 
@@ -69,14 +69,14 @@ class Keeper:
     def keep(self) -> None:
         """Stay until nobody holds the lock, or somebody asks us to stop."""
         in_use = FileLock(self.data.file("in-use.lock"))
-        started = time.monotonic()
+        started_again = -float("inf")
         while not self.stopping and not in_use.try_exclusive():
             for server in (self.postgres, self.redis):
                 if server and server.process and server.process.poll() is not None:
-                    if time.monotonic() - started < STEADY_AFTER:
+                    if time.monotonic() - started_again < STEADY_AFTER:
                         time.sleep(STEADY_AFTER)
                     print(f"{type(server).__name__} ended; starting it again", flush=True)
-                    started = time.monotonic()
+                    started_again = time.monotonic()
                     # At the same port: the others know it by its address.
                     server.start()
                     self._publish()

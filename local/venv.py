@@ -112,19 +112,29 @@ def _fill(venv: Venv, purpose: str) -> None:
     if installed.returncode != 0:
         _refuse_full_disk(installed.stdout)
         raise Problem(
-            f"Installing the packages failed: {meaningful_line(installed.stdout)}\n"
-            "Is the network, and the package registry pip is set up for, within reach? "
-            "Then type the same command again: it goes on where it stopped."
+            f"Installing the packages failed: {meaningful_line(installed.stdout)} "
+            "Mend that and type the same command again: it goes on where it stopped."
         )
     # Written last: an interrupted installation leaves no stamp, and is taken up again.
     venv.stamp(purpose).write_text(fingerprint(purpose, venv.root))
 
 
+NO_CONNECTION = re.compile(
+    r"Connection refused|Name or service not known|Temporary failure in name resolution"
+    r"|nodename nor servname|Network is unreachable|No route to host|timed out|ProxyError"
+    r"|CERTIFICATE_VERIFY_FAILED",
+    re.IGNORECASE,
+)
+
+
 def meaningful_line(output: str) -> str:
     """Return the line of pip's output that says most: what it could not find or do."""
+    if reason := NO_CONNECTION.search(output):
+        # pip ends with "no matching distribution", which is not what is wrong.
+        return f"the package registry cannot be reached ({reason[0]})."
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"ERROR|error:|OSError|.*Error:", line)]
-    return (errors or lines or ["no output"])[-1]
+    return (errors or lines or ["pip said nothing"])[-1]
 
 
 def _refuse_full_disk(output: str) -> None:
