@@ -12,6 +12,12 @@ class User(AbstractUser):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        indexes = [
+            # The console lists the few logins of staff among all those of members.
+            models.Index(
+                fields=["username"], condition=Q(is_staff=True), name="common_user_staff"
+            )
+        ]
 
 
 class OutboxEvent(models.Model):
@@ -35,8 +41,15 @@ class OutboxEvent(models.Model):
                 fields=["retry_at", "id"],
                 name="common_outbox_waiting",
                 condition=Q(delivered_at=None, dead_at=None),
-            )
+            ),
+            # The console shows staff what was given up.
+            models.Index(
+                fields=["-dead_at"],
+                name="common_outbox_dead",
+                condition=Q(dead_at__isnull=False),
+            ),
         ]
+        permissions = [("retry_outboxevent", "Can have an event delivered again")]
         constraints = [
             models.CheckConstraint(
                 name="common_outbox_delivered_or_dead",
@@ -61,6 +74,7 @@ class JobRun(models.Model):
     class Meta:
         verbose_name = _("job run")
         verbose_name_plural = _("job runs")
+        permissions = [("rerun_jobrun", "Can have a job done again")]
         constraints = [
             models.UniqueConstraint(fields=["name", "day"], name="common_jobrun_once_a_day"),
         ]

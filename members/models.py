@@ -66,6 +66,12 @@ class Member(models.Model):
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
+        permissions = [
+            ("reveal_personal_data", "Can see phone, e-mail and ID number in full"),
+            ("activate_member", "Can activate a pre-registered member"),
+            ("freeze_member", "Can freeze and unfreeze a member"),
+            ("close_member", "Can end a membership"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="members_member_number_form", condition=Q(number__regex=r"^M\d{10}$")
@@ -158,8 +164,9 @@ class ExternalNumber(models.Model):
         verbose_name = _("external number")
         verbose_name_plural = _("external numbers")
         constraints = [
+            # The number first: staff ask for it without knowing whose number it is.
             models.UniqueConstraint(
-                fields=["organization", "number"], name="members_externalnumber_once"
+                fields=["number", "organization"], name="members_externalnumber_once"
             )
         ]
 

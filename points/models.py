@@ -62,6 +62,7 @@ class Account(models.Model):
     class Meta:
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
+        permissions = [("adjust_points", "Can correct a balance by hand")]
 
     def __str__(self) -> str:
         return f"{self.member_id}: {self.balance}"

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'user',
                 'verbose_name_plural': 'users',
+                'indexes': [models.Index(condition=models.Q(('is_staff', True)), fields=['username'], name='common_user_staff')],
             },
             managers=[
                 ('objects', django.contrib.auth.models.UserManager()),
@@ -92,6 +93,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'job run',
                 'verbose_name_plural': 'job runs',
+                'permissions': [('rerun_jobrun', 'Can have a job done again')],
                 'constraints': [models.UniqueConstraint(fields=('name', 'day'), name='common_jobrun_once_a_day')],
             },
         ),
@@ -111,7 +113,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'event',
                 'verbose_name_plural': 'events',
-                'indexes': [models.Index(condition=models.Q(('dead_at', None), ('delivered_at', None)), fields=['retry_at', 'id'], name='common_outbox_waiting')],
+                'permissions': [('retry_outboxevent', 'Can have an event delivered again')],
+                'indexes': [models.Index(condition=models.Q(('dead_at', None), ('delivered_at', None)), fields=['retry_at', 'id'], name='common_outbox_waiting'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['-dead_at'], name='common_outbox_dead')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('delivered_at', None), ('dead_at', None), _connector='OR'), name='common_outbox_delivered_or_dead')],
             },
         ),

@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'member',
                 'verbose_name_plural': 'members',
+                'permissions': [('reveal_personal_data', 'Can see phone, e-mail and ID number in full'), ('activate_member', 'Can activate a pre-registered member'), ('freeze_member', 'Can freeze and unfreeze a member'), ('close_member', 'Can end a membership')],
             },
         ),
         migrations.CreateModel(
@@ -140,7 +141,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='externalnumber',
-            constraint=models.UniqueConstraint(fields=('organization', 'number'), name='members_externalnumber_once'),
+            constraint=models.UniqueConstraint(fields=('number', 'organization'), name='members_externalnumber_once'),
         ),
         migrations.AddConstraint(
             model_name='product',

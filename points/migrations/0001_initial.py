@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'account',
                 'verbose_name_plural': 'accounts',
+                'permissions': [('adjust_points', 'Can correct a balance by hand')],
             },
         ),
         migrations.CreateModel(
