@@ -119,8 +119,9 @@ def _manage(chosen: Path | None, arguments: list[str]) -> int:
     with Servers(data_at(chosen), venv.ensure()).in_use() as servers:
         if servers.database_is_new() and arguments[:1] not in (["migrate"], ["makemigrations"]):
             commands.manage(servers, "migrate", "--noinput")
-        command = [str(servers.venv.python), "manage.py", *arguments]
-        return commands.in_terminal(command, servers.environment())
+        # In the folder it was typed in: arguments may name files there.
+        command = [str(servers.venv.python), str(PROJECT / "manage.py"), *arguments]
+        return commands.in_terminal(command, servers.environment(), cwd=Path.cwd())
 
 
 def _psql(chosen: Path | None, arguments: list[str]) -> int:

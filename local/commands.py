@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from local import processes
@@ -46,14 +47,14 @@ def manage_json(servers: Servers, *arguments: str) -> Any:
         raise Problem(f"manage.py {' '.join(arguments)} printed no JSON: {printed[:200]}") from None
 
 
-def in_terminal(command: list[str], environment: dict[str, str]) -> int:
+def in_terminal(command: list[str], environment: dict[str, str], *, cwd: Path = PROJECT) -> int:
     """Run a program that talks with the person at the terminal, and return its exit code."""
     # Ctrl-C belongs to the program: a shell stays, psql cancels its query.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         program = subprocess.Popen(
             command,
-            cwd=PROJECT,
+            cwd=cwd,
             env=environment,
             preexec_fn=_as_child(processes.tied_to_us()),  # noqa: PLW1509 - no threads here
         )

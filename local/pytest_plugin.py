@@ -28,6 +28,11 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
         _servers = Servers(Data.temporary("test"), venv, durable=False)
         _servers.join()
         os.environ.update(test.environment(_servers, browser.find_or_install(venv)))
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        # Each worker has a Redis database of its own, as it has its own in PostgreSQL: a test that
+        # clears the cache must not clear its neighbor's.
+        server = os.environ["REDIS_URL"].rpartition("/")[0]
+        os.environ["REDIS_URL"] = f"{server}/{int(worker.removeprefix('gw')) + 1}"
     return (yield)
 
 

@@ -75,6 +75,7 @@ port {self.port}
 requirepass {self.keys.redis_password}
 dir "{self.home}"
 daemonize no
+databases 64
 appendonly yes
 appendfsync everysec
 save ""
