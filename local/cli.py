@@ -36,7 +36,8 @@ HELP = """\
 
   VENV          the virtual environment; .venv in the project by default
   DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL
-                servers of your own, instead of the ones started here
+                servers of your own, instead of the ones started here; `test` makes a database
+                of its own there, but empties the numbered databases of that Redis
 
 The same by `make run`, `make test` and so on.
 """

@@ -30,7 +30,8 @@ def run_once() -> int:
     passed = False
     with stopping_on_signals():
         environment = venv.ensure("run")
-        servers = Servers(Data.temporary("once"), environment)
+        # Never on a database somebody gave us: the example leaves a member in it.
+        servers = Servers(Data.temporary("once"), environment, given=False)
         with servers.in_use():
             for line in servers.versions():
                 say(f"  {line}")
@@ -48,11 +49,11 @@ def _set_up(servers: Servers) -> dict[str, str]:
     with step("Programme `plain`, a store and its API client · 规则、门店、接口客户端"):
         commands.manage(servers, "load_programme", "plain")
         commands.manage(
-            servers, "add_store", "MAIN", "--organization", "HOUSE", "--name", "Main street"
+            servers, "add_store", "MAIN", "--organization", "BRAND", "--name", "Main street"
         )
         client: dict[str, str] = commands.manage_json(
             servers,
-            *("create_api_client", "--organization", "HOUSE"),
+            *("create_api_client", "--organization", "BRAND"),
             *("--name", "Till", "--scopes", SCOPES),
         )
     return client

@@ -22,15 +22,24 @@ STOP_SECONDS = 40
 
 
 class Servers:
-    """PostgreSQL and Redis: our own, except where DATABASE_URL or REDIS_URL names another."""
+    """
+    PostgreSQL and Redis: our own, except where DATABASE_URL or REDIS_URL names another.
 
-    def __init__(self, data: Data, venv: Venv, *, durable: bool = True) -> None:
+    :param durable: whether a commit waits for the disk
+    :param given: whether to heed those two variables
+    """
+
+    def __init__(self, data: Data, venv: Venv, *, durable: bool = True, given: bool = True) -> None:
         self.data = data
         self.venv = venv
         self.durable = durable
         self.keys = keys.of(data)
-        own = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
-        self.own = [server for server, variable in own.items() if not os.environ.get(variable)]
+        addresses = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
+        self.own = [
+            server
+            for server, variable in addresses.items()
+            if not (given and os.environ.get(variable))
+        ]
         self._in_use = FileLock(data.file("in-use.lock"))
 
     # --- Coming and going -------------------------------------------------------------------------
