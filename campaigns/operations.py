@@ -153,10 +153,13 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     An amount without lines is spread over the purchase's lines in proportion to what is left of
     them. Posting a return twice takes back once.
 
+    :raises UnknownPurchase: if the member is not who bought it
     :raises ReturnExceedsPurchase: if more comes back than was bought
     :raises ReturnBeforePurchase: :raises points.ReferenceReused: :raises points.AlreadySpent: if so
     """
     purchase = returned.purchase
+    if purchase.member_id != returned.member.id:
+        raise UnknownPurchase
     points.lock(returned.member.id)
     fingerprint = _return_fingerprint(returned)
     if first := points_queries.activity(
@@ -230,11 +233,17 @@ def _checked_lines(purchase: Purchase, *, now: datetime) -> Sequence[Line]:
 
 
 def _check(*, reference: str, at: datetime, now: datetime, amount: Decimal) -> None:
-    if not reference.isprintable() or not 0 < len(reference.strip()) == len(reference) <= REFERENCE_MAX:
-        raise InvalidReference
+    require_reference(reference)
     if at > now + CLOCK_TOLERANCE:
         raise DatedInFuture
     _check_amount(amount)
+
+
+def require_reference(reference: str) -> None:
+    """:raises InvalidReference: if it cannot name a document"""
+    fits = 0 < len(reference.strip()) == len(reference) <= REFERENCE_MAX
+    if not fits or not reference.isprintable():
+        raise InvalidReference
 
 
 def _check_amount(amount: Decimal) -> None:

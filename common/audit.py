@@ -1,5 +1,6 @@
 """Audit rows. No row, no deed: call `record` inside the transaction of what it tells."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -22,9 +23,26 @@ def record(
     :param action: `<noun>.<past participle>`, as events are named
     :param by: None when the system acted by itself
     """
+    row = _row(action=action, target=target, by=by, reason=reason, details=details)
+    row.save()
+    return row
+
+
+def record_many(
+    *, action: str, targets: Iterable[str], by: User | None, details: dict[str, Any] | None = None
+) -> None:
+    """As `record`, for the same deed done to many, in one statement."""
+    AuditRecord.objects.bulk_create(
+        _row(action=action, target=target, by=by, reason="", details=details) for target in targets
+    )
+
+
+def _row(
+    *, action: str, target: str, by: User | None, reason: str, details: dict[str, Any] | None
+) -> AuditRecord:
     assert transaction.get_connection().in_atomic_block, "a deed and its audit row commit together"
     request = context.current.get()
-    return AuditRecord.objects.create(
+    return AuditRecord(
         action=action,
         target=target,
         actor=by,

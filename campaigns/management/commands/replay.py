@@ -1,0 +1,103 @@
+import time
+from argparse import RawDescriptionHelpFormatter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from campaigns import replaying
+from common import tables
+from common.errors import DomainError
+from common.progress import progress
+from partners.models import Store
+from partners.queries import main_store, store_by_code
+
+
+class Command(BaseCommand):
+    help = """Play dated events in order under their own clock, with each day's nightly jobs between.
+
+The file is a CSV (or XLSX) with the columns at, kind, member, reference, amount, points, original.
+kind is purchase (amount), return (amount given back of the purchase `original`) or redemption
+(points); at is a day or an ISO date-time. Playing a file again changes nothing.
+
+Exit code: 0 when every event was posted now or before, 1 when one was refused."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        kwargs["formatter_class"] = RawDescriptionHelpFormatter
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--store", metavar="CODE", help="the brand's first store unless told")
+        parser.add_argument(
+            "--enroll", action="store_true", help="make members of customers nobody has enrolled"
+        )
+        parser.add_argument(
+            "--until",
+            type=date.fromisoformat,
+            metavar="DATE",
+            help="go on with the nights to this day after the last event",
+        )
+        parser.add_argument(
+            "--errors", type=Path, metavar="FILE", help="write refused rows here (CSV)"
+        )
+        parser.add_argument("--encoding", help="of a CSV; UTF-8 unless told")
+        parser.add_argument("--sheet", help="of a workbook; the first one unless told")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        until: date | None = options["until"]
+        # A night of the future would expire points that are good today.
+        if until and until > timezone.localdate(now) and not settings.SANDBOX:
+            raise CommandError("--until lies in the future; only a sandbox can go there")
+        report = replaying.Report()
+        started = time.monotonic()
+        try:
+            table = tables.read(
+                options["file"], encoding=options["encoding"], sheet=options["sheet"]
+            )
+            played = replaying.replay(
+                table=table,
+                store=_store(options["store"]),
+                enroll=options["enroll"],
+                until=until,
+                not_after=None if settings.SANDBOX else now,
+                report=report,
+            )
+            refusals = []
+            with progress(total=table.total, unit="events") as advance:
+                for each in played:
+                    advance(1)
+                    if each.refusal is not None:
+                        refusals.append((each.row, each.refusal))
+                        self.stderr.write(f"row {each.row.number}: {each.refusal}")
+            if options["errors"]:
+                with tables.ErrorFile(
+                    options["errors"], header=table.header, rows_done=0
+                ) as errors:
+                    errors.write(refusals)
+        except DomainError as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self._summarize(report, seconds=time.monotonic() - started)
+        if refusals:
+            raise CommandError(f"{len(refusals)} events were refused")
+
+    def _summarize(self, report: replaying.Report, *, seconds: float) -> None:
+        for name in ("events", "posted", "repeated", "enrolled"):
+            self.stdout.write(f"{name:<12}{getattr(report, name)}")
+        self.stdout.write(f"{'refused':<12}{report.refused.total()}")
+        for code, events in sorted(report.refused.items()):
+            self.stdout.write(f"  {code:<24}{events}")
+        self.stdout.write(f"{'seconds':<12}{seconds:.1f}")
+
+
+def _store(code: str | None) -> Store:
+    if code:
+        return store_by_code(code)
+    store = main_store()
+    if store is None:
+        raise CommandError("The brand has no store yet: name one with --store")
+    return store
