@@ -22,6 +22,7 @@ from local.servers import Servers
 from local.supervisor import Supervisor
 
 SCOPES = "members:read members:write points:read points:redeem purchases:read purchases:write"
+DEALER, STORE = "SUNRISE", "SH01"
 SHANGHAI = timezone(timedelta(hours=8))
 
 
@@ -46,14 +47,17 @@ def _set_up(servers: Servers) -> dict[str, str]:
     with step("Translations, style sheets · 翻译、静态文件"):
         commands.manage(servers, "compilemessages")
         commands.manage(servers, "collectstatic", "--noinput")
-    with step("Programme `plain`, a store and its API client · 规则、门店、接口客户端"):
+    with step("Programme `plain`, a dealer's store and its API client · 规则、门店、接口客户端"):
         commands.manage(servers, "load_programme", "plain")
         commands.manage(
-            servers, "add_store", "MAIN", "--organization", "BRAND", "--name", "Main street"
+            servers, "add_organization", DEALER, "--kind", "DEALER", "--name", "晨光汽车"
+        )
+        commands.manage(
+            servers, "add_store", STORE, "--organization", DEALER, "--name", "晨光上海一店"
         )
         client: dict[str, str] = commands.manage_json(
             servers,
-            *("create_api_client", "--organization", "BRAND"),
+            *("create_api_client", "--organization", DEALER),
             *("--name", "Till", "--scopes", SCOPES),
         )
     return client
@@ -88,7 +92,7 @@ def play(site: str, client: dict[str, str]) -> bool:
     check.heading("小明 joins at the store · 小明在门店入会")
     joined = till.post(
         "members/",
-        {"phone": "+8613800138000", "name": "王小明", "store": "MAIN", "activate": True},
+        {"phone": "+8613800138000", "name": "王小明", "store": STORE, "activate": True},
     )
     check.equal("answer", 201, joined.status)
     number = str(joined.body.get("number"))
@@ -98,7 +102,7 @@ def play(site: str, client: dict[str, str]) -> bool:
     purchase = {
         "reference": "R-1001",
         "member": number,
-        "store": "MAIN",
+        "store": STORE,
         "at": now.isoformat(),
         "amount": "268.00",
         "lines": [
@@ -127,13 +131,13 @@ def play(site: str, client: dict[str, str]) -> bool:
 
     check.heading("He spends 20 points · 兑换 20 积分")
     redeemed = till.post(
-        "redemptions/", {"reference": "X-1", "member": number, "store": "MAIN", "points": 20}
+        "redemptions/", {"reference": "X-1", "member": number, "store": STORE, "points": 20}
     )
     check.equal("answer", 201, redeemed.status)
 
     check.heading("He wants to spend 20 more · 余额不足")
     refused = till.post(
-        "redemptions/", {"reference": "X-2", "member": number, "store": "MAIN", "points": 20}
+        "redemptions/", {"reference": "X-2", "member": number, "store": STORE, "points": 20}
     )
     check.equal("answer", 409, refused.status)
     check.equal("code", "insufficient_points", refused.body.get("code"))

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.problem import Problem
+
 PROJECT = Path(__file__).resolve().parent.parent
 DEV = PROJECT / "dev.py"
+MARK = "data-folder.txt"
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,18 @@ class Data:
     @classmethod
     def at(cls, root: Path, *, throwaway: bool = False) -> "Data":
         """Open the folder, making it if it is not there."""
-        root = root.resolve()
-        root.mkdir(parents=True, exist_ok=True)
-        # The database server of root runs as another user, which must get through to its own
-        # folder; the files with secrets in them are closed one by one.
-        root.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        data = cls(root, throwaway)
+        data = cls(root.resolve(), throwaway)
+        ours = data.file(MARK)
+        if not ours.exists():
+            if data.root.exists() and any(data.root.iterdir()):
+                raise Problem(
+                    f"{data.root} is not empty, and not a data folder of ours. Choose another one."
+                )
+            data.root.mkdir(parents=True, exist_ok=True)
+            # The database server of root runs as another user, which must get through to its own
+            # folder; the files with secrets in them are closed one by one.
+            data.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            ours.write_text("Made by dev.py. Holds servers' files, secrets and logs.\n")
         data.logs.mkdir(exist_ok=True)
         return data
 

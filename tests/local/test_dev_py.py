@@ -79,6 +79,19 @@ class TestCommandLine:
         assert VERBS.keys() <= set(targets.split())
 
 
+class TestDataFolder:
+    def test_a_folder_with_other_things_in_it_is_left_alone(self, tmp_path):
+        (tmp_path / "letters").mkdir(mode=0o755)
+        tmp_path.chmod(0o755)
+
+        answer = type_in("--data", str(tmp_path), "run")
+
+        assert answer.returncode == 1
+        assert "is not empty, and not a data folder of ours" in answer.stderr
+        assert [each.name for each in tmp_path.iterdir()] == ["letters"]
+        assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
 class TestRun:
     def test_names_another_port_when_this_one_is_taken(self, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as other:
