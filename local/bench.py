@@ -1,5 +1,7 @@
 """`dev.py bench`: the benchmarks, on servers set up as in production."""
 
+from pathlib import Path
+
 from local import commands, venv
 from local.console import say
 from local.paths import Data
@@ -7,11 +9,13 @@ from local.run import stopping_on_signals
 from local.servers import Servers
 
 
-def bench(data: Data, arguments: list[str]) -> int:
+def bench(chosen: Path | None, arguments: list[str]) -> int:
     code = 1
     with stopping_on_signals():
+        python = venv.ensure("test")
+        data = Data.at(chosen) if chosen else Data.temporary("bench")
         # Every commit reaches the disk before it is acknowledged: anything else measures a promise.
-        servers = Servers(data, venv.ensure("test"), durable=True)
+        servers = Servers(data, python, durable=True)
         with servers.in_use():
             for line in servers.versions():
                 say(f"  {line}")

@@ -110,7 +110,7 @@ def _test(_: Path | None, arguments: list[str]) -> int:
 def _bench(chosen: Path | None, arguments: list[str]) -> int:
     from local import bench
 
-    return bench.bench(Data.at(chosen) if chosen else Data.temporary("bench"), arguments)
+    return bench.bench(chosen, arguments)
 
 
 def _manage(chosen: Path | None, arguments: list[str]) -> int:

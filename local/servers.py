@@ -105,6 +105,8 @@ class Servers:
                 break  # others use them still
             time.sleep(0.1)  # somebody is stopping them just now
         self._in_use.release()
+        if self.data.throwaway and not self.own:
+            self.data.remove()  # otherwise its keeper does
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator["Servers"]:
