@@ -1,10 +1,17 @@
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
+from membership.colors import FALLBACK, shades
 from programme import queries as programme
 
 
-def brand(request: HttpRequest) -> dict[str, Any]:
-    """The programme's name and colour, for every page."""
-    return {"programme": programme.programme()}
+def brand(_request: HttpRequest) -> dict[str, Any]:
+    """The programme's name and colours, and whether this is a sandbox, for every page."""
+    current = programme.programme()
+    return {
+        "programme": current,
+        "shades": shades(current.color if current else FALLBACK),
+        "is_sandbox": settings.SANDBOX,
+    }

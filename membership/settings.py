@@ -40,7 +40,8 @@ ROOMS = [
 ]
 
 INSTALLED_APPS = [
-    "unfold",
+    # Without its default config, which would put its own admin site in the place of ours.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.simple_history",
@@ -53,8 +54,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "membership.apps.StaffConsoleConfig",
     "simple_history",
-    "allauth",
-    "allauth.account",
     "axes",
     "csp",
     "oauth2_provider",
@@ -71,7 +70,7 @@ MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "membership.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -81,7 +80,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -144,7 +142,6 @@ AUTH_USER_MODEL = "common.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -159,23 +156,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = reverse_lazy("account_request_login_code")
+LOGIN_URL = reverse_lazy("login")
 LOGIN_REDIRECT_URL = reverse_lazy("home")
-
-ACCOUNT_ADAPTER = "membership.accounts.AccountAdapter"
-ACCOUNT_LOGIN_METHODS = {"phone"}
-ACCOUNT_SIGNUP_FIELDS = ["phone*"]
-ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 300
-ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 3
-ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_request_login_code")
-ACCOUNT_PREVENT_ENUMERATION = True
+LOGOUT_REDIRECT_URL = reverse_lazy("login")
 
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "console/locked_out.html"
 
 SESSION_COOKIE_NAME = "membership_session" if SANDBOX else "__Host-membership_session"
 SESSION_COOKIE_HTTPONLY = True
@@ -194,8 +184,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF, NONCE],
-        # htmx and the console set a few style attributes.
-        "style-src": [SELF, "'unsafe-inline'"],
+        "style-src": [SELF, NONCE],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
@@ -310,11 +299,30 @@ UNFOLD = {
     "SITE_TITLE": _("Membership console"),
     "SITE_HEADER": _("Membership console"),
     "SITE_SYMBOL": "loyalty",
-    "SHOW_HISTORY": True,
+    # Who changed what stands in the audit records.
+    "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
+    "ENVIRONMENT": "membership.console.environment",
+    "SIDEBAR": {"navigation": "membership.console.navigation"},
+    "DASHBOARD_CALLBACK": "membership.console.dashboard",
     "STYLES": [lambda request: static("css/console.css")],
-
+    "COLORS": {
+        # A quiet blue: the brand's own colour belongs to the members' pages.
+        "primary": {
+            "50": "oklch(97% .014 254.604)",
+            "100": "oklch(93.2% .032 255.585)",
+            "200": "oklch(88.2% .059 254.128)",
+            "300": "oklch(80.9% .105 251.813)",
+            "400": "oklch(70.7% .165 254.624)",
+            "500": "oklch(62.3% .214 259.815)",
+            "600": "oklch(54.6% .245 262.881)",
+            "700": "oklch(48.8% .243 264.376)",
+            "800": "oklch(42.4% .199 265.638)",
+            "900": "oklch(37.9% .146 265.522)",
+            "950": "oklch(28.2% .091 267.935)",
+        },
+    },
 }
 
 # --- Logs -----------------------------------------------------------------------------------------

@@ -1,5 +1,17 @@
 """What members and visitors open in a browser."""
 
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.i18n import set_language
 
-urlpatterns = [path("accounts/", include("allauth.urls"))]
+from membership import views
+
+urlpatterns = [
+    path("", views.HomePage.as_view(), name="home"),
+    path("login/", views.LoginPage.as_view(), name="login"),
+    path("login/code/", views.CodePage.as_view(), name="login_code"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", set_language, name="set_language"),
+    path("", include("points.urls")),
+    path("", include("messaging.urls")),
+]

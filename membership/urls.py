@@ -8,3 +8,5 @@ urlpatterns = [
     path("", include("membership.api_urls")),
     path("console/", admin.site.urls),
 ]
+
+handler400 = "membership.views.bad_request"

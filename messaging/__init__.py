@@ -1,7 +1,7 @@
 """
 What we say to members.
 
-Owns     one-time codes waiting to go out and, in a sandbox, the page where they are read.
+Owns     one-time codes and, in a sandbox, the page where they are read.
 Imports  common, programme, partners, members.
 Tells    nothing yet.
 Hears    nothing.

@@ -1,12 +1,30 @@
-"""What we send to members. So far: one-time codes."""
+"""
+What we send to members. So far: one-time codes that prove a phone is theirs.
 
+Somebody asks for a code and gets a challenge; the code goes to the phone; whoever answers the
+challenge with the code has the phone (docs/decisions/0006).
+
+Asking does the same for every phone: the worker, not the request, looks whether a member has it.
+So neither the answer nor its time tells a stranger who is a member.
+"""
+
+import secrets
 from datetime import datetime
 
+import kombu.exceptions
+import redis
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from common.errors import DomainError
+from common import limits
+from common.errors import DomainError, Invalid
+from members import phones
+from members import queries as members
+from messaging import challenges
 from messaging.models import SandboxCode
+
+CODE_DIGITS = 6
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 class NoSmsProvider(DomainError):
@@ -15,12 +33,75 @@ class NoSmsProvider(DomainError):
     status = 503
 
 
-def send_code(*, phone: str, code: str, sent_at: datetime) -> None:
-    """
-    Send a one-time code by SMS. In a sandbox it is put on a page instead.
+class WrongCode(Invalid):
+    code = "wrong_code"
+    message = _("That code is not right. Tries left: %(left)s.")
 
-    :raises NoSmsProvider: outside a sandbox, until a provider is configured
+
+class ChallengeOver(DomainError):
+    code = "challenge_over"
+    message = _("That code is no longer valid. Please ask for a new one.")
+
+
+def ask_for_code(*, phone: str, address: str) -> str:
     """
+    Have a code sent to a phone if a member has it, and return the challenge it answers.
+
+    :param address: the network address of who asks
+    :raises phones.InvalidPhone: if it is none
+    :raises NoSmsProvider: outside a sandbox, until a provider is configured
+    :raises limits.TooMany: after one a minute or five a day to a phone, or thirty an hour from
+        one address
+    :raises limits.Unavailable: without Redis
+    """
+    from messaging.tasks import send_code as later  # noqa: PLC0415 - the task's door calls us back
+
     if not settings.SANDBOX:
         raise NoSmsProvider
+    phone = phones.normalize(phone)
+    limits.consume(f"codes:address:{address}", limit=30, seconds=HOUR)
+    # The minute first: who is told to wait has not used up one of the day's.
+    name = f"codes:phone:{members.phone_index(phone).hex()}"
+    limits.consume(f"{name}:minute", limit=1, seconds=MINUTE)
+    limits.consume(f"{name}:day", limit=5, seconds=DAY)
+    try:
+        challenge = challenges.start(phone)
+        # A code that waited longer than it is good for is of no use to anybody.
+        later.apply_async(kwargs={"challenge": challenge}, expires=challenges.SECONDS)
+    except (redis.RedisError, kombu.exceptions.OperationalError) as error:
+        raise limits.Unavailable from error
+    return challenge
+
+
+def send_code(*, challenge: str, sent_at: datetime) -> None:
+    """Make a code for a challenge and send it, if a member has the phone. The worker's part."""
+    phone = challenges.phone_of(challenge)
+    if not phone:
+        return
+    try:
+        members.by_phone(phone)
+    except members.UnknownMember:
+        return
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+    challenges.set_code(challenge, code)
+    # A provider's client goes here; until there is one, `ask_for_code` refuses outside a sandbox.
     SandboxCode.objects.create(phone=phone, code=code, sent_at=sent_at)
+
+
+def answer(*, challenge: str, code: str) -> str:
+    """
+    Return the phone that a code proves. A code works once.
+
+    :raises WrongCode: while there are tries left; a phone that is nobody's gets the same answer
+    :raises ChallengeOver: if it was used, is too old or was tried too often
+    :raises limits.Unavailable: without Redis
+    """
+    try:
+        attempt = challenges.attempt(challenge, code)
+    except redis.RedisError as error:
+        raise limits.Unavailable from error
+    if attempt.phone:
+        return attempt.phone
+    if attempt.tries_left:
+        raise WrongCode(left=attempt.tries_left)
+    raise ChallengeOver

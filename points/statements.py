@@ -5,7 +5,7 @@ Lines are plain values, so a template that shows them cannot start a query; ever
 stands in the entry and its activity, as it was judged on its day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,10 @@ from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from members.models import Member
+from points import queries
 from points.models import Activity, Entry, EntryKind
+from programme import queries as programme
 from programme.policies import NEVER
 
 
@@ -66,6 +69,14 @@ def explain(entry: Entry, *, currency: str = "CNY", taken_over_on: date | None =
         expires_on=entry.expires_on if entry.expires_on != NEVER else None,
         recorded_on=recorded_on if late else None,
     )
+
+
+def lines(entries: Iterable[Entry], *, member: Member) -> list[Line]:
+    """Explain a member's entries, in the programme's currency."""
+    installed = programme.programme()
+    currency = installed.currency if installed else "CNY"
+    taken_over_on = queries.taken_over_on(member.pk, joined_at=member.joined_at)
+    return [explain(entry, currency=currency, taken_over_on=taken_over_on) for entry in entries]
 
 
 def money(amount: Decimal, currency: str) -> str:

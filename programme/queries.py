@@ -36,6 +36,8 @@ class Rulebook:
 class _Cache:
     until: float = 0.0
     rulebooks: tuple[Rulebook, ...] = ()
+    programme_until: float = 0.0
+    programme: Programme | None = None
 
 
 _cache = _Cache()
@@ -54,13 +56,30 @@ def rulebook_on(day: date) -> Rulebook:
     return rulebooks[index - 1]
 
 
+def rulebook(version_id: int) -> Rulebook:
+    """
+    Return the rulebook that judged something, whatever was published since.
+
+    :raises NoRulebook: if that version is not published
+    """
+    for rulebook in _published():
+        if rulebook.id == version_id:
+            return rulebook
+    raise NoRulebook(day="")
+
+
 def forget_cached() -> None:
-    """Read the versions anew at the next question, in this process."""
-    _cache.until = 0.0
+    """Read everything anew at the next question, in this process."""
+    _cache.until = _cache.programme_until = 0.0
 
 
 def programme() -> Programme | None:
-    return Programme.objects.first()
+    """The installed programme: its name and colour are on every page. Not for writing."""
+    now = time.monotonic()
+    if now >= _cache.programme_until:
+        _cache.programme = Programme.objects.first()
+        _cache.programme_until = now + CACHE_SECONDS
+    return _cache.programme
 
 
 def export(version: Version) -> dict[str, Any]:

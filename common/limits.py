@@ -1,0 +1,58 @@
+"""
+Limits that all processes share: so many uses of a name in a window of time.
+
+Each use is counted before it is judged, in one Redis transaction, so a hundred at the same instant
+are a hundred. Without Redis nothing passes: what is limited here is what guessers would try.
+"""
+
+from functools import cache
+
+import redis
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import DomainError
+
+TIMEOUT_SECONDS = 2
+
+
+class TooMany(DomainError):
+    code = "too_many"
+    message = _("Too many attempts. Please try again in %(retry_after)s seconds.")
+    status = 429
+
+
+class Unavailable(DomainError):
+    code = "unavailable"
+    message = _("This does not work at the moment. Please try again in a few minutes.")
+    status = 503
+
+
+def consume(name: str, *, limit: int, seconds: int) -> None:
+    """
+    Count one use of a name; the window starts with the first one.
+
+    :raises TooMany: if this is more than the limit, with `retry_after` in seconds
+    :raises Unavailable: if Redis does not answer
+    """
+    try:
+        with client().pipeline(transaction=True) as pipe:
+            pipe.set(f"limit:{name}", 0, ex=seconds, nx=True)
+            pipe.incr(f"limit:{name}")
+            pipe.ttl(f"limit:{name}")
+            _, used, left = pipe.execute()
+    except redis.RedisError as error:
+        raise Unavailable from error
+    if used > limit:
+        raise TooMany(retry_after=max(1, left))
+
+
+@cache
+def client() -> redis.Redis:
+    """The process's connections to Redis; they are pooled, and given up on soon."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        decode_responses=True,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+    )

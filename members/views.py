@@ -1,0 +1,34 @@
+"""What every page of a member has in common."""
+
+from typing import Any
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
+from django_htmx.http import HttpResponseClientRedirect
+
+from members.models import Member
+
+
+@method_decorator(never_cache, name="dispatch")
+class MemberPage(LoginRequiredMixin, TemplateView):
+    """A page about the member who is logged in: known from the session, never from the URL."""
+
+    member: Member
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        member = getattr(request.user, "member", None)
+        if request.user.is_authenticated and member is None:
+            # Staff: the home page tells them where to go.
+            return redirect("home")
+        if member is not None:
+            self.member = member
+        return super().dispatch(request, *args, **kwargs)
+
+    def handle_no_permission(self) -> HttpResponseBase:
+        answer = super().handle_no_permission()
+        # A part of a page cannot be replaced by the login page; the whole page goes there.
+        return HttpResponseClientRedirect(answer.url) if self.request.htmx else answer

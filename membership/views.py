@@ -1,0 +1,180 @@
+"""Pages that mix rooms: login, the member's home, errors."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import auth
+from django.contrib.auth.views import RedirectURLMixin
+from django.core.exceptions import RequestDataTooBig
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.timezone import localdate
+from django.views import defaults
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView
+
+from common import context, limits
+from common.errors import DomainError
+from members import phones
+from members.views import MemberPage
+from membership import accounts
+from membership.forms import CodeForm, PhoneForm
+from messaging import operations as messaging
+from messaging import queries as messaging_queries
+from points import queries as points
+from points import statements
+from points.statements import money
+from programme import queries as programme
+
+CHALLENGE = "login_challenge"
+NEXT = "login_next"
+LATEST_ENTRIES = 5
+EXPIRIES = 4
+
+
+@method_decorator(never_cache, name="dispatch")
+class LoginForm(RedirectURLMixin, FormView):
+    """A step of logging in. A refusal of the operation is shown above the form."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return redirect("home")
+        return super().dispatch(request, *args, **kwargs)
+
+    def refuse(self, form: Form, refusal: DomainError) -> HttpResponse:
+        form.add_error(None, refusal.sentence)
+        response = self.render_to_response(self.get_context_data(form=form), status=refusal.status)
+        if retry_after := refusal.details.get("retry_after"):
+            response["Retry-After"] = str(retry_after)
+        return response
+
+
+class LoginPage(LoginForm):
+    """First step: the phone. The answer is the same whoever has it."""
+
+    template_name = "login.html"
+    form_class = PhoneForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(has_asked=CHALLENGE in self.request.session, **kwargs)
+
+    def form_valid(self, form: Form) -> HttpResponseBase:
+        try:
+            challenge = messaging.ask_for_code(
+                phone=form.cleaned_data["phone"], address=context.current.get().ip or ""
+            )
+        except DomainError as refusal:
+            return self.refuse(form, refusal)
+        self.request.session[CHALLENGE] = challenge
+        self.request.session[NEXT] = self.get_redirect_url()
+        return redirect("login_code")
+
+
+class CodePage(LoginForm):
+    """Second step: the code that was sent."""
+
+    template_name = "login_code.html"
+    form_class = CodeForm
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if CHALLENGE not in request.session:
+            return redirect("login")
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        phone = self._phone()
+        return super().get_context_data(
+            phone=phone,
+            masked_phone=phones.masked(phone),
+            next=self.request.session.get(NEXT, ""),
+            **kwargs,
+        )
+
+    def _phone(self) -> str:
+        try:
+            return messaging_queries.phone_asked(self.request.session.get(CHALLENGE, ""))
+        except limits.Unavailable:
+            return ""
+
+    def form_valid(self, form: Form) -> HttpResponseBase:
+        session = self.request.session
+        try:
+            phone = messaging.answer(
+                challenge=session.get(CHALLENGE, ""), code=form.cleaned_data["code"]
+            )
+            user = accounts.login_by_phone(phone)
+        except DomainError as refusal:
+            return self.refuse(form, refusal)
+        target = session.pop(NEXT, "")
+        session.pop(CHALLENGE, None)
+        auth.login(self.request, user, backend="django.contrib.auth.backends.ModelBackend")
+        return redirect(target or "home")
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryRow:
+    """Points that lapse next, and how long the bar beside them is."""
+
+    last_day: date
+    points: int
+    days_left: int
+    percent: int
+
+
+class HomePage(MemberPage):
+    """The card, what lapses next, where the member stands, the latest entries."""
+
+    template_name = "home.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and not hasattr(request.user, "member"):
+            return render(request, "no_member.html")
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        today = localdate()
+        balance = points.balance(self.member.pk)
+        spendable = points.spendable_points(self.member.pk, on=today)
+        return super().get_context_data(
+            member=self.member,
+            # Points that lapsed and the night has not swept are no longer the member's.
+            points=spendable if balance >= 0 else balance,
+            debt=max(0, -balance),
+            worth=self._worth(spendable),
+            expiries=self._expiries(today),
+            lines=statements.lines(
+                points.statement(self.member.pk)[:LATEST_ENTRIES], member=self.member
+            ),
+            **kwargs,
+        )
+
+    def _worth(self, spendable: int) -> str:
+        installed = programme.programme()
+        if installed is None or spendable <= 0:
+            return ""
+        return money(Decimal(spendable) / installed.points_per_currency_unit, installed.currency)
+
+    def _expiries(self, today: date) -> list[ExpiryRow]:
+        expiries = points.expiries(self.member.pk, on=today, limit=EXPIRIES)
+        most = max((expiry.points for expiry in expiries), default=1)
+        return [
+            ExpiryRow(
+                last_day=expiry.last_day,
+                points=expiry.points,
+                days_left=(expiry.last_day - today).days,
+                percent=max(2, expiry.points * 100 // most),
+            )
+            for expiry in expiries
+        ]
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django answers a body that is too big with 400; it is a 413."""
+    if isinstance(exception, RequestDataTooBig):
+        return render(request, "413.html", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return defaults.bad_request(request, exception)

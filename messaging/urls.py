@@ -1,0 +1,9 @@
+from django.conf import settings
+from django.urls import URLPattern, path
+
+from messaging.views import SandboxCodesPage
+
+app_name = "messaging"
+urlpatterns: list[URLPattern] = []
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/codes/", SandboxCodesPage.as_view(), name="sandbox_codes"))
