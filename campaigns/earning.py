@@ -8,6 +8,7 @@ give is added up exactly and rounded once per document or once per line, as the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +33,10 @@ class Rule:
     points: Decimal
     per_amount: Decimal
 
+    def worth(self, amount: Decimal) -> Fraction:
+        """Exactly: three times a third is one, which decimals would round down to nothing."""
+        return Fraction(amount) * Fraction(self.points) / Fraction(self.per_amount)
+
     def takes(self, category: str) -> bool:
         return not self.categories or category in self.categories
 
@@ -55,13 +60,13 @@ def judge(
     *, rules: Sequence[Rule], rounding: Rounding, lines: Sequence[Line], version: int
 ) -> Judgement:
     """Return what lines are worth, and why: which rule took each line, which did not and why."""
-    total = Decimal(0)
+    total = Fraction(0)
     whole = 0
     explained = []
     fired = set()
     for line in lines:
         rule = next((rule for rule in rules if rule.takes(line.category)), None)
-        exact = line.amount * rule.points / rule.per_amount if rule else Decimal(0)
+        exact = rule.worth(line.amount) if rule else Fraction(0)
         total += exact
         whole += rounding.whole(exact)
         if rule:
@@ -70,7 +75,7 @@ def judge(
             {
                 "line": line.number,
                 "category": line.category,
-                "amount": str(line.amount),
+                "amount": f"{line.amount:.2f}",
                 "rule": rule.code if rule else None,
                 "points": _text(rule.points) if rule else None,
                 "per_amount": _text(rule.per_amount) if rule else None,
@@ -99,7 +104,8 @@ def _reason(rule: Rule, lines: Sequence[Line]) -> str:
     return "no_line_of_its_categories"
 
 
-def _text(number: Decimal) -> str:
+def _text(number: Decimal | Fraction) -> str:
     """At most six decimals, no zeros behind: for reading, not for reckoning."""
-    text = f"{number:.6f}".rstrip("0").rstrip(".")
-    return text or "0"
+    if isinstance(number, Fraction):
+        number = Decimal(number.numerator) / Decimal(number.denominator)
+    return f"{number:.6f}".rstrip("0").rstrip(".")

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,16 +22,11 @@ from points.models import Activity, ActivityKind
 from programme import queries as programme
 from programme.queries import Rulebook
 
-# Tills' clocks run ahead by a little; by more, something is wrong.
-CLOCK_TOLERANCE = timedelta(minutes=5)
+CENT = Decimal("0.01")
 AMOUNT_MAX = Decimal("999999999999.99")
 LINES_MAX = 500
-REFERENCE_MAX = 64
-
-
-class DatedInFuture(Invalid):
-    code = "dated_in_future"
-    message = _("The date lies in the future.")
+LINE_NUMBER_MAX = 64
+CATEGORY_MAX = 32
 
 
 class InvalidAmount(Invalid):
@@ -49,9 +44,11 @@ class DuplicateLine(Invalid):
     message = _("The line “%(line)s” occurs twice.")
 
 
-class InvalidReference(Invalid):
-    code = "invalid_reference"
-    message = _("A reference has 1 to 64 printable characters and no blanks at its ends.")
+class InvalidLines(Invalid):
+    code = "invalid_lines"
+    message = _(
+        "A purchase has at most 500 lines, whose numbers and categories are short printable texts."
+    )
 
 
 class UnknownPurchase(NotFound):
@@ -67,8 +64,6 @@ class ReturnExceedsPurchase(DomainError):
 class ReturnBeforePurchase(Invalid):
     code = "return_before_purchase"
     message = _("A return cannot be older than its purchase.")
-
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +85,7 @@ class Purchase:
             self.member.id,
             self.source.store_id,
             self.at.timestamp() if self.at_was_given else None,
-            str(self.amount.quantize(Decimal("0.01"))),
+            str(self.amount.quantize(CENT)),
             _as_json(self.lines),
         ]
         return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
@@ -101,9 +96,55 @@ def post_purchase(*, purchase: Purchase, now: datetime) -> points.PostedActivity
     Credit the points a purchase is worth by the rules of its day. Posting it twice credits once.
 
     :raises points.ReferenceReused: if the document came in before with other content
-    :raises DatedInFuture: :raises InvalidAmount: :raises LinesDoNotAddUp: and the others above
+    :raises points.DatedInFuture: :raises InvalidAmount: :raises LinesDoNotAddUp: and the others above
     """
-    return points.post_purchase(purchase=judged(purchase, now=now))
+    return accrue(purchase=purchase, now=now).posted
+
+
+@dataclass(frozen=True, slots=True)
+class Accrual:
+    """A purchase as it was judged, and what posting it did. On a repeat the journal has the first."""
+
+    judged: points.JudgedPurchase
+    posted: points.PostedActivity
+
+
+def accrue(*, purchase: Purchase, now: datetime) -> Accrual:
+    """As `post_purchase`, and tell why it was worth what it was."""
+    purchase_judged = judged(purchase, now=now)
+    return Accrual(purchase_judged, points.post_purchase(purchase=purchase_judged))
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a purchase would be worth."""
+
+    points: int
+    expires_on: date
+    explanation: dict[str, Any]
+
+
+def quote(
+    *, amount: Decimal, lines: Sequence[Line], at: datetime, member: Identity | None = None
+) -> Quote:
+    """
+    Judge a purchase nobody has made yet, at any time with a rulebook. Writes nothing.
+
+    :raises MemberFrozen: :raises MemberClosed: if the member could not earn
+    :raises InvalidAmount: :raises LinesDoNotAddUp: :raises DuplicateLine: as for a purchase
+    """
+    if member is not None:
+        member.require_can_earn()
+    _check_amount(amount)
+    if lines:
+        _check_lines(lines, amount=amount)
+    rulebook = programme.rulebook_on(localdate(at))
+    judgement = _judge(rulebook, lines or (Line("", earning.NO_CATEGORY, amount),))
+    return Quote(
+        points=judgement.points,
+        expires_on=rulebook.policies.validity.last_day(localdate(at)),
+        explanation=judgement.explanation,
+    )
 
 
 def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
@@ -148,7 +189,7 @@ class Return:
 @transaction.atomic
 def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     """
-    Judge what is left of a purchase by the rules of its own day and take back the difference.
+    Judge what is left of a purchase by the rules that judged it and take back the difference.
 
     An amount without lines is spread over the purchase's lines in proportion to what is left of
     them. Posting a return twice takes back once.
@@ -177,7 +218,7 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     if returned.at < purchase.occurred_at:
         raise ReturnBeforePurchase
     given_back = _returned_lines(returned)
-    rulebook = programme.rulebook_on(localdate(purchase.occurred_at))
+    rulebook = programme.rulebook(purchase.version_id)
     left_before = _lines_left(purchase)
     left = _subtract(left_before, given_back)
     before = _judge(rulebook, left_before).points
@@ -233,29 +274,25 @@ def _checked_lines(purchase: Purchase, *, now: datetime) -> Sequence[Line]:
 
 
 def _check(*, reference: str, at: datetime, now: datetime, amount: Decimal) -> None:
-    require_reference(reference)
-    if at > now + CLOCK_TOLERANCE:
-        raise DatedInFuture
+    points.require_reference(reference)
+    points.require_not_in_future(at, now=now)
     _check_amount(amount)
 
 
-def require_reference(reference: str) -> None:
-    """:raises InvalidReference: if it cannot name a document"""
-    fits = 0 < len(reference.strip()) == len(reference) <= REFERENCE_MAX
-    if not fits or not reference.isprintable():
-        raise InvalidReference
-
-
 def _check_amount(amount: Decimal) -> None:
-    if not amount.is_finite() or not 0 <= amount <= AMOUNT_MAX:
+    # Minus zero is a sign of a mistake, and would make another fingerprint than zero.
+    if not amount.is_finite() or amount.is_signed() or amount > AMOUNT_MAX:
         raise InvalidAmount
-    if amount != amount.quantize(Decimal("0.01")):
+    if amount != amount.quantize(CENT):
         raise InvalidAmount
 
 
 def _check_lines(lines: Sequence[Line], *, amount: Decimal) -> None:
+    if len(lines) > LINES_MAX:
+        raise InvalidLines
     seen = set()
     for line in lines:
+        _check_line_texts(line)
         _check_amount(line.amount)
         if line.number in seen:
             raise DuplicateLine(line=line.number)
@@ -265,13 +302,19 @@ def _check_lines(lines: Sequence[Line], *, amount: Decimal) -> None:
         raise LinesDoNotAddUp(lines=total, amount=amount)
 
 
-# --- Returns -----------------------------------------------------------------------------------------
+def _check_line_texts(line: Line) -> None:
+    for text, most in ((line.number, LINE_NUMBER_MAX), (line.category, CATEGORY_MAX)):
+        if len(text) > most or not text.isprintable():
+            raise InvalidLines
+
+
+# --- Returns --------------------------------------------------------------------------------------
 
 
 def _return_fingerprint(returned: Return) -> bytes:
     content = [
         returned.purchase.pk,
-        str(returned.amount.quantize(Decimal("0.01"))),
+        str(returned.amount.quantize(CENT)),
         _as_json(returned.lines),
     ]
     return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
@@ -298,7 +341,10 @@ def _returned_lines(returned: Return) -> list[Line]:
             of = by_number.get(line.number)
             if of is None or line.amount > of.amount:
                 raise ReturnExceedsPurchase(left=of.amount if of else Decimal("0.00"))
-        return [Line(line.number, by_number[line.number].category, line.amount) for line in returned.lines]
+        return [
+            Line(line.number, by_number[line.number].category, line.amount)
+            for line in returned.lines
+        ]
     return _spread(returned.amount, left)
 
 
@@ -308,7 +354,7 @@ def _spread(amount: Decimal, lines: Sequence[Line]) -> list[Line]:
     shares = []
     rest, weight = amount, total
     for line in lines:
-        share = (rest * line.amount / weight).quantize(Decimal("0.01")) if weight else Decimal("0.00")
+        share = (rest * line.amount / weight).quantize(CENT) if weight else Decimal("0.00")
         shares.append(Line(line.number, line.category, share))
         rest -= share
         weight -= line.amount
@@ -325,7 +371,11 @@ def _subtract(lines: Sequence[Line], given_back: Sequence[Line]) -> list[Line]:
 
 def _as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return [
-        {"line": line.number, "category": line.category, "amount": str(line.amount.quantize(Decimal("0.01")))}
+        {
+            "line": line.number,
+            "category": line.category,
+            "amount": str(line.amount.quantize(CENT)),
+        }
         for line in lines
     ]
 

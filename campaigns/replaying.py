@@ -147,7 +147,7 @@ class _Player:
         if self._before and at < self._before:
             raise OutOfOrder(before=self._before.isoformat())
         if self._not_after and at > self._not_after:
-            raise operations.DatedInFuture
+            raise points.DatedInFuture
         self._before = at
         return at
 
@@ -205,7 +205,6 @@ class _Player:
     def _redemption(self, row: Row, at: datetime) -> bool:
         self._refuse_values(row, "amount", "original")
         reference = self._cell(row, "reference")
-        operations.require_reference(reference)
         posting = points.redeem(
             member=self._member(row),
             points=cells.points(self._cell(row, "points")),

@@ -1,10 +1,12 @@
 """The earning rules' part of the programme file: `earning`."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 from campaigns.models import EarningRule
 from common.localized import NAMES_SCHEMA
+from programme.documents import InvalidProgramme
 from programme.models import Version
 from programme.sections import Section
 
@@ -43,6 +45,11 @@ SCHEMA = {
 
 
 def load(version: Version, section: Any) -> None:
+    """:raises InvalidProgramme: if two rules have the same code"""
+    codes = Counter(rule["code"] for rule in section["rules"])
+    code, times = codes.most_common(1)[0]
+    if times > 1:
+        raise InvalidProgramme(where="$.earning.rules", why=f"the code “{code}” {times} times")
     EarningRule.objects.bulk_create(
         EarningRule(
             version=version,

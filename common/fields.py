@@ -38,14 +38,17 @@ def unseal(stored: str, *, column: str) -> str:
 
     :raises ImproperlyConfigured: if its key is not among FIELD_KEYS, or the value was tampered with
     """
-    key_id, _, encoded = stored.partition(":")
+    key_id, colon, encoded = stored.partition(":")
+    if not colon:
+        # Not quoted in the message: what was never sealed must not end in a log.
+        raise ImproperlyConfigured(f"A value of {column} is not sealed")
     cipher = _ciphers(tuple(settings.FIELD_KEYS)).get(key_id)
     if cipher is None:
         raise ImproperlyConfigured(f"FIELD_KEYS lacks the key {key_id!r} that sealed {column}")
-    raw = base64.b64decode(encoded)
     try:
+        raw = base64.b64decode(encoded, validate=True)
         return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], column.encode()).decode()
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise ImproperlyConfigured(f"A value of {column} does not open with its key") from error
 
 
@@ -64,6 +67,8 @@ def _ciphers(field_keys: tuple[str, ...]) -> dict[str, AESGCM]:
     ciphers = {}
     for item in field_keys:
         key_id, _, encoded = item.partition(":")
+        if not key_id or key_id in ciphers:
+            raise ImproperlyConfigured("Each of FIELD_KEYS needs an id of its own")
         ciphers[key_id] = AESGCM(_decoded_key(encoded, name="FIELD_KEYS"))
     if not ciphers:
         raise ImproperlyConfigured("FIELD_KEYS needs at least one key")
@@ -88,7 +93,7 @@ class EncryptedTextField(models.TextField):
         text = super().get_prep_value(value)
         return text if text in (None, "") else seal(text, column=self._column)
 
-    def from_db_value(self, value: str | None, expression: object, connection: object) -> str | None:
+    def from_db_value(self, value: str | None, *_context: object) -> str | None:
         return value if value in (None, "") else unseal(str(value), column=self._column)
 
     def get_lookup(self, lookup_name: str) -> Any:

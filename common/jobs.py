@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from celery import Task, current_app
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from common.models import JobChunk, JobRun
+from common import audit
+from common.errors import DomainError
+from common.models import JobChunk, JobRun, User
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ def run_for_day(*, name: str, day: date, now: datetime, job: Callable[[], Report
     The claim is a conditional UPDATE, so two workers cannot both win. A claim left by a crashed
     worker goes stale and the job is run again: jobs must be repeatable.
     """
-    run, _ = JobRun.objects.get_or_create(name=name, day=day)
+    run, _created = JobRun.objects.get_or_create(name=name, day=day)
     unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - STALE_AFTER)
     if not JobRun.objects.filter(unclaimed, pk=run.pk, finished_at=None).update(claimed_at=now):
         return False
@@ -80,7 +84,48 @@ def run_for_day(*, name: str, day: date, now: datetime, job: Callable[[], Report
     return True
 
 
-# --- Chunks ----------------------------------------------------------------------------------------
+class JobRunning(DomainError):
+    code = "job_running"
+    message = _("This job is running at the moment.")
+
+
+class JobNotStartable(DomainError):
+    code = "job_not_startable"
+    message = _("No task does this job any more.")
+
+
+@transaction.atomic
+def run_again(*, run_id: int, now: datetime, by: User) -> JobRun:
+    """
+    Have one day's job done once more by a worker, whether it failed or had finished.
+
+    :raises JobRunning: if a worker holds it
+    :raises JobNotStartable: if this release has no such job
+    """
+    run = JobRun.objects.select_for_update(no_key=True).get(pk=run_id)
+    task = _task(run.name)
+    if run.is_running(now - STALE_AFTER):
+        raise JobRunning
+    run.claimed_at = run.finished_at = None
+    run.error = ""
+    run.save(update_fields=["claimed_at", "finished_at", "error"])
+    audit.record(action="job.run_again", target=str(run), by=by)
+    transaction.on_commit(lambda: task.delay(day=run.day.isoformat()))
+    return run
+
+
+def _task(name: str) -> Task:
+    """The Celery task `points.nightly.f` of the job `points.f`."""
+    # Only workers import every room's tasks by themselves.
+    current_app.loader.import_default_modules()
+    room, _dot, function = name.partition(".")
+    task = current_app.tasks.get(f"{room}.nightly.{function}")
+    if task is None:
+        raise JobNotStartable
+    return task
+
+
+# --- Chunks ------------------------------------------------------------------------------------
 
 PLAN = """
     INSERT INTO common_jobchunk (job, run_key, low, high, rows)
@@ -90,6 +135,8 @@ PLAN = """
         FROM ({members}) AS member
     ) AS numbered
     GROUP BY chunk
+    -- Two workers that plan at once write in the same order and do not deadlock.
+    ORDER BY chunk
     -- Work found again under a chunk that was done (a late arrival): it is done once more.
     ON CONFLICT (job, run_key, low)
     DO UPDATE SET high = greatest(common_jobchunk.high, excluded.high), done_at = NULL

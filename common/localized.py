@@ -1,4 +1,4 @@
-"""Names that are data: one text per language, kept as JSON `{"zh-hans": …, "zh-hant": …, "en": …}`."""
+"""Names that are data: one text per language, as JSON `{"zh-hans": …, "zh-hant": …, "en": …}`."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,16 @@ def localized(names: Mapping[str, str]) -> str:
     return next(iter(names.values()), "")
 
 
+# Text the database can store and a page can show: no control characters, no half surrogate pairs.
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z"
+
 # A part of every room's JSON Schema (see `programme.sections`).
 NAMES_SCHEMA = {
     "type": "object",
-    "properties": {code: {"type": "string", "minLength": 1} for code, _ in settings.LANGUAGES},
+    "properties": {
+        code: {"type": "string", "minLength": 1, "maxLength": 200, "pattern": TEXT_PATTERN}
+        for code, _ in settings.LANGUAGES
+    },
     "required": [settings.LANGUAGE_CODE],
     "additionalProperties": False,
 }

@@ -1,5 +1,7 @@
 """Questions about who belongs."""
 
+import contextlib
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +47,10 @@ class Identity:
         """:raises MemberFrozen: :raises MemberClosed: if so"""
         if self.status == MemberStatus.FROZEN:
             raise MemberFrozen(number=self.number)
+        self.require_not_closed()
+
+    def require_not_closed(self) -> None:
+        """:raises MemberClosed: if so"""
         if self.status == MemberStatus.CLOSED:
             raise MemberClosed(number=self.number)
 
@@ -64,6 +70,11 @@ def identify(number: str) -> Identity:
     if not is_member_number(number):
         raise UnknownMember
     return _identity(Member.objects.filter(number=number))
+
+
+def identity_of(member_id: int) -> Identity:
+    """Who a row of ours belongs to."""
+    return _identity(Member.objects.filter(pk=member_id))
 
 
 def identify_in_file(number: str, *, organization_id: int | None) -> Identity:
@@ -132,22 +143,25 @@ def by_number(number: str) -> Member:
     return member
 
 
+# A longer text is no name, number or identifier of anybody.
+SEARCH_MAX = 100
+
+
 def search(text: str) -> QuerySet[Member]:
     """
-    Find members by phone, member number, product identifier or any part of the name.
+    Find members by phone, member number, product identifier, external number or part of the name.
 
-    Each kind of question goes to the one index that answers it; together they would read the
-    whole table. An empty text finds nobody.
+    Each kind of question goes to the one index that answers it; one condition over all of them
+    would read the whole table. What stands exactly for somebody wins over names that contain it.
+    An empty text finds nobody.
     """
     text = text.strip()
-    members = Member.objects.all()
-    if not text:
-        return members.none()
-    if is_member_number(text.upper()):
-        return members.filter(number=text.upper())
-    if any(character.isdigit() for character in text):
-        return _by_digits(text)
-    return members.filter(name_parts__contains=parts_sought(text), name__icontains=text)
+    if not text or len(text) > SEARCH_MAX or "\0" in text:
+        return Member.objects.none()
+    ids = _ids_by_code(text)
+    if ids:
+        return Member.objects.filter(pk__in=ids)
+    return Member.objects.filter(name_parts__contains=parts_sought(text), name__icontains=text)
 
 
 def phone_index(phone: str) -> bytes:
@@ -168,19 +182,21 @@ def parts_sought(text: str) -> list[str]:
     return [lowered[i : i + 2] for i in range(len(lowered) - 1)] or [lowered]
 
 
-def _by_digits(text: str) -> QuerySet[Member]:
-    ids: set[int] = set(
-        ExternalNumber.objects.filter(number=text).values_list("member_id", flat=True)[:50]
-    )
-    try:
-        ids |= {by_phone(text).pk}
-    except DomainError:
-        pass
-    try:
-        ids |= {by_product(text).pk}
-    except DomainError:
-        pass
-    return Member.objects.filter(pk__in=ids)
+def _ids_by_code(text: str) -> set[int]:
+    """Whom a text stands for exactly, whatever kind of code it is: one round trip, four indexes."""
+    # People paste full-width digits, and leave out the M and the zeros of a member number.
+    code = unicodedata.normalize("NFKC", text).upper()
+    number = f"M{code.removeprefix('M'):0>10}"
+    external = {text, code}
+    found = ExternalNumber.objects.filter(number__in=external).values_list("member_id")[:50]
+    owner = Product.objects.filter(identifier=code, owned_until=None).values_list("member_id")
+    others = [owner]
+    if is_member_number(number):
+        others.append(Member.objects.filter(number=number).values_list("pk"))
+    with contextlib.suppress(phones.InvalidPhone):
+        index = phone_index(phones.normalize(code))
+        others.append(PhoneDirectory.objects.filter(phone_index=index).values_list("member_id"))
+    return {row[0] for row in found.union(*others)}
 
 
 def _identity(members: QuerySet[Member]) -> Identity:

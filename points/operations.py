@@ -10,11 +10,11 @@ Times are the caller's: `at` is when it happened for the member, which may be da
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -26,10 +26,22 @@ from common.errors import DomainError, Invalid
 from common.models import User
 from members.queries import Identity
 from points import queries
-from points.models import Account, Activity, ActivityKind, AdjustmentReason, Entry, EntryKind, PointType
+from points.models import (
+    Account,
+    Activity,
+    ActivityKind,
+    AdjustmentReason,
+    Entry,
+    EntryKind,
+    PointType,
+)
 
 # A member who earns more than this in one posting is a mistake, and 8 bytes never overflow.
 POINTS_MAX = 1_000_000_000_000
+# Tills' clocks run ahead by a little; by more, something is wrong.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+REFERENCE_MAX = 64
+NOTE_MAX = 200
 
 
 class InsufficientPoints(DomainError):
@@ -45,6 +57,26 @@ class ReferenceReused(DomainError):
 class PointsOutOfRange(Invalid):
     code = "points_out_of_range"
     message = _("Points must be a whole number from 1 to %(limit)s.")
+
+
+class LapsedAlready(Invalid):
+    code = "lapsed_already"
+    message = _("Points cannot lapse on %(last_day)s, before they are credited.")
+
+
+class InvalidReference(Invalid):
+    code = "invalid_reference"
+    message = _("A reference has 1 to 64 printable characters and no blanks at its ends.")
+
+
+class InvalidNote(Invalid):
+    code = "invalid_note"
+    message = _("A note has at most 200 printable characters.")
+
+
+class DatedInFuture(Invalid):
+    code = "dated_in_future"
+    message = _("The date lies in the future.")
 
 
 class AlreadySpent(DomainError):
@@ -86,16 +118,21 @@ def earn(
 
     :raises MemberFrozen: :raises MemberClosed: if the member may not earn
     :raises ReferenceReused: if the reference stands for something else
+    :raises LapsedAlready: :raises PointsOutOfRange: :raises InvalidReference: if so
     """
     _require_in_range(points)
-    member.require_can_earn()
+    _require_last_day(expires_on, at=at)
+    require_reference(reference)
+    repeat = _Repeat(member, EntryKind.EARN, points, source, reference)
+    if refusal := _refusal(member.require_can_earn):
+        return repeat.earlier() or _raise(refusal)
     return _post(
         "points_credit",
         (
             member.id, points, expires_on, at, EntryKind.EARN, type, source.issuer_id, reference,
             source.store_id, source.client_id, source.version_id, None, None, None, None,
         ),
-        _Repeat(member, EntryKind.EARN, points, source, reference),
+        repeat,
     )  # fmt: skip
 
 
@@ -107,23 +144,35 @@ def redeem(
     reference: str,
     source: Source,
     note: str = "",
+    now: datetime | None = None,
 ) -> Posting:
     """
     Spend points, earliest expiry first. Repeating a reference returns the first posting.
 
     :param note: what they were spent on, for the statement
-    :raises InsufficientPoints: if fewer points than that can be spent on that day
+    :param now: the clock, where the caller's time is not to be trusted ahead of it
+    :raises DatedInFuture: if it is
+    :raises InsufficientPoints: if fewer points than that can be spent on that day; what was earned
+        after it does not count
     :raises MemberFrozen: :raises MemberClosed: :raises MemberNotActivated: if so
     :raises ReferenceReused: if the reference stands for something else
+    :raises PointsOutOfRange: :raises InvalidReference: :raises InvalidNote: if so
     """
     _require_in_range(points)
-    member.require_can_redeem()
+    require_reference(reference)
+    _require_note(note)
+    if now is not None:
+        require_not_in_future(at, now=now)
     repeat = _Repeat(member, EntryKind.REDEEM, -points, source, reference, note)
+    if refusal := _refusal(member.require_can_redeem):
+        return repeat.earlier() or _raise(refusal)
+    day = localdate(at)
     posting = _post(
         "points_debit",
         (
-            member.id, points, localdate(at), at, EntryKind.REDEEM, source.issuer_id, reference,
+            member.id, points, day, at, EntryKind.REDEEM, source.issuer_id, reference,
             source.store_id, source.client_id, source.version_id, None, None, None, note or None,
+            queries.end_of_day(day),
         ),
         repeat,
     )  # fmt: skip
@@ -151,24 +200,35 @@ def adjust(
     :param reference: names this correction, so that a second click on the button changes nothing
     :raises InsufficientPoints: if fewer can be taken
     :raises MemberClosed: if the membership has ended (a frozen member may be corrected)
+    :raises ReferenceReused: if the reference stands for another correction
+    :raises PointsOutOfRange: :raises LapsedAlready: :raises InvalidReference: :raises InvalidNote:
     """
     _require_in_range(abs(points))
-    if member.status == "CLOSED":
-        member.require_can_earn()
-    repeat = _Repeat(member, EntryKind.ADJUST, points, Source(issuer_id=issuer_id), reference, note)
+    require_reference(reference)
+    _require_note(note)
+    source = Source(issuer_id=issuer_id)
+    repeat = _Repeat(member, EntryKind.ADJUST, points, source, reference, note, reason)
+    if refusal := _refusal(member.require_not_closed):
+        return repeat.earlier() or _raise(refusal)
+    day = localdate(at)
     tail = (issuer_id, reference, None, None, None, None, by.pk, reason, note)
     if points > 0:
+        _require_last_day(expires_on, at=at)
         posting = _post(
             "points_credit",
             (member.id, points, expires_on, at, EntryKind.ADJUST, PointType.OTHER, *tail),
             repeat,
         )
     else:
-        posting = _post(
-            "points_debit",
-            (member.id, -points, localdate(at), at, EntryKind.ADJUST, *tail),
-            repeat,
-        ) or repeat.earlier() or _refuse(member, -points, at)
+        posting = (
+            _post(
+                "points_debit",
+                (member.id, -points, day, at, EntryKind.ADJUST, *tail, queries.end_of_day(day)),
+                repeat,
+            )
+            or repeat.earlier()
+            or _refuse(member, -points, at)
+        )
     if not posting.replayed:
         audit.record(
             action="points.adjusted",
@@ -182,7 +242,11 @@ def adjust(
 
 @transaction.atomic
 def forfeit(*, member_id: int, at: datetime) -> Posting | None:
-    """End what is left when the membership has ended. A debt stays. Repeating finds nothing left."""
+    """
+    End what is left when the membership has ended. A debt stays.
+
+    Repeating finds nothing left.
+    """
     account = Account.objects.select_for_update(no_key=True).filter(pk=member_id).first()
     if account is None:
         return None
@@ -194,7 +258,7 @@ def forfeit(*, member_id: int, at: datetime) -> Posting | None:
         "points_debit",
         (
             member_id, account.balance, localdate(at), at, EntryKind.FORFEIT, None, None, None,
-            None, None, None, None, None, None,
+            None, None, None, None, None, None, None,
         ),
         None,
     )  # fmt: skip
@@ -207,11 +271,13 @@ def expire(*, low: int, high: int, on: date) -> tuple[int, int, int]:
     :returns: members, lots, points
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM points_expire(%s, %s, %s, %s)", (low, high, on, settings.TIME_ZONE))
+        cursor.execute(
+            "SELECT * FROM points_expire(%s, %s, %s, %s)", (low, high, on, settings.TIME_ZONE)
+        )
         return cursor.fetchone()
 
 
-# --- The journal -----------------------------------------------------------------------------------
+# --- The journal ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,35 +311,47 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
 
     :raises MemberFrozen: :raises MemberClosed: if the member may not earn
     :raises ReferenceReused: if the document came in before with other content
+    :raises PointsOutOfRange: if it is worth more than anyone may earn at once
     """
-    purchase.member.require_can_earn()
+    if refusal := _refusal_to_earn(purchase):
+        return _first_answer(purchase, _earlier([purchase])) or _raise(refusal)
     with connection.cursor() as cursor:
         cursor.execute(POST_PURCHASE, _purchase_arguments(purchase))
         row = cursor.fetchone()
-    return _posted(purchase, row)
+    return _posted(purchase, row, _earlier([purchase] if row[0] is None else []))
 
 
 def post_purchases(*, purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | DomainError]:
     """
     As `post_purchase` for many, in order and in one round trip; call it inside a transaction.
 
+    In the order of member ids they wait for the night and for others in that order, without a
+    deadlock. With a till that posts one of the same documents there can be one: try again then.
+
     A refusal stands in the place of its purchase and harms none of the others.
     """
-    refusals = [_refusal_to_earn(purchase.member) for purchase in purchases]
-    allowed = [p for p, refusal in zip(purchases, refusals, strict=True) if refusal is None]
-    if allowed:
-        columns = list(zip(*map(_purchase_arguments, allowed), strict=True))
-        with connection.cursor() as cursor:
-            cursor.execute(POST_PURCHASES, [list(column) for column in columns])
-            rows = iter(cursor.fetchall())
+    judged = [(purchase, _refusal_to_earn(purchase)) for purchase in purchases]
+    allowed = [purchase for purchase, refusal in judged if refusal is None]
+    outcomes = iter(_post_allowed(allowed) if allowed else ())
+    earlier = _earlier([purchase for purchase, refusal in judged if refusal])
+    return [
+        next(outcomes) if refusal is None else _repeat_or(refusal, purchase, earlier)
+        for purchase, refusal in judged
+    ]
+
+
+def _post_allowed(purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | DomainError]:
+    columns = [list(column) for column in zip(*map(_purchase_arguments, purchases), strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(POST_PURCHASES, columns)
+        rows = cursor.fetchall()
+    posted = list(zip(purchases, rows, strict=True))
+    earlier = _earlier([purchase for purchase, row in posted if row[0] is None])
     outcomes: list[PostedActivity | DomainError] = []
-    for purchase, refusal in zip(purchases, refusals, strict=True):
-        if refusal is not None:
-            outcomes.append(refusal)
-            continue
+    for purchase, row in posted:
         try:
-            outcomes.append(_posted(purchase, next(rows)))
-        except DomainError as reused:
+            outcomes.append(_posted(purchase, row, earlier))
+        except ReferenceReused as reused:
             outcomes.append(reused)
     return outcomes
 
@@ -301,17 +379,18 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
     """
     Write a return into the journal and take back what the purchase is no longer worth.
 
-    Call it in the transaction that locked the account and judged the return.
+    Call it in the transaction that locked the account, looked for a repeat and judged the return.
 
     :raises AlreadySpent: if the policy refuses returns whose points are gone
+    :raises ReferenceReused: if another member's return took the reference a moment ago
     """
     assert connection.in_atomic_block, "a return is judged and posted under one lock"
     source, member = returned.source, returned.member
-    activity = Activity.objects.create(
+    activity = Activity(
         kind=ActivityKind.RETURN,
         member_id=member.id,
         issuer_id=source.issuer_id,
-        store_id=source.store_id,
+        store_id=source.store_id,  # type: ignore[misc]  # a return names its store
         client_id=source.client_id,
         version_id=source.version_id,
         original=returned.purchase,
@@ -323,14 +402,20 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
         explanation=returned.explanation,
         fingerprint=returned.fingerprint,
     )
+    try:
+        activity.save(force_insert=True)
+    except IntegrityError as error:
+        if "points_activity_reference_once" not in str(error):
+            raise
+        raise ReferenceReused(reference=returned.reference) from error
     earned = queries.entry_of(returned.purchase)
     if earned is None:
         return PostedActivity(activity.pk, None, replayed=False)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT * FROM points_reverse(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "SELECT * FROM points_reverse(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
-                member.id, earned.seq, returned.keep, returned.after_spending,
+                member.id, earned.seq, returned.keep, -returned.points, returned.after_spending,
                 localdate(returned.at), returned.at, settings.TIME_ZONE, source.issuer_id,
                 returned.reference, source.store_id, source.client_id, source.version_id,
                 activity.pk,
@@ -343,9 +428,19 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
     return PostedActivity(activity.pk, posting, replayed=False)
 
 
+def require_not_in_future(at: datetime, *, now: datetime) -> None:
+    """:raises DatedInFuture: if a caller's time is ahead of ours by more than clocks differ"""
+    if at > now + CLOCK_TOLERANCE:
+        raise DatedInFuture
+
+
 def lock(member_id: int) -> None:
     """Hold a member's account until the transaction ends: nobody else posts meanwhile."""
-    Account.objects.select_for_update(no_key=True).filter(pk=member_id).first()
+    accounts = Account.objects.select_for_update(no_key=True).filter(pk=member_id)
+    if accounts.first() is None:
+        # Who never had points has no row yet, and what is not there cannot be held.
+        Account.objects.bulk_create([Account(member_id=member_id)], ignore_conflicts=True)
+        accounts.get()
 
 
 POST_PURCHASE = """
@@ -379,33 +474,62 @@ def _purchase_arguments(purchase: JudgedPurchase) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _posted(purchase: JudgedPurchase, row: tuple[Any, ...]) -> PostedActivity:
+# An issuer's document, and what its first posting left in the journal and in the ledger.
+_Earlier = dict[tuple[int, str], tuple[Activity, Entry | None]]
+
+
+def _earlier(purchases: Sequence[JudgedPurchase]) -> _Earlier:
+    """Read what was posted first under these references, in two queries per issuer."""
+    references: dict[int, list[str]] = {}
+    for purchase in purchases:
+        references.setdefault(purchase.source.issuer_id, []).append(purchase.reference)
+    found: _Earlier = {}
+    for issuer_id, of_issuer in references.items():
+        activities = queries.purchases(issuer_id=issuer_id, references=of_issuer)
+        entries = queries.entries_of(activities.values(), issuer_id=issuer_id)
+        for reference, activity in activities.items():
+            found[issuer_id, reference] = (activity, entries.get(reference))
+    return found
+
+
+def _posted(purchase: JudgedPurchase, row: tuple[Any, ...], earlier: _Earlier) -> PostedActivity:
     activity_id, seq, balance = row
     if activity_id is not None:
         posting = Posting(seq, balance) if seq is not None else None
         return PostedActivity(activity_id, posting, replayed=False)
-    first = queries.activity(
-        issuer_id=purchase.source.issuer_id,
-        kind=ActivityKind.PURCHASE,
-        reference=purchase.reference,
-    )
+    first = _first_answer(purchase, earlier)
     assert first is not None, "the unique index said so"
+    return first
+
+
+def _first_answer(purchase: JudgedPurchase, earlier: _Earlier) -> PostedActivity | None:
+    """:raises ReferenceReused: if the document came in before with other content"""
+    found = earlier.get((purchase.source.issuer_id, purchase.reference))
+    if found is None:
+        return None
+    first, entry = found
     if bytes(first.fingerprint) != purchase.fingerprint:
         raise ReferenceReused(reference=purchase.reference)
-    entry = queries.entry_of(first)
     posting = Posting(entry.seq, entry.balance_after, replayed=True) if entry else None
     return PostedActivity(first.pk, posting, replayed=True)
 
 
-def _refusal_to_earn(member: Identity) -> DomainError | None:
+def _refusal_to_earn(purchase: JudgedPurchase) -> DomainError | None:
+    if purchase.points > POINTS_MAX:
+        return PointsOutOfRange(limit=POINTS_MAX)
+    return _refusal(purchase.member.require_can_earn)
+
+
+def _repeat_or(
+    refusal: DomainError, purchase: JudgedPurchase, earlier: _Earlier
+) -> PostedActivity | DomainError:
     try:
-        member.require_can_earn()
-    except DomainError as refusal:
-        return refusal
-    return None
+        return _first_answer(purchase, earlier) or refusal
+    except ReferenceReused as reused:
+        return reused
 
 
-# --- One call ---------------------------------------------------------------------------------------
+# --- One call -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +542,7 @@ class _Repeat:
     source: Source
     reference: str
     note: str = ""
+    reason: str | None = None
 
     def earlier(self) -> Posting | None:
         entry = Entry.objects.filter(
@@ -425,8 +550,9 @@ class _Repeat:
         ).first()
         if entry is None:
             return None
-        same = (self.member.id, self.points, self.source.store_id, self.note)
-        if (entry.member_id, entry.points, entry.store_id, entry.note or "") != same:
+        asked = (self.member.id, self.points, self.source.store_id, self.note, self.reason)
+        posted = (entry.member_id, entry.points, entry.store_id, entry.note or "", entry.reason)
+        if asked != posted:
             raise ReferenceReused(reference=self.reference)
         return Posting(entry.seq, entry.balance_after, replayed=True)
 
@@ -451,11 +577,52 @@ def _post(function: str, arguments: tuple[Any, ...], repeat: _Repeat | None) -> 
     return Posting(*row) if row else None
 
 
+def require_reference(reference: str) -> None:
+    """:raises InvalidReference: if it cannot name a fact"""
+    is_padded = reference.strip() != reference
+    if not reference or is_padded or not _is_text(reference, most=REFERENCE_MAX):
+        raise InvalidReference
+
+
+def _require_note(note: str) -> None:
+    if not _is_text(note, most=NOTE_MAX):
+        raise InvalidNote
+
+
+def _is_text(text: str, *, most: int) -> bool:
+    # What is not printable (NUL, half a surrogate pair) the database would refuse to store.
+    return len(text) <= most and text.isprintable()
+
+
 def _require_in_range(points: int) -> None:
-    if not 0 < points <= POINTS_MAX:
+    # A bool or a float comes from a door that did not look; the ledger has whole numbers only.
+    if type(points) is not int or not 0 < points <= POINTS_MAX:
         raise PointsOutOfRange(limit=POINTS_MAX)
 
 
-def _refuse(member: Identity, points: int, at: datetime) -> Any:
-    spendable = queries.spendable_points(member.id, on=localdate(at))
+def _require_last_day(expires_on: date, *, at: datetime) -> None:
+    if expires_on < localdate(at):
+        raise LapsedAlready(last_day=expires_on)
+
+
+def _refusal(check: Callable[[], None]) -> DomainError | None:
+    """
+    Return what a check refuses, if it does.
+
+    Who asks again about something posted before the member was frozen gets the first answer: so a
+    refusal is raised only after a look for an earlier posting.
+    """
+    try:
+        check()
+    except DomainError as refusal:
+        return refusal
+    return None
+
+
+def _raise(refusal: DomainError) -> NoReturn:
+    raise refusal
+
+
+def _refuse(member: Identity, points: int, at: datetime) -> NoReturn:
+    spendable = queries.spendable_points_late(member.id, on=localdate(at))
     raise InsufficientPoints(requested=points, spendable=spendable)

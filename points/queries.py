@@ -1,13 +1,25 @@
 """Questions about points. `on` and `as_of` are days in the programme's zone, to their end."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from common.errors import NotFound
+from members.models import Member
+from members.numbers import is_member_number
+from partners.models import Organization
 from points.models import Account, Activity, ActivityKind, Entry, EntryKind, Lot
+
+
+class UnknownRedemption(NotFound):
+    code = "unknown_redemption"
+    message = _("There is no such redemption.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,17 @@ class Expiry:
 def spendable_points(member_id: int, *, on: date) -> int:
     """What can be redeemed on a day. Lapsed points the night has not swept yet do not count."""
     lots = Lot.objects.filter(member_id=member_id, expires_on__gte=on)
+    return lots.aggregate(points=Sum("remaining", default=0))["points"]
+
+
+def spendable_points_late(member_id: int, *, on: date) -> int:
+    """As `spendable_points`, for a day told of late: what was earned since does not count."""
+    earned_by_then = Entry.objects.filter(
+        member_id=member_id, points__gt=0, effective_at__lt=end_of_day(on)
+    )
+    lots = Lot.objects.filter(
+        member_id=member_id, expires_on__gte=on, seq__in=earned_by_then.values("seq")
+    )
     return lots.aggregate(points=Sum("remaining", default=0))["points"]
 
 
@@ -55,13 +78,34 @@ def expiries(member_id: int, *, on: date, limit: int = 3) -> list[Expiry]:
     return [Expiry(*row) for row in days]
 
 
-def statement(member_id: int) -> QuerySet[Entry]:
-    """A member's entries, latest posting first, with what a page shows of their origin."""
-    return (
-        Entry.objects.filter(member_id=member_id)
-        .select_related("store", "activity", "actor")
-        .newest_first()
-    )
+def statement(
+    member_id: int,
+    *,
+    kind: str = "",
+    since: date | None = None,
+    until: date | None = None,
+    before: int | None = None,
+    issuer_id: int | None = None,
+) -> QuerySet[Entry]:
+    """
+    A member's entries, latest posting first, with what a page shows of their origin.
+
+    :param since: what happened on that day or later; `until`: on that day or earlier
+    :param before: only entries with a lower number: the next page, without counting the others
+    :param issuer_id: only what this organization posted
+    """
+    entries = Entry.objects.filter(member_id=member_id)
+    if issuer_id is not None:
+        entries = entries.filter(issuer_id=issuer_id)
+    if kind:
+        entries = entries.filter(kind=kind)
+    if since:
+        entries = entries.filter(effective_at__gte=start_of_day(since))
+    if until:
+        entries = entries.filter(effective_at__lt=end_of_day(until))
+    if before is not None:
+        entries = entries.filter(seq__lt=before)
+    return entries.select_related("store", "activity", "actor").newest_first()
 
 
 def taken_over_on(member_id: int, *, joined_at: datetime) -> date | None:
@@ -84,8 +128,61 @@ def taken_over_on(member_id: int, *, joined_at: datetime) -> date | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """An account at the end of a day. `expiries` is only known for today."""
+
+    as_of: date
+    balance: int
+    spendable: int
+    expiries: list[Expiry] | None
+
+
+def account_summary(member_id: int, *, today: date, as_of: date | None = None) -> AccountSummary:
+    """Return the account now, or as of the end of a day."""
+    if as_of is not None:
+        then = balance_as_of(member_id, as_of)
+        return AccountSummary(as_of, then, max(0, then), None)
+    return AccountSummary(
+        as_of=today,
+        balance=balance(member_id),
+        spendable=spendable_points(member_id, on=today),
+        expiries=expiries(member_id, on=today),
+    )
+
+
+def redemption(*, issuer_id: int, reference: str) -> Entry:
+    """:raises UnknownRedemption: if the issuer has posted none under this reference"""
+    entry = (
+        Entry.objects.filter(issuer_id=issuer_id, kind=EntryKind.REDEEM, reference=reference)
+        .select_related("store")
+        .first()
+    )
+    if entry is None:
+        raise UnknownRedemption
+    return entry
+
+
 def activity(*, issuer_id: int, kind: ActivityKind, reference: str) -> Activity | None:
     return Activity.objects.filter(issuer_id=issuer_id, kind=kind, reference=reference).first()
+
+
+def purchases(*, issuer_id: int, references: Collection[str]) -> dict[str, Activity]:
+    """Find an issuer's purchases by reference, in one query. Unknown ones are left out."""
+    found = Activity.objects.filter(
+        issuer_id=issuer_id, kind=ActivityKind.PURCHASE, reference__in=references
+    )
+    return {activity.reference: activity for activity in found}
+
+
+def entries_of(activities: Collection[Activity], *, issuer_id: int) -> dict[str, Entry]:
+    """The entries one issuer's purchases led to, by reference, in one query."""
+    found = Entry.objects.filter(
+        issuer_id=issuer_id,
+        kind=EntryKind.EARN,
+        reference__in=[activity.reference for activity in activities],
+    )
+    return {str(entry.reference): entry for entry in found}
 
 
 def entry_of(activity: Activity) -> Entry | None:
@@ -94,6 +191,43 @@ def entry_of(activity: Activity) -> Entry | None:
     return Entry.objects.filter(
         issuer_id=activity.issuer_id, kind=kind, reference=activity.reference
     ).first()
+
+
+ENTRY_NAME = re.compile(r"(M\d{10})-(\d{1,9})\Z", re.ASCII)
+
+
+def activities_named(text: str) -> QuerySet[Activity]:
+    """The activities of a member number, or whoever's with exactly this reference."""
+    text = text.strip()
+    if is_member_number(text):
+        return Activity.objects.filter(member_id__in=_ids_of_member(text))
+    return Activity.objects.filter(
+        issuer_id__in=_issuers(), kind__in=ActivityKind.values, reference=text
+    )
+
+
+def entries_named(text: str) -> QuerySet[Entry]:
+    """The entry `M0000000018-17`, the entries of a member number, or those of a reference."""
+    text = text.strip()
+    if entry_name := ENTRY_NAME.match(text):
+        member_ids = _ids_of_member(entry_name[1])
+        return Entry.objects.filter(member_id__in=member_ids, seq=int(entry_name[2]))
+    if is_member_number(text):
+        return Entry.objects.filter(member_id__in=_ids_of_member(text))
+    return Entry.objects.filter(
+        issuer_id__in=_issuers(), kind__in=EntryKind.values, reference=text
+    )
+
+
+def _ids_of_member(number: str) -> list[int]:
+    # Read first and given as values: joined, the planner may walk the ledger by date instead.
+    return list(Member.objects.filter(number=number).values_list("pk", flat=True))
+
+
+def _issuers() -> list[int]:
+    # A reference is unique per issuer and kind, so its index begins with these. Naming them all,
+    # a few hundred, makes it a few hundred steps down that index instead of a walk over the table.
+    return list(Organization.objects.values_list("pk", flat=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +262,14 @@ TOTALS_SQL = """
 def totals(*, as_of: date, member_id: int | None = None) -> Totals:
     """Sum the whole ledger, or one member's, as of the end of a day."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            TOTALS_SQL, {"day": as_of, "until": end_of_day(as_of), "member": member_id}
-        )
+        cursor.execute(TOTALS_SQL, {"day": as_of, "until": end_of_day(as_of), "member": member_id})
         earned, redeemed, taken_back, expired = (int(value) for value in cursor.fetchone())
     outstanding = earned - redeemed - taken_back - expired
     return Totals(as_of, earned, redeemed, taken_back, expired, outstanding)
+
+
+def start_of_day(day: date) -> datetime:
+    return datetime.combine(day, time.min, timezone.get_default_timezone())
 
 
 def end_of_day(day: date) -> datetime:

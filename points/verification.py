@@ -8,13 +8,13 @@ Equations, for each member:
   lots       the open lots add up to the balance, or there are none and it is a debt
   shares     what a debit took from lots adds up to it (a reversal may leave a debt instead)
   remaining  each open lot is what its credit brought, less a debt it paid, less what was taken
-  swept      no open lot is past its last day once the night has been
+  swept      no lot that was there when the night began is open past its last day
 Each range is one statement, so it sees one moment and may run beside the tills.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from django.db import connection
 
@@ -22,7 +22,7 @@ DIFFERENCES = """
     WITH entry AS MATERIALIZED (
         SELECT
             e.member_id, e.seq, e.kind, e.points, e.balance_after, e.expires_on, e.lot_seq,
-            e.lot_points, e.reverses,
+            e.lot_points, e.reverses, e.recorded_at,
             lag(e.balance_after, 1, 0::bigint) OVER member AS before,
             row_number() OVER member AS nth
         FROM points_entry AS e WHERE e.member_id BETWEEN %(low)s AND %(high)s
@@ -78,7 +78,8 @@ DIFFERENCES = """
     WHERE coalesce(d.remaining, -1) <> coalesce(o.remaining, 0)
         OR (o.seq IS NOT NULL AND (o.expires_on <> d.expires_on OR o.points <> d.points))
     UNION ALL
-    SELECT 'swept', member_id, seq FROM open WHERE expires_on < %(swept_until)s
+    SELECT 'swept', o.member_id, o.seq FROM open AS o JOIN entry AS e USING (member_id, seq)
+    WHERE o.expires_on < %(swept_on)s AND e.recorded_at < %(sweep_began_at)s
 """
 
 
@@ -110,14 +111,28 @@ def ranges(*, size: int) -> Iterator[tuple[int, int]]:
             yield start, min(start + size - 1, high)
 
 
-def verify(*, report: Report, low: int, high: int, swept_until: date) -> int:
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A night's expiry that is done: what it had to find, and since when it looked."""
+
+    on: date
+    began_at: datetime
+
+
+def verify(*, report: Report, low: int, high: int, sweep: Sweep | None = None) -> int:
     """
     Check the members low … high into `report` and return how many accounts there are.
 
-    :param swept_until: lots whose last day is before this must be gone
+    :param sweep: what was there when it began and had lapsed before its day must be gone
     """
+    parameters = {
+        "low": low,
+        "high": high,
+        "swept_on": sweep.on if sweep else None,
+        "sweep_began_at": sweep.began_at if sweep else None,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(DIFFERENCES, {"low": low, "high": high, "swept_until": swept_until})
+        cursor.execute(DIFFERENCES, parameters)
         report.differences += [Difference(*row) for row in cursor.fetchall()]
         cursor.execute(
             "SELECT count(*) FROM points_account WHERE member_id BETWEEN %s AND %s", (low, high)

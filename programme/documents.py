@@ -1,5 +1,6 @@
 """A programme as a document: the shape of its YAML file."""
 
+from textwrap import shorten
 from typing import Any
 
 import jsonschema
@@ -7,11 +8,13 @@ import yaml
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
-from common.localized import NAMES_SCHEMA
+from common.localized import NAMES_SCHEMA, TEXT_PATTERN
 from programme import sections
 from programme.policies import POLICIES_SCHEMA
 
 FORMAT = 1
+TEXT_MAX = 1_000_000
+WHY_MAX = 300
 
 
 class InvalidProgramme(Invalid):
@@ -20,7 +23,16 @@ class InvalidProgramme(Invalid):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice: YAML would silently keep the second."""
+    """
+    Refuses a key given twice, of which YAML would silently keep the second, and aliases, by which
+    a few lines can stand for gigabytes.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # as PyYAML's stubs have it
+            raise InvalidProgramme(where=str(mark), why="aliases are not allowed")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         keys = [self.construct_object(key, deep=True) for key, _value in node.value]
@@ -32,7 +44,9 @@ class _Loader(yaml.SafeLoader):
 
 # Dates and numbers stay the text they were: money and days are parsed by whoever owns them.
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":float"))]
+    first: [
+        (tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":float"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -43,9 +57,14 @@ def parse(text: str) -> dict[str, Any]:
 
     :raises InvalidProgramme: if it is no YAML or breaks the schema
     """
+    if len(text) > TEXT_MAX:
+        raise InvalidProgramme(where="YAML", why=f"more than {TEXT_MAX} characters")
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise InvalidProgramme(where="YAML", why="nested too deeply") from error
+    # A ValueError comes of a tag or a number of which Python can make nothing.
+    except (yaml.YAMLError, ValueError) as error:
         raise InvalidProgramme(where="YAML", why=str(error)) from error
     validate(document)
     return document
@@ -58,7 +77,7 @@ def validate(document: Any) -> None:
     )
     error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if error is not None:
-        raise InvalidProgramme(where=error.json_path, why=error.message)
+        raise InvalidProgramme(where=error.json_path, why=shorten(error.message, WHY_MAX))
 
 
 def render(document: dict[str, Any]) -> str:
@@ -84,12 +103,12 @@ def schema() -> dict[str, Any]:
             "required": ["code", "names", "currency", "points_per_currency_unit", "color"],
             "additionalProperties": False,
         },
-        "valid_from": {"type": "string", "format": "date"},
-        "note": {"type": "string", "maxLength": 500},
+        "valid_from": {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}\Z"},
+        "note": {"type": "string", "maxLength": 500, "pattern": TEXT_PATTERN},
         "policies": POLICIES_SCHEMA,
     }
     hung = {section.name: section.schema for section in sections.all_sections()}
-    properties = {**own, **hung}
+    properties: dict[str, Any] = {**own, **hung}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -105,6 +124,8 @@ def _in_schema_order(value: Any, schema: dict[str, Any]) -> Any:
     if not isinstance(value, dict):
         return value
     shapes = [schema, *schema.get("oneOf", [])]
-    properties = next((shape["properties"] for shape in shapes if "properties" in shape), {})
+    properties: dict[str, Any] = next(
+        (shape["properties"] for shape in shapes if "properties" in shape), {}
+    )
     names = [*(name for name in properties if name in value), *(value.keys() - properties.keys())]
     return {name: _in_schema_order(value[name], properties.get(name, {})) for name in names}

@@ -15,7 +15,9 @@ class Programme(models.Model):
     points_per_currency_unit = models.PositiveIntegerField(
         default=10, help_text="What a point is worth: 10 points are 1 yuan."
     )
-    color = models.CharField(max_length=7, default="#1f5eff", help_text="The brand's colour, #rrggbb.")
+    color = models.CharField(
+        max_length=7, default="#1f5eff", help_text="The brand's colour, #rrggbb."
+    )
     only_one = models.BooleanField(default=True, editable=False)
 
     class Meta:

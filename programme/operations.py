@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from common import audit
@@ -33,9 +32,7 @@ class Loaded:
 
 
 @transaction.atomic
-def load(
-    *, document: dict[str, Any], published_at: datetime, by: User | None = None
-) -> Loaded:
+def load(*, document: dict[str, Any], published_at: datetime, by: User | None = None) -> Loaded:
     """
     Make a document the programme's newest version and publish it. The same again changes nothing.
 
@@ -46,22 +43,17 @@ def load(
     documents.validate(document)
     programme = _install(document["programme"])
     newest = Version.objects.order_by("-number").first()
-    if newest is not None and queries.export(newest) == document:
+    before_drafting = transaction.savepoint()
+    version = _draft(document, number=newest.number + 1 if newest else 1)
+    # Compared as the database holds them: “1.50” in a file says the same as “1.5”.
+    if newest is not None and queries.export(newest) == queries.export(version):
+        transaction.savepoint_rollback(before_drafting)
         return Loaded(newest, unchanged=True)
+    transaction.savepoint_commit(before_drafting)
 
-    valid_from = date.fromisoformat(document["valid_from"])
-    if Version.objects.exclude(published_at=None).filter(valid_from=valid_from).exists():
-        raise VersionTaken(day=valid_from)
-
-    highest = Version.objects.aggregate(number=Max("number", default=0))["number"]
-    version = Version.objects.create(
-        number=highest + 1,
-        valid_from=valid_from,
-        policies=document["policies"],
-        note=document["note"],
-    )
-    for section in sections.all_sections():
-        section.load(version, document[section.name])
+    published = Version.objects.exclude(published_at=None)
+    if published.filter(valid_from=version.valid_from).exists():
+        raise VersionTaken(day=version.valid_from)
     # Published last: from here on the database refuses any change to it and what hangs on it.
     Version.objects.filter(pk=version.pk).update(published_at=published_at, published_by=by)
     version.refresh_from_db()
@@ -70,11 +62,22 @@ def load(
     return Loaded(version, unchanged=False)
 
 
+def _draft(document: dict[str, Any], *, number: int) -> Version:
+    version = Version.objects.create(
+        number=number,
+        valid_from=date.fromisoformat(document["valid_from"]),
+        policies=document["policies"],
+        note=document["note"],
+    )
+    for section in sections.all_sections():
+        section.load(version, document[section.name])
+    return version
+
+
 def _install(content: dict[str, Any]) -> Programme:
-    # Two loads at once: the second waits here, then finds what the first installed.
-    installed = Programme.objects.select_for_update().first()
-    if installed is None:
-        return Programme.objects.create(**content)
+    # Two loads at once: the second waits here or at the lock, then finds what the first installed.
+    Programme.objects.bulk_create([Programme(**content)], ignore_conflicts=True)
+    installed = Programme.objects.select_for_update().get()
     if installed.code != content["code"]:
         raise AnotherProgramme(installed=installed.code, given=content["code"])
     for name, value in content.items():

@@ -5,9 +5,11 @@ Only what some room reads stands here; each is documented in docs/programme.md.
 """
 
 import calendar
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 # A point that never lapses. Also the database's last day; 'infinity' cannot be read into a date.
@@ -45,7 +47,12 @@ POLICIES_SCHEMA = {
     "additionalProperties": False,
 }
 
-_ROUNDING = {"down": ROUND_DOWN, "half_up": ROUND_HALF_UP, "up": ROUND_UP}
+_HALF = Fraction(1, 2)
+_ROUNDING: dict[str, Callable[[Fraction], int]] = {
+    "down": floor,
+    "half_up": lambda exact: floor(exact + _HALF),
+    "up": ceil,
+}
 _QUARTER = 3
 _YEAR = 12
 
@@ -55,9 +62,9 @@ class Rounding:
     mode: str
     per: str
 
-    def whole(self, exact: Decimal) -> int:
-        """Round points to a whole number. The one place where points are rounded."""
-        return int(exact.to_integral_value(rounding=_ROUNDING[self.mode]))
+    def whole(self, exact: Fraction) -> int:
+        """Round points, never negative, to a whole number: the one place where that is done."""
+        return _ROUNDING[self.mode](exact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,19 @@
 --
 -- Stated as what the purchase is still worth, not as what to take, so the result depends neither
 -- on how many partial returns came before nor on their order. Points of the earn that have expired
--- are gone already and are not taken a second time.
+-- or were forfeited are gone already and are not taken a second time. What an earlier return wrote
+-- off stays written off: a later one takes no more than p_less, its own share.
 --
 -- Answers one row: refused; or entry_seq null when there was nothing left to take.
 CREATE OR REPLACE FUNCTION points_reverse(
-    p_member bigint, p_earn integer, p_keep bigint, p_policy text, p_on date, p_at timestamptz,
-    p_zone text, p_issuer bigint, p_reference text, p_store bigint, p_client bigint,
+    p_member bigint, p_earn integer, p_keep bigint, p_less bigint, p_policy text, p_on date,
+    p_at timestamptz, p_zone text, p_issuer bigint, p_reference text, p_store bigint, p_client bigint,
     p_version bigint, p_activity bigint
 ) RETURNS TABLE (refused boolean, entry_seq integer, taken bigint, balance bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     earn record;
-    expired bigint;
+    gone bigint;
     before bigint;
     wanted bigint;
     available bigint;
@@ -28,20 +29,21 @@ BEGIN
 
     SELECT e.points, e.expires_on INTO STRICT earn FROM points_entry AS e
     WHERE e.member_id = p_member AND e.seq = p_earn AND e.kind = 'EARN';
-    SELECT coalesce(sum(used.points), 0) INTO expired
+    SELECT coalesce(sum(used.points), 0) INTO gone
     FROM points_entry AS e, unnest(e.lot_seq, e.lot_points) AS used (seq, points)
-    WHERE e.member_id = p_member AND e.kind = 'EXPIRE' AND used.seq = p_earn;
+    WHERE e.member_id = p_member AND e.kind IN ('EXPIRE', 'FORFEIT')
+        AND used.seq = p_earn;
     SELECT coalesce(-sum(e.points), 0) INTO before FROM points_entry AS e
     WHERE e.member_id = p_member AND e.reverses = p_earn;
     SELECT coalesce(sum(l.remaining), 0) INTO available FROM points_lot AS l
     WHERE l.member_id = p_member;
 
-    wanted := greatest(0, earn.points - p_keep - expired - before);
+    wanted := greatest(0, earn.points - p_keep - gone - before);
     IF p_policy = 'refuse' AND available < wanted THEN
         RETURN QUERY SELECT true, NULL::integer, 0::bigint, 0::bigint;
         RETURN;
     ELSIF p_policy = 'write_off' THEN
-        wanted := least(wanted, available);
+        wanted := least(wanted, available, p_less);
     END IF;
     IF wanted = 0 THEN
         RETURN QUERY SELECT false, NULL::integer, 0::bigint, a.balance
@@ -59,7 +61,7 @@ BEGIN
     UPDATE points_lot AS l SET remaining = l.remaining - own
     WHERE l.member_id = p_member AND l.expires_on = earn.expires_on AND l.seq = p_earn
         AND own > 0;
-    SELECT * INTO take FROM points_take(p_member, wanted - own, p_on);
+    SELECT * INTO take FROM points_take(p_member, wanted - own, p_on, NULL);
     IF own > 0 THEN
         take.lot_seq := p_earn || take.lot_seq;
         take.lot_points := own || take.lot_points;
