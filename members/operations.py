@@ -1,9 +1,12 @@
 """What can be done with a membership."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common import audit, events
@@ -87,10 +90,10 @@ def enroll(
     :raises BirthdayOutOfRange: if nobody living can have it
     """
     phone = phones.normalize(profile.phone) if profile.phone else ""
-    if profile.birthday and not date(1900, 1, 1) <= profile.birthday <= joined_at.date():
-        raise BirthdayOutOfRange
+    if profile.birthday:
+        _require_possible_birthday(profile.birthday, today=localdate(joined_at))
     member = Member.objects.create(
-        number=_next_number(),
+        number=_next_numbers(1)[0],
         status=MemberStatus.ACTIVE if active else MemberStatus.PRE_REGISTERED,
         name=profile.name,
         name_parts=queries.name_parts(profile.name),
@@ -120,6 +123,101 @@ def enroll(
     return member
 
 
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    member: Member
+    replayed: bool
+
+
+def enroll_once(
+    *,
+    profile: Profile,
+    joined_at: datetime,
+    active: bool,
+    store_id: int,
+    product: ProductFacts | None = None,
+    external: tuple[int, str] | None = None,
+) -> Enrolled:
+    """
+    As `enroll`, for a caller that may not know whether its first try arrived.
+
+    The organization's own number for the customer names the enrollment: with the same phone it is a
+    repeat and answers with the member made before. Without such a number there is no repeat.
+
+    :raises ExternalNumberTaken: if the number stands for someone with another phone; and as `enroll`
+    """
+    if earlier := _enrolled_before(external, profile.phone):
+        return Enrolled(earlier, replayed=True)
+    try:
+        member = enroll(
+            profile=profile,
+            joined_at=joined_at,
+            active=active,
+            store_id=store_id,
+            product=product,
+            external=external,
+        )
+    except (PhoneTaken, ProductTaken, ExternalNumberTaken):
+        # The first try may have committed just now.
+        if earlier := _enrolled_before(external, profile.phone):
+            return Enrolled(earlier, replayed=True)
+        raise
+    return Enrolled(member, replayed=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """All that a file of purchases tells of a customer nobody has enrolled yet."""
+
+    external_number: str
+    joined_at: datetime
+
+
+@transaction.atomic
+def enroll_many(
+    *, newcomers: Sequence[Newcomer], organization_id: int, store_id: int, by: User | None = None
+) -> dict[str, queries.Identity]:
+    """
+    Make active members of an organization's customers, in six statements however many they are.
+
+    :returns: who they are, by external number
+    :raises ExternalNumberTaken: if one of them became a member meanwhile; then nobody is enrolled
+    """
+    members = Member.objects.bulk_create(
+        Member(
+            number=number,
+            status=MemberStatus.ACTIVE,
+            enrolling_store_id=store_id,
+            joined_at=newcomer.joined_at,
+            activated_at=newcomer.joined_at,
+        )
+        for number, newcomer in zip(_next_numbers(len(newcomers)), newcomers, strict=True)
+    )
+    Member.history.bulk_history_create(members, default_user=by)
+    try:
+        with transaction.atomic():
+            ExternalNumber.objects.bulk_create(
+                ExternalNumber(
+                    organization_id=organization_id,
+                    number=newcomer.external_number,
+                    member=member,
+                )
+                for newcomer, member in zip(newcomers, members, strict=True)
+            )
+    except IntegrityError as error:
+        raise ExternalNumberTaken from error
+    audit.record_many(
+        action="member.enrolled",
+        targets=[member.number for member in members],
+        by=by,
+        details={"status": MemberStatus.ACTIVE, "store": store_id},
+    )
+    return {
+        newcomer.external_number: queries.Identity(member.pk, member.number, member.status)
+        for newcomer, member in zip(newcomers, members, strict=True)
+    }
+
+
 @transaction.atomic
 def add_product(*, member_id: int, product: ProductFacts) -> Product:
     """
@@ -143,7 +241,9 @@ def add_product(*, member_id: int, product: ProductFacts) -> Product:
 
 
 @transaction.atomic
-def activate(*, member_id: int, activated_at: datetime, by: User | None = None) -> Member:
+def activate(
+    *, member_id: int, activated_at: datetime, by: User | None = None, reason: str = ""
+) -> Member:
     """
     Turn a pre-registered member into an active one.
 
@@ -152,7 +252,7 @@ def activate(*, member_id: int, activated_at: datetime, by: User | None = None) 
     member = _locked(member_id, MemberStatus.PRE_REGISTERED)
     member.status = MemberStatus.ACTIVE
     member.activated_at = activated_at
-    return _changed(member, "member.activated", by, "")
+    return _changed(member, "member.activated", by, reason)
 
 
 @transaction.atomic
@@ -195,6 +295,69 @@ def close(*, member_id: int, closed_at: datetime, by: User | None, reason: str) 
     return _changed(member, "member.closed", by, reason)
 
 
+# What staff may correct. The phone moves in its directory, the name's parts follow the name.
+CORRECTABLE = frozenset({"name", "phone", "email", "sex", "birthday", "province", "city"})
+
+
+@transaction.atomic
+def update_profile(
+    *, member_id: int, changes: dict[str, Any], at: datetime, by: User | None, reason: str
+) -> Member:
+    """
+    Correct what is known of a member. What is the same already is left alone.
+
+    :param changes: field → new value, of CORRECTABLE
+    :param at: a birthday after it is refused
+    :raises PhoneTaken: if another member has the new phone
+    :raises phones.InvalidPhone: :raises BirthdayOutOfRange: if it cannot be one
+    :raises WrongState: if the membership has ended
+    """
+    assert changes.keys() <= CORRECTABLE, f"not correctable: {changes.keys() - CORRECTABLE}"
+    member = _locked(
+        member_id, MemberStatus.PRE_REGISTERED, MemberStatus.ACTIVE, MemberStatus.FROZEN
+    )
+    if changes.get("phone"):
+        changes = changes | {"phone": phones.normalize(changes["phone"])}
+    if changes.get("birthday"):
+        _require_possible_birthday(changes["birthday"], today=localdate(at))
+    changed = [field for field, value in changes.items() if getattr(member, field) != value]
+    if not changed:
+        return member
+    for field in changed:
+        setattr(member, field, changes[field])
+    if "phone" in changed:
+        PhoneDirectory.objects.filter(member=member).delete()
+        if member.phone:
+            _list_phone(member, member.phone)
+    member.name_parts = queries.name_parts(member.name)
+    member._change_reason = reason[:100]
+    member.save(update_fields=[*changed, "name_parts"])
+    # Which fields, not their values: what is erased with the member must not live on here.
+    audit.record(
+        action="member.corrected",
+        target=member.number,
+        by=by,
+        reason=reason,
+        details={"fields": changed},
+    )
+    return member
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    phone: str
+    email: str
+    id_number: str
+
+
+@transaction.atomic
+def reveal(*, member_id: int, by: User, reason: str) -> PersonalData:
+    """Show what is masked everywhere else. Each look leaves a record."""
+    member = Member.objects.get(pk=member_id)
+    audit.record(action="member.revealed", target=member.number, by=by, reason=reason)
+    return PersonalData(member.phone, member.email, member.id_number)
+
+
 @transaction.atomic
 def login_for(*, member_id: int) -> User:
     """Return the login of a member, made at the first proof of the phone."""
@@ -208,10 +371,29 @@ def login_for(*, member_id: int) -> User:
     return member.user
 
 
-def _next_number() -> str:
+def _enrolled_before(external: tuple[int, str] | None, phone: str) -> Member | None:
+    if external is None:
+        return None
+    organization_id, number = external
+    listed = (
+        ExternalNumber.objects.filter(organization_id=organization_id, number=number)
+        .select_related("member")
+        .first()
+    )
+    if listed is None or listed.member.phone != phones.normalize(phone):
+        return None
+    return listed.member
+
+
+def _require_possible_birthday(birthday: date, *, today: date) -> None:
+    if not date(1900, 1, 1) <= birthday <= today:
+        raise BirthdayOutOfRange
+
+
+def _next_numbers(count: int) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('members_member_number')")
-        return member_number(cursor.fetchone()[0])
+        cursor.execute("SELECT nextval('members_member_number') FROM generate_series(1, %s)", [count])
+        return [member_number(sequence) for (sequence,) in cursor.fetchall()]
 
 
 def _list_phone(member: Member, phone: str) -> None:

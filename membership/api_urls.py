@@ -1,5 +1,25 @@
 """What other systems call: tokens, the REST API, its schema, health."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from oauth2_provider.views import RevokeTokenView, TokenView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from common.api.views import NoSuchResource
+from membership import health
+
+v1 = [
+    path("", include("members.api.urls")),
+    path("", include("points.api.urls")),
+    path("", include("campaigns.api.urls")),
+]
+
+urlpatterns = [
+    path("oauth/token/", TokenView.as_view(), name="token"),
+    path("oauth/revoke_token/", RevokeTokenView.as_view(), name="revoke-token"),
+    path("api/v1/", include(v1)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^api/", NoSuchResource.as_view()),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]

@@ -109,3 +109,7 @@ class ApiClient(AbstractApplication):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_usable(self, request: object) -> bool:
+        """Whether it gets tokens; asked by django-oauth-toolkit."""
+        return self.is_active and self.organization.is_active

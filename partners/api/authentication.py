@@ -66,6 +66,12 @@ class ClientAuthentication(BaseAuthentication):
         return 'Bearer realm="api"'
 
 
+def caller(request: "Request") -> Caller:
+    """The client behind a request that `HasScope` let in."""
+    assert isinstance(request.auth, Caller), "a view without scopes is closed"
+    return request.auth
+
+
 def forget_cached() -> None:
     _cache.clear()
 

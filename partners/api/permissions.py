@@ -1,5 +1,6 @@
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 
 from partners.api.authentication import Caller
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 class HasScope(BasePermission):
     """Allow a call only if the view names a scope for this method and the client holds it."""
 
+    code = "insufficient_scope"
+    message = _("Your client lacks the scope for this.")
+
     def has_permission(self, request: "Request", view: "APIView") -> bool:
-        scope = getattr(view, "scopes", {}).get(request.method)
+        # HEAD is GET without the body.
+        method = "GET" if request.method == "HEAD" else request.method
+        scope = getattr(view, "scopes", {}).get(method)
         return isinstance(request.auth, Caller) and scope in request.auth.scopes

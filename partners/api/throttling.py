@@ -1,8 +1,120 @@
-from rest_framework.throttling import SimpleRateThrottle
+"""
+How often a client may ask: so many requests in a window of time, over all processes.
+
+Requests are counted before they are answered. So that a till's request does not wait for Redis each
+time, a process takes a hundredth of the limit at once and hands it out by itself; what it does not
+use by the end of the window lapses. Together the processes never hand out more than the limit.
+
+Without Redis nothing is limited: members at a till matter more (docs/api.md).
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rest_framework.throttling import BaseThrottle
+
+from partners.api.authentication import Caller
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+logger = logging.getLogger(__name__)
+
+SHARE = 100
+TIMEOUT_SECONDS = 0.25
+# How long a process leaves Redis alone after it did not answer.
+PAUSE_SECONDS = 5.0
+SECONDS = {"sec": 1, "min": 60, "hour": 3600}
 
 
-class ClientThrottle(SimpleRateThrottle):
-    scope = "client"
+@dataclass(slots=True)
+class _Allotment:
+    """What this process may still hand out of a window, and what the others have not taken."""
 
-    def get_cache_key(self, request, view):
-        return None
+    window: int = -1
+    own: int = 0
+    rest: int = 0
+
+
+class ClientThrottle(BaseThrottle):
+    """The rate of API_RATE, such as `6000/min`, for each client."""
+
+    _allotments: dict[int, _Allotment] = {}
+    _lock = Lock()
+    _paused_until = 0.0
+
+    def allow_request(self, request: "Request", view: "APIView") -> bool:
+        caller = request.auth
+        if not isinstance(caller, Caller):
+            return True
+        limit, seconds = rate()
+        now = time.time()
+        window = int(now // seconds)
+        self.left_seconds = seconds - now % seconds
+        with self._lock:
+            allotment = self._allotments.setdefault(caller.client_id, _Allotment())
+            if allotment.window != window:
+                allotment.window, allotment.own, allotment.rest = window, 0, limit
+            if allotment.own == 0 and allotment.rest > 0:
+                self._take(allotment, caller.client_id, limit, seconds)
+            allowed = allotment.own > 0
+            allotment.own -= allowed
+            left = allotment.own + allotment.rest
+        view.headers |= {
+            "RateLimit-Policy": f'"client";q={limit};w={seconds}',
+            "RateLimit": f'"client";r={left};t={int(self.left_seconds) + 1}',
+        }
+        return allowed
+
+    def wait(self) -> float:
+        return self.left_seconds
+
+    def _take(self, allotment: _Allotment, client_id: int, limit: int, seconds: int) -> None:
+        share = max(1, limit // SHARE)
+        if time.monotonic() < ClientThrottle._paused_until:
+            allotment.own = share
+            return
+        key = f"api-rate:{client_id}:{seconds}:{allotment.window}"
+        try:
+            with connection().pipeline(transaction=False) as pipe:
+                taken, _ = pipe.incrby(key, share).expire(key, 2 * seconds).execute()
+        except redis.RedisError as error:
+            logger.warning("Redis does not answer, clients are not limited: %s", error)
+            ClientThrottle._paused_until = time.monotonic() + PAUSE_SECONDS
+            allotment.own = share
+            return
+        allotment.own = max(0, min(share, limit - (taken - share)))
+        allotment.rest = max(0, limit - taken)
+
+
+def forget_counted() -> None:
+    """Begin anew in this process."""
+    ClientThrottle._allotments.clear()
+    ClientThrottle._paused_until = 0.0
+    rate.cache_clear()
+
+
+@cache
+def rate() -> tuple[int, int]:
+    count, _, unit = settings.API_RATE.partition("/")
+    return int(count), SECONDS[unit]
+
+
+@cache
+def connection() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        # The pause above is the patience we have.
+        retry=Retry(NoBackoff(), 0),
+    )

@@ -1,0 +1,262 @@
+"""What dealers' systems send and get about purchases, their returns and quotes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.utils.timezone import localtime
+from rest_framework import serializers
+
+from campaigns.earning import Line
+from campaigns.operations import LINES_MAX, Accrual, Quote
+from campaigns.queries import Recorded
+from common.api.fields import Amount, Document, Moment, Text, member_number, reference, store_code
+from common.api.rendering import Answer
+from points.api.documents import entry_name, good_until
+from points.models import Entry
+
+LINE = "^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,30}[!-~\u3400-\u9fff])?$"
+CATEGORY = "^[a-z][a-z0-9_-]{0,31}$"
+CENT = Decimal("0.01")
+
+
+class LineInput(Document):
+    line = Text(
+        limit=32, pattern=LINE, help_text="Your number of the line; unique in the document."
+    )
+    category = Text(limit=32, pattern=CATEGORY, required=False, help_text="As in the rulebook.")
+    amount = Amount()
+
+
+class ReturnLineInput(Document):
+    line = Text(limit=32, pattern=LINE, help_text="As in the purchase.")
+    amount = Amount()
+
+
+def lines_of(document: type[Document]) -> serializers.ListField:
+    return serializers.ListField(child=document(), required=False, max_length=LINES_MAX)
+
+
+class PurchaseInput(Document):
+    reference = reference(help_text="Your document number; unique in your organization.")
+    member = member_number()
+    store = store_code()
+    at = Moment(required=False, help_text="When it happened, with its offset; now by default.")
+    amount = Amount(help_text="What was paid.")
+    lines = lines_of(LineInput)
+
+
+class ReturnInput(Document):
+    reference = reference(help_text="The return's own document number.")
+    at = Moment(required=False, help_text="When it happened, with its offset; now by default.")
+    amount = Amount(help_text="What was given back.")
+    lines = lines_of(ReturnLineInput)
+
+
+class QuoteInput(Document):
+    member = member_number(required=False)
+    store = store_code()
+    at = Moment(required=False, help_text="Now by default; it may lie in the future.")
+    amount = Amount()
+    lines = lines_of(LineInput)
+
+
+def lines_in(body: Mapping[str, Any]) -> list[Line]:
+    return [
+        Line(line["line"], line.get("category", ""), line["amount"])
+        for line in body.get("lines", ())
+    ]
+
+
+# --- Answers --------------------------------------------------------------------------------------
+
+
+class LineAnswer(Answer):
+    line: str
+    category: str
+    amount: str
+
+
+class EntryMade(Answer):
+    """The entry in the ledger. `expires_on` is a credit's last good day; null: none, or never."""
+
+    entry: str
+    points: int
+    balance_after: int
+    expires_on: date | None
+
+
+class LineJudged(Answer):
+    """Which rule took a line and what it gave, before rounding."""
+
+    line: str
+    category: str
+    amount: str
+    rule: str | None
+    points: str | None
+    per_amount: str | None
+    exact: str
+
+
+class Rounded(Answer):
+    mode: str
+    per: str
+
+
+class RuleNotApplied(Answer):
+    rule: str
+    reason: str
+
+
+class Explanation(Answer):
+    """Why it is worth that: by which version of the rulebook, line by line."""
+
+    version: int
+    lines: list[LineJudged]
+    exact: str
+    rounding: Rounded
+    points: int
+    not_applied: list[RuleNotApplied]
+
+
+class PurchaseAnswer(Answer):
+    reference: str
+    member: str
+    store: str
+    at: datetime
+    amount: str
+    # What it was worth when it was posted. `entry` is null when no points moved.
+    points: int
+    entry: EntryMade | None
+    lines: list[LineAnswer]
+    explanation: Explanation
+
+
+class ReturnSummary(Answer):
+    reference: str
+    at: datetime
+    amount: str
+    points: int
+
+
+class PurchaseRecord(PurchaseAnswer):
+    returns: list[ReturnSummary]
+
+
+class ReturnAnswer(Answer):
+    """`points`: what the purchase is worth less by it. The explanation judges what was kept."""
+
+    reference: str
+    purchase: str
+    member: str
+    store: str
+    at: datetime
+    amount: str
+    points: int
+    entry: EntryMade | None
+    lines: list[LineAnswer]
+    explanation: Explanation
+
+
+class QuoteAnswer(Answer):
+    at: datetime
+    amount: str
+    points: int
+    expires_on: date | None
+    explanation: Explanation
+
+
+def accrued(accrual: Accrual, *, store: str) -> PurchaseAnswer:
+    """The answer to a purchase just posted, made without reading it back."""
+    purchase, posting = accrual.judged, accrual.posted.posting
+    member = purchase.member.number
+    return PurchaseAnswer(
+        reference=purchase.reference,
+        member=member,
+        store=store,
+        at=localtime(purchase.at),
+        amount=_money(purchase.amount),
+        points=purchase.points,
+        entry=posting
+        and EntryMade(
+            entry=entry_name(member, posting.seq),
+            points=purchase.points,
+            balance_after=posting.balance_after,
+            expires_on=good_until(purchase.expires_on),
+        ),
+        lines=_lines(purchase.lines),
+        explanation=_explanation(purchase.explanation),
+    )
+
+
+def recorded(purchase: Recorded) -> PurchaseAnswer:
+    return PurchaseAnswer(**_recorded(purchase))
+
+
+def recorded_with_returns(purchase: Recorded) -> PurchaseRecord:
+    return PurchaseRecord(
+        **_recorded(purchase),
+        returns=[
+            ReturnSummary(
+                reference=each.reference,
+                at=localtime(each.occurred_at),
+                amount=_money(each.amount),
+                points=each.points,
+            )
+            for each in purchase.returns
+        ],
+    )
+
+
+def recorded_return(returned: Recorded, *, purchase: str) -> ReturnAnswer:
+    return ReturnAnswer(**_recorded(returned), purchase=purchase)
+
+
+def quoted(quote: Quote, *, at: datetime, amount: Decimal) -> QuoteAnswer:
+    return QuoteAnswer(
+        at=localtime(at),
+        amount=_money(amount),
+        points=quote.points,
+        expires_on=good_until(quote.expires_on),
+        explanation=_explanation(quote.explanation),
+    )
+
+
+def _recorded(recorded: Recorded) -> dict[str, Any]:
+    activity = recorded.activity
+    member = recorded.member_number
+    return {
+        "reference": activity.reference,
+        "member": member,
+        "store": recorded.store_code,
+        "at": localtime(activity.occurred_at),
+        "amount": _money(activity.amount),
+        "points": activity.points,
+        "entry": recorded.entry and _entry(recorded.entry, member),
+        "lines": _lines(activity.lines),
+        "explanation": _explanation(activity.explanation),
+    }
+
+
+def _entry(entry: Entry, member: str) -> EntryMade:
+    return EntryMade(
+        entry=entry_name(member, entry.seq),
+        points=entry.points,
+        balance_after=entry.balance_after,
+        expires_on=good_until(entry.expires_on),
+    )
+
+
+def _lines(lines: Sequence[Mapping[str, Any]]) -> list[LineAnswer]:
+    return [msgspec.convert(line, LineAnswer) for line in lines]
+
+
+def _explanation(explanation: Mapping[str, Any]) -> Explanation:
+    """In the order of our fields: the database keeps another."""
+    return msgspec.convert(explanation, Explanation)
+
+
+def _money(amount: Decimal) -> str:
+    return str(amount.quantize(CENT))

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from campaigns.api.views import PurchaseDetail, PurchaseList, QuoteList, ReturnList
+
+urlpatterns = [
+    path("purchases/", PurchaseList.as_view()),
+    # `path`, because a document number may hold a slash.
+    path("purchases/<path:reference>/returns/", ReturnList.as_view()),
+    path("purchases/<path:reference>/", PurchaseDetail.as_view()),
+    path("quotes/", QuoteList.as_view()),
+]

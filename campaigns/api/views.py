@@ -1,0 +1,194 @@
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from campaigns import operations, queries
+from campaigns.api.documents import (
+    PurchaseAnswer,
+    PurchaseInput,
+    PurchaseRecord,
+    QuoteAnswer,
+    QuoteInput,
+    ReturnAnswer,
+    ReturnInput,
+    accrued,
+    lines_in,
+    quoted,
+    recorded,
+    recorded_return,
+    recorded_with_returns,
+)
+from common.api.rendering import respond
+from common.api.schema import describe, example
+from common.api.views import ApiView
+from members import queries as members
+from members.queries import MemberClosed, MemberFrozen, UnknownMember
+from partners.api.authentication import caller
+from partners.models import Scope
+from partners.queries import UnknownStore
+from points import operations as points
+from points.operations import Source
+from programme.queries import NoRulebook
+
+LINES = [
+    {"line": "1", "category": "labour", "amount": "120.00"},
+    {"line": "2", "category": "parts", "amount": "148.00"},
+]
+NOT_ADDED_UP = [
+    operations.DuplicateLine,
+    operations.InvalidLines,
+    operations.LinesDoNotAddUp,
+    NoRulebook,
+]
+
+
+class PurchaseList(ApiView):
+    scopes = {"POST": Scope.PURCHASES_WRITE}
+
+    @describe(
+        summary="Post a purchase",
+        description=(
+            "Credits what the purchase is worth by the rules of its day. Repeating a reference "
+            "answers 200 with the first purchase and credits nothing."
+        ),
+        body=PurchaseInput,
+        answers={201: PurchaseAnswer, 200: (PurchaseAnswer, "Posted before.")},
+        refusals=[
+            UnknownStore,
+            UnknownMember,
+            MemberFrozen,
+            MemberClosed,
+            points.DatedInFuture,
+            points.ReferenceReused,
+            *NOT_ADDED_UP,
+        ],
+        examples=[
+            example(
+                "A repair",
+                {
+                    "reference": "R-1001",
+                    "member": "M0000000018",
+                    "store": "MAIN",
+                    "at": "2026-06-15T12:00:00+08:00",
+                    "amount": "268.00",
+                    "lines": LINES,
+                },
+            )
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = PurchaseInput.read(request.data)
+        by = caller(request)
+        now = timezone.now()
+        store_id = by.store_id(body["store"])
+        accrual = operations.accrue(
+            purchase=operations.Purchase(
+                member=members.identify(body["member"]),
+                reference=body["reference"],
+                at=body.get("at", now),
+                at_was_given="at" in body,
+                amount=body["amount"],
+                lines=lines_in(body),
+                source=Source(
+                    issuer_id=by.organization_id, store_id=store_id, client_id=by.client_id
+                ),
+            ),
+            now=now,
+        )
+        if accrual.posted.replayed:
+            first = queries.recorded_purchase(
+                issuer_id=by.organization_id, reference=body["reference"]
+            )
+            return respond(recorded(first))
+        return respond(accrued(accrual, store=body["store"]), status=201)
+
+
+class PurchaseDetail(ApiView):
+    scopes = {"GET": Scope.PURCHASES_READ}
+
+    @describe(
+        summary="Read a purchase",
+        description="By your reference, with its returns.",
+        answers={200: PurchaseRecord},
+        refusals=[operations.UnknownPurchase],
+    )
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        purchase = queries.recorded_purchase(
+            issuer_id=caller(request).organization_id, reference=reference
+        )
+        return respond(recorded_with_returns(purchase))
+
+
+class ReturnList(ApiView):
+    scopes = {"POST": Scope.PURCHASES_WRITE}
+
+    @describe(
+        summary="Post a return",
+        description=(
+            "Takes back what the purchase is no longer worth. An amount without lines is spread "
+            "over what is left of them. Repeating a reference answers 200 with the first return."
+        ),
+        body=ReturnInput,
+        answers={201: ReturnAnswer, 200: (ReturnAnswer, "Posted before.")},
+        refusals=[
+            operations.UnknownPurchase,
+            operations.ReturnExceedsPurchase,
+            operations.ReturnBeforePurchase,
+            points.AlreadySpent,
+            points.DatedInFuture,
+            points.ReferenceReused,
+            *NOT_ADDED_UP,
+        ],
+        examples=[example("A part given back", {"reference": "R-1001-1", "amount": "100.00"})],
+    )
+    def post(self, request: Request, reference: str) -> HttpResponse:
+        body = ReturnInput.read(request.data)
+        by = caller(request)
+        now = timezone.now()
+        purchase = operations.find_purchase(issuer_id=by.organization_id, reference=reference)
+        posted = operations.post_return(
+            returned=operations.Return(
+                purchase=purchase,
+                member=members.identity_of(purchase.member_id),
+                reference=body["reference"],
+                at=body.get("at", now),
+                amount=body["amount"],
+                lines=lines_in(body),
+                source=Source(
+                    issuer_id=by.organization_id,
+                    store_id=purchase.store_id,
+                    client_id=by.client_id,
+                ),
+            ),
+            now=now,
+        )
+        returned = queries.recorded_return(
+            issuer_id=by.organization_id, reference=body["reference"]
+        )
+        return respond(
+            recorded_return(returned, purchase=reference), status=200 if posted.replayed else 201
+        )
+
+
+class QuoteList(ApiView):
+    scopes = {"POST": Scope.PURCHASES_READ}
+
+    @describe(
+        summary="Quote a purchase",
+        description="What a purchase would be worth, and why. Writes nothing.",
+        body=QuoteInput,
+        answers={200: QuoteAnswer},
+        refusals=[UnknownStore, UnknownMember, MemberFrozen, MemberClosed, *NOT_ADDED_UP],
+        examples=[example("A repair", {"store": "MAIN", "amount": "268.00", "lines": LINES})],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = QuoteInput.read(request.data)
+        caller(request).store_id(body["store"])
+        at = body.get("at", timezone.now())
+        quote = operations.quote(
+            member=members.identify(body["member"]) if "member" in body else None,
+            at=at,
+            amount=body["amount"],
+            lines=lines_in(body),
+        )
+        return respond(quoted(quote, at=at, amount=body["amount"]))

@@ -1,0 +1,43 @@
+"""Questions about purchases, as the journal and the ledger hold them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from campaigns.operations import find_purchase
+from members import queries as members
+from points import queries as points
+from points.models import Activity, ActivityKind, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An activity and what came of it. `entry` is None when no points moved."""
+
+    activity: Activity
+    entry: Entry | None
+    member_number: str
+    store_code: str
+    returns: Sequence[Activity] = ()
+
+
+def recorded_purchase(*, issuer_id: int, reference: str) -> Recorded:
+    """:raises UnknownPurchase: if the issuer has posted none under this reference"""
+    activity = find_purchase(issuer_id=issuer_id, reference=reference)
+    return _recorded(activity, tuple(activity.returns.order_by("occurred_at", "id")))
+
+
+def recorded_return(*, issuer_id: int, reference: str) -> Recorded:
+    """A return the issuer has posted."""
+    activity = points.activity(issuer_id=issuer_id, kind=ActivityKind.RETURN, reference=reference)
+    assert activity is not None, "it was posted"
+    return _recorded(activity)
+
+
+def _recorded(activity: Activity, returns: Sequence[Activity] = ()) -> Recorded:
+    return Recorded(
+        activity=activity,
+        entry=points.entry_of(activity),
+        member_number=members.identity_of(activity.member_id).number,
+        store_code=activity.store.code,
+        returns=returns,
+    )

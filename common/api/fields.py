@@ -1,0 +1,244 @@
+"""
+Strict fields of what comes in. Each knows what it accepts and says exactly that in the schema.
+
+A boolean is no number, a number is no text, a text is no number (an amount may be either), and a
+document with a field we do not know is refused: a mistyped optional name must not be ignored.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+# No control, line-separating or direction-changing characters; no blank at either end.
+TEXT = (
+    "^(?!.*[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff])"
+    "[^ \u00a0\u3000](.*[^ \u00a0\u3000])?$"
+)
+# A document number: ASCII and Chinese characters, blanks only inside.
+REFERENCE = "^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,62}[!-~\u3400-\u9fff])?$"
+STORE_CODE = "^[-a-zA-Z0-9_]{1,50}$"
+MEMBER_NUMBER = "^M[0-9]{10}$"
+
+AMOUNT = "^(0|[1-9][0-9]{0,11})(\\.[0-9]{1,2})?$"
+AMOUNT_MAX = Decimal("999999999999.99")
+CENT = Decimal("0.01")
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+YEARS = range(1900, 2201)
+
+
+class StrictField(serializers.Field):
+    """A field whose `schema` is all of what it accepts."""
+
+    default_error_messages = {
+        "wrong_type": _("The value has the wrong type."),
+        "wrong_format": _("The value is not of the form this field needs."),
+    }
+    schema: dict[str, Any] = {}
+
+    def to_representation(self, value: Any) -> Any:
+        raise NotImplementedError("fields of what comes in")
+
+
+class Text(StrictField):
+    default_error_messages = {
+        "too_short": _("The text is too short."),
+        "too_long": _("The text is longer than {limit} characters."),
+    }
+
+    def __init__(self, *, limit: int, pattern: str = TEXT, **options: Any) -> None:
+        super().__init__(**options)
+        self.limit = limit
+        self.pattern = re.compile(pattern, re.DOTALL)
+        self.schema = {"type": "string", "minLength": 1, "maxLength": limit, "pattern": pattern}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("wrong_type")
+        if not data:
+            self.fail("too_short")
+        if len(data) > self.limit:
+            self.fail("too_long", limit=self.limit)
+        if not self.pattern.fullmatch(data):
+            self.fail("wrong_format")
+        return data
+
+
+def reference(**options: Any) -> Text:
+    return Text(limit=64, pattern=REFERENCE, **options)
+
+
+def store_code(**options: Any) -> Text:
+    return Text(limit=50, pattern=STORE_CODE, **options)
+
+
+def member_number(**options: Any) -> Text:
+    return Text(limit=11, pattern=MEMBER_NUMBER, **options)
+
+
+class Whole(StrictField):
+    """A whole number within bounds, both inclusive."""
+
+    default_error_messages = {"out_of_range": _("The number must lie between {low} and {high}.")}
+
+    def __init__(self, *, low: int, high: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.low, self.high = low, high
+        self.schema = {"type": "integer", "minimum": low, "maximum": high}
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("wrong_type")
+        if not self.low <= data <= self.high:
+            self.fail("out_of_range", low=self.low, high=self.high)
+        return data
+
+
+class Flag(StrictField):
+    schema = {"type": "boolean"}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("wrong_type")
+        return data
+
+
+class Amount(StrictField):
+    """Money: text, or a JSON number; never negative, at most two decimals."""
+
+    default_error_messages = {
+        "out_of_range": _("An amount lies between 0 and 999999999999.99."),
+        "too_many_decimals": _("An amount has at most two decimals."),
+    }
+    schema = {
+        "oneOf": [
+            {"type": "string", "pattern": AMOUNT},
+            {"type": "number", "minimum": 0, "maximum": float(AMOUNT_MAX), "multipleOf": 0.01},
+        ]
+    }
+    pattern = re.compile(AMOUNT, re.ASCII)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, str):
+            if not self.pattern.fullmatch(data):
+                self.fail("wrong_format")
+            return Decimal(data).quantize(CENT)
+        if type(data) not in (int, Decimal):
+            self.fail("wrong_type")
+        amount = Decimal(data)
+        if not 0 <= amount <= AMOUNT_MAX:
+            self.fail("out_of_range")
+        if amount != amount.quantize(CENT):
+            self.fail("too_many_decimals")
+        return abs(amount.quantize(CENT))  # -0 is 0
+
+
+class Moment(StrictField):
+    """A time with its offset (RFC 3339)."""
+
+    default_error_messages = {
+        "date_out_of_range": _("The year must lie between 1900 and 2200."),
+    }
+    schema = {"type": "string", "format": "date-time"}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("wrong_type")
+        # RFC 3339 allows small letters and a leap second; Python's reader does not.
+        text = data.upper().replace(":60", ":59", 1) if data[17:19] == "60" else data.upper()
+        if not RFC3339.fullmatch(text):
+            self.fail("wrong_format")
+        if int(text[:4]) not in YEARS:
+            self.fail("date_out_of_range")
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            self.fail("wrong_format")
+
+
+class Day(StrictField):
+    default_error_messages = {
+        "date_out_of_range": Moment.default_error_messages["date_out_of_range"]
+    }
+    schema = {"type": "string", "format": "date"}
+
+    def to_internal_value(self, data: Any) -> date:
+        if not isinstance(data, str):
+            self.fail("wrong_type")
+        if not ISO_DAY.fullmatch(data):
+            self.fail("wrong_format")
+        if int(data[:4]) not in YEARS:
+            self.fail("date_out_of_range")
+        try:
+            return date.fromisoformat(data)
+        except ValueError:
+            self.fail("wrong_format")
+
+
+class OneOf(StrictField):
+    """One of a closed list of words."""
+
+    default_error_messages = {"unknown_choice": _("The value is not one of those allowed.")}
+
+    def __init__(self, choices: list[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.choices = frozenset(choices)
+        self.schema = {"type": "string", "enum": choices}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("wrong_type")
+        if data not in self.choices:
+            self.fail("unknown_choice")
+        return data
+
+
+class Document(serializers.Serializer):
+    """What comes in, as an object of strict fields; others are refused."""
+
+    _readers: dict[type[Self], Self] = {}
+
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """
+        Check a document and return its values.
+
+        One reader per class serves all requests: it keeps no state, and building the fields
+        anew costs more than reading with them.
+
+        :raises ValidationError: with everything that is wrong
+        """
+        reader = cls._readers.get(cls)
+        if reader is None:
+            reader = cls._readers.setdefault(cls, cls())
+        return reader.run_validation(data)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            raise ValidationError({"non_field_errors": [_error("wrong_type")]})
+        unknown = data.keys() - self.fields.keys()
+        if not unknown:
+            return super().to_internal_value(data)
+        errors: dict[str, Any] = {name: [_error("unknown_field")] for name in sorted(unknown)}
+        try:
+            super().to_internal_value(data)
+        except ValidationError as others:
+            errors |= others.detail
+        raise ValidationError(errors)
+
+
+def _error(code: str) -> ErrorDetail:
+    return ErrorDetail(str(_ERRORS[code]), code)
+
+
+_ERRORS = {
+    "wrong_type": StrictField.default_error_messages["wrong_type"],
+    "unknown_field": _("There is no such field."),
+}

@@ -1,0 +1,76 @@
+"""What dealers' systems send and get about members. Personal data only goes out masked."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
+
+from common.api.fields import Day, Document, Flag, OneOf, Text, member_number, store_code
+from common.api.rendering import Answer
+from members import names, phones
+from members.models import Member, Sex
+
+PHONE = r"^\+?[0-9][0-9 ()-]{3,30}$"
+EMAIL = (
+    r"^[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}$"
+)
+IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9-]{2,63}$"
+
+
+class ProductInput(Document):
+    identifier = Text(limit=64, pattern=IDENTIFIER, help_text="VIN or serial number.")
+    name = Text(limit=200, required=False)
+    purchased_on = Day(required=False)
+
+
+class MemberInput(Document):
+    phone = Text(limit=32, pattern=PHONE, help_text="Of mainland China unless it starts with +.")
+    name = Text(limit=100)
+    store = store_code(help_text="The store that enrolls.")
+    activate = Flag(help_text="False: pre-registered, until the member proves the phone.")
+    email = Text(limit=254, pattern=EMAIL, required=False)
+    sex = OneOf(Sex.values, required=False)
+    birthday = Day(required=False)
+    province = Text(limit=50, required=False)
+    city = Text(limit=50, required=False)
+    product = ProductInput(required=False)
+    external_number = Text(
+        limit=64, required=False, help_text="Your own number of this customer; makes a repeat safe."
+    )
+
+
+class MemberLookupInput(Document):
+    """Exactly one of the three."""
+
+    number = member_number(required=False)
+    phone = Text(limit=32, pattern=PHONE, required=False)
+    product = Text(limit=64, pattern=IDENTIFIER, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise ValidationError(
+                _("Give exactly one of number, phone and product."), "exactly_one"
+            )
+        return attrs
+
+
+class MemberAnswer(Answer):
+    number: str
+    status: str
+    name: str
+    phone: str
+    joined_at: datetime
+    activated_at: datetime | None
+
+
+def member_answer(member: Member) -> MemberAnswer:
+    return MemberAnswer(
+        number=member.number,
+        status=member.status,
+        name=names.masked(member.name),
+        phone=phones.masked(member.phone),
+        joined_at=localtime(member.joined_at),
+        activated_at=member.activated_at and localtime(member.activated_at),
+    )

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from members.api.views import MemberDetail, MemberList, MemberLookup
+
+urlpatterns = [
+    path("members/", MemberList.as_view()),
+    path("members/lookup/", MemberLookup.as_view()),
+    path("members/<str:number>/", MemberDetail.as_view()),
+]

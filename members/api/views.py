@@ -1,0 +1,108 @@
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from common.api.rendering import respond
+from common.api.schema import describe, example
+from common.api.views import ApiView
+from members import operations, phones, products, queries
+from members.api.documents import MemberAnswer, MemberInput, MemberLookupInput, member_answer
+from partners.api.authentication import caller
+from partners.models import Scope
+from partners.queries import UnknownStore
+
+
+class MemberList(ApiView):
+    scopes = {"POST": Scope.MEMBERS_WRITE}
+
+    @describe(
+        summary="Enroll a member",
+        description=(
+            "Active at once, or pre-registered until the member proves the phone. With your own "
+            "`external_number` a repeat answers 200 with the member you enrolled before."
+        ),
+        body=MemberInput,
+        answers={201: MemberAnswer, 200: (MemberAnswer, "Enrolled before, by you.")},
+        refusals=[
+            UnknownStore,
+            phones.InvalidPhone,
+            products.InvalidIdentifier,
+            operations.BirthdayOutOfRange,
+            operations.PhoneTaken,
+            operations.ProductTaken,
+            operations.ExternalNumberTaken,
+        ],
+        examples=[
+            example(
+                "A customer at the counter",
+                {
+                    "phone": "138 0013 8000",
+                    "name": "王小明",
+                    "store": "MAIN",
+                    "activate": True,
+                    "product": {"identifier": "LSVAM4187C2184841", "name": "朗逸"},
+                    "external_number": "C-20931",
+                },
+            )
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = MemberInput.read(request.data)
+        by = caller(request)
+        product = body.get("product")
+        external_number = body.get("external_number")
+        enrolled = operations.enroll_once(
+            profile=operations.Profile(
+                name=body["name"],
+                phone=body["phone"],
+                email=body.get("email", ""),
+                sex=body.get("sex", ""),
+                birthday=body.get("birthday"),
+                province=body.get("province", ""),
+                city=body.get("city", ""),
+            ),
+            joined_at=timezone.now(),
+            active=body["activate"],
+            store_id=by.store_id(body["store"]),
+            product=operations.ProductFacts(**product, selling_organization_id=by.organization_id)
+            if product
+            else None,
+            external=(by.organization_id, external_number) if external_number else None,
+        )
+        return respond(member_answer(enrolled.member), status=200 if enrolled.replayed else 201)
+
+
+class MemberDetail(ApiView):
+    scopes = {"GET": Scope.MEMBERS_READ}
+
+    @describe(
+        summary="Read a member",
+        description="Name and phone are masked.",
+        answers={200: MemberAnswer},
+        refusals=[queries.UnknownMember],
+    )
+    def get(self, request: Request, number: str) -> HttpResponse:
+        return respond(member_answer(queries.by_number(number)))
+
+
+class MemberLookup(ApiView):
+    """A POST, so that phones stay out of addresses and with them out of logs."""
+
+    scopes = {"POST": Scope.MEMBERS_READ}
+
+    @describe(
+        summary="Find a member",
+        description="By number, phone or product (VIN or serial number): exactly one of them.",
+        body=MemberLookupInput,
+        answers={200: MemberAnswer},
+        refusals=[queries.UnknownMember, phones.InvalidPhone, products.InvalidIdentifier],
+        examples=[example("By phone", {"phone": "13800138000"})],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        ((by, value),) = MemberLookupInput.read(request.data).items()
+        find = {
+            "number": queries.by_number,
+            "phone": queries.by_phone,
+            "product": queries.by_product,
+        }[by]
+        return respond(member_answer(find(value)))

@@ -1,0 +1,185 @@
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.http import parse_etags
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from common.api.fields import Day, OneOf
+from common.api.pagination import InvalidCursor, PageParameters, cursor_at, page, position_of
+from common.api.parameters import Parameters
+from common.api.rendering import respond
+from common.api.schema import describe, example
+from common.api.views import ApiView
+from members import queries as members
+from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
+from partners.api.authentication import caller
+from partners.models import Scope
+from partners.queries import UnknownStore
+from points import operations, queries
+from points.api.documents import (
+    AccountAnswer,
+    EntryPage,
+    RedemptionAnswer,
+    RedemptionInput,
+    account_answer,
+    entry_answer,
+    redemption_answer,
+)
+from points.models import EntryKind
+
+ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 304],
+    description="Names this state of the account.",
+)  # fmt: skip
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER,
+    description="The ETag you have: 304 without a body if nothing has changed.",
+)  # fmt: skip
+
+
+class AccountParameters(Parameters):
+    as_of = Day(required=False, help_text="As of the end of this day; now by default.")
+
+
+class Account(ApiView):
+    scopes = {"GET": Scope.POINTS_READ}
+    parameters = {"GET": AccountParameters}
+
+    @describe(
+        summary="Read a member's account",
+        answers={200: AccountAnswer, 304: (None, "Nothing has changed.")},
+        parameters=[AccountParameters, IF_NONE_MATCH, ETAG],
+        refusals=[UnknownMember],
+    )
+    def get(self, request: Request, number: str) -> HttpResponse:
+        member = members.identify(number)
+        summary = queries.account_summary(
+            member.id, today=timezone.localdate(), as_of=self.query.get("as_of")
+        )
+        response = respond(account_answer(summary, member=member.number))
+        etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        if _is_among(etag, request.META.get("HTTP_IF_NONE_MATCH", "")):
+            response = HttpResponse(status=HTTPStatus.NOT_MODIFIED)
+            del response["Content-Type"]
+        response["ETag"] = etag
+        return response
+
+
+class EntriesParameters(PageParameters):
+    kind = OneOf(EntryKind.values, required=False)
+    # `from` is a keyword of Python's; the other way to name a field is in the mapping below.
+    to = Day(required=False, help_text="The last day, inclusive.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | {"from": Day(required=False, help_text="The first day.")}
+
+
+class EntryList(ApiView):
+    scopes = {"GET": Scope.POINTS_READ}
+    parameters = {"GET": EntriesParameters}
+
+    @describe(
+        summary="Read a member's entries",
+        description=(
+            "Latest posting first. A dealer sees what its own organization posted, the brand all."
+        ),
+        answers={200: EntryPage},
+        parameters=[EntriesParameters],
+        refusals=[UnknownMember, InvalidCursor],
+    )
+    def get(self, request: Request, number: str) -> HttpResponse:
+        by = caller(request)
+        member = members.identify(number)
+        cursor = self.query.get("cursor")
+        entries, more = page(
+            queries.statement(
+                member.id,
+                kind=self.query.get("kind", ""),
+                since=self.query.get("from"),
+                until=self.query.get("to"),
+                before=position_of(cursor) if cursor else None,
+                issuer_id=None if by.is_brand else by.organization_id,
+            ),
+            limit=self.query["limit"],
+        )
+        return respond(
+            EntryPage(
+                results=[entry_answer(entry, member=member.number) for entry in entries],
+                next_cursor=cursor_at(entries[-1].seq) if more else None,
+            )
+        )
+
+
+class RedemptionList(ApiView):
+    scopes = {"POST": Scope.POINTS_REDEEM}
+
+    @describe(
+        summary="Redeem points",
+        description="Earliest expiry first. Repeating a reference answers 200 with the first one.",
+        body=RedemptionInput,
+        answers={201: RedemptionAnswer, 200: (RedemptionAnswer, "Redeemed before.")},
+        refusals=[
+            UnknownStore,
+            UnknownMember,
+            MemberFrozen,
+            MemberClosed,
+            MemberNotActivated,
+            operations.DatedInFuture,
+            operations.InsufficientPoints,
+            operations.ReferenceReused,
+        ],
+        examples=[
+            example(
+                "Twenty points",
+                {"reference": "X-1", "member": "M0000000018", "store": "MAIN", "points": 20},
+            )
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = RedemptionInput.read(request.data)
+        by = caller(request)
+        now = timezone.now()
+        store_id = by.store_id(body["store"])
+        member = members.identify(body["member"])
+        posting = operations.redeem(
+            member=member,
+            points=body["points"],
+            at=body.get("at", now),
+            now=now,
+            reference=body["reference"],
+            source=operations.Source(
+                issuer_id=by.organization_id, store_id=store_id, client_id=by.client_id
+            ),
+            note=body.get("note", ""),
+        )
+        redemption = queries.redemption(issuer_id=by.organization_id, reference=body["reference"])
+        return respond(
+            redemption_answer(redemption, member=member.number),
+            status=200 if posting.replayed else 201,
+        )
+
+
+class RedemptionDetail(ApiView):
+    scopes = {"GET": Scope.POINTS_READ}
+
+    @describe(
+        summary="Read a redemption",
+        description="By your reference.",
+        answers={200: RedemptionAnswer},
+        refusals=[queries.UnknownRedemption],
+    )
+    def get(self, request: Request, reference: str) -> HttpResponse:
+        redemption = queries.redemption(
+            issuer_id=caller(request).organization_id, reference=reference
+        )
+        member = members.identity_of(redemption.member_id)
+        return respond(redemption_answer(redemption, member=member.number))
+
+
+def _is_among(etag: str, if_none_match: str) -> bool:
+    given = parse_etags(if_none_match)
+    return given == ["*"] or etag in (each.removeprefix("W/") for each in given)
