@@ -48,7 +48,7 @@ class SuperfluousValue(Invalid):
     message = _("A %(kind)s has no “%(column)s”.")
 
 
-# --- The clock --------------------------------------------------------------------------------------
+# --- The clock ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Nights:
             night += timedelta(days=1)
 
 
-# --- A file of events -------------------------------------------------------------------------------
+# --- A file of events -----------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -236,7 +236,7 @@ class _Player:
         return members_queries.identify_in_file(number, organization_id=self._store.organization_id)
 
     def _refuse_values(self, row: Row, *columns: str) -> None:
-        """A value where there is none to be is a mistake in the file, not something to pass over."""
+        """A value where none should be is a mistake in the file, not something to pass over."""
         for column in columns:
             if self._cell(row, column):
                 raise SuperfluousValue(kind=self._cell(row, "kind"), column=column)

@@ -155,7 +155,7 @@ def _unreadable(path: Path, problem: str) -> UnreadableTable:
     return UnreadableTable(file=path.name, problem=problem)
 
 
-# --- CSV --------------------------------------------------------------------------------------------
+# --- CSV ------------------------------------------------------------------------------------------
 
 
 class CsvFile(Table):
@@ -234,7 +234,8 @@ class CsvFile(Table):
         if not isinstance(error, UnicodeDecodeError):  # such as UTF-16 without its mark
             return _unreadable(self.path, f"{self._encoding}: {error}")
         # What the decoder was given ends where the buffer stands.
-        position = io.BufferedReader.tell(file.buffer) - len(error.object) + error.start
+        given = file.buffer.tell()  # type: ignore[attr-defined]  # typeshed's buffer lacks it
+        position = given - len(error.object) + error.start
         with self.path.open("rb") as raw:
             lines = 1
             rest = position
@@ -258,7 +259,7 @@ class CsvFile(Table):
         )
 
 
-# --- XLSX -------------------------------------------------------------------------------------------
+# --- XLSX -----------------------------------------------------------------------------------------
 
 
 class Workbook(Table):
@@ -387,7 +388,7 @@ def _number_text(value: float) -> tuple[str, DomainError | None]:
     return text, ImpreciseNumber() if abs(exact) >= 10**DIGITS_KEPT else None
 
 
-# --- Refusals ---------------------------------------------------------------------------------------
+# --- Refusals -------------------------------------------------------------------------------------
 
 ERROR_COLUMNS = ("row", "code", "message")
 # A spreadsheet takes what begins so for a formula and runs it.
