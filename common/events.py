@@ -8,7 +8,8 @@ that take one dict and may be called twice.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common.models import OutboxEvent
+from common import audit
+from common.models import OutboxEvent, User
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ _subscribers: dict[str, dict[str, Subscriber]] = defaultdict(dict)
 
 # Waits double from one minute to about a day; then a person must look.
 ATTEMPTS_MAX = 16
+BACKLOG_COUNTED = 1000
 
 
 def subscribe(event: str) -> Callable[[Subscriber], Subscriber]:
@@ -64,12 +67,39 @@ def deliver_waiting(*, now: datetime, limit: int = 500) -> int:
     return limit
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not delivered. Counted up to BACKLOG_COUNTED: more is alarm enough."""
+
+    waiting: int
+    dead: int
+
+
+def backlog() -> Backlog:
+    undelivered = OutboxEvent.objects.filter(delivered_at=None)
+    return Backlog(
+        waiting=undelivered.filter(dead_at=None)[:BACKLOG_COUNTED].count(),
+        dead=undelivered.filter(dead_at__isnull=False)[:BACKLOG_COUNTED].count(),
+    )
+
+
+@transaction.atomic
+def try_again(*, event_ids: Sequence[int], now: datetime, by: User) -> int:
+    """Have events that were not delivered tried anew, from the first attempt. Returns how many."""
+    events = OutboxEvent.objects.filter(pk__in=event_ids, delivered_at=None)
+    revived = list(events.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    OutboxEvent.objects.filter(pk__in=revived).update(dead_at=None, retry_at=now, attempts=0)
+    for event_id in revived:
+        audit.record(action="event.retried", target=f"event {event_id}", by=by)
+    return len(revived)
+
+
 def _deliver(event: OutboxEvent, now: datetime) -> None:
     this_event = OutboxEvent.objects.filter(pk=event.pk)
     try:
         with transaction.atomic():
             _subscribers[event.name][event.subscriber](event.payload)
-    except Exception:  # noqa: BLE001 - whatever a subscriber raises, the others must go on
+    except Exception:
         logger.exception("Subscriber failed", extra={"event_id": event.pk})
         wait = timedelta(minutes=2 ** min(event.attempts, 10))
         dead_at = now if event.attempts + 1 >= ATTEMPTS_MAX else None

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.serializers.json import DjangoJSONEncoder
@@ -81,6 +83,11 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.day}"
+
+    def is_running(self, stale_before: datetime) -> bool:
+        """Whether a worker holds it, and has not held it for so long that it must have died."""
+        claimed = self.finished_at is None and self.claimed_at is not None
+        return claimed and self.claimed_at >= stale_before
 
 
 class JobChunk(models.Model):

@@ -7,6 +7,10 @@ class MembershipConfig(AppConfig):
     name = "membership"
     default_auto_field = "django.db.models.BigAutoField"
 
+    def ready(self) -> None:
+        # Whoever starts a task, be it a web process or a command, goes by our broker's address.
+        from membership import celery  # noqa: F401 - importing it makes it the current app
+
 
 class StaffConsoleConfig(admin_apps.AdminConfig):
     """Django's admin on our one site."""

@@ -1,1 +1,150 @@
-"""What the console's frame shows: the navigation and which environment this is."""
+"""What the console's frame shows: the navigation, which environment this is, the first page."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.http import HttpRequest
+from django.urls import reverse, reverse_lazy
+from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
+from django.views.generic.base import ContextMixin
+
+from common import events
+from common.models import AuditRecord, JobRun
+from points.models import Activity
+
+LATEST = 8
+
+
+class ConsolePage(PermissionRequiredMixin, ContextMixin):
+    """A page of the console that is no list or form of one table."""
+
+    raise_exception = True
+    title: Any = ""
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        self.request.current_app = admin.site.name
+        frame = {**admin.site.each_context(self.request), "title": self.title}
+        return super().get_context_data(**{**frame, **context})
+
+
+def environment(request: HttpRequest) -> list[Any]:
+    return [_("Sandbox"), "warning"] if settings.SANDBOX else [_("Production"), "danger"]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar, by what staff do. A group nobody may enter is not shown."""
+    return [
+        {
+            "items": [
+                {"title": _("Start"), "icon": "home", "link": reverse_lazy("admin:index")},
+            ]
+        },
+        {
+            "title": _("Members"),
+            "separator": True,
+            "items": [_list("person_search", _("Find a member"), "members", "member")],
+        },
+        {
+            "title": _("Points"),
+            "separator": True,
+            "items": [
+                _page("receipt_long", _("Entries"), "admin:entries", "points.view_entry"),
+                _list("shopping_bag", _("Activities"), "points", "activity"),
+            ],
+        },
+        {
+            "title": _("Stores and partners"),
+            "separator": True,
+            "items": [
+                _list("corporate_fare", _("Organizations"), "partners", "organization"),
+                _list("storefront", _("Stores"), "partners", "store"),
+                _list("map", _("Regions"), "partners", "region"),
+                _list("key", _("API clients"), "partners", "apiclient"),
+            ],
+        },
+        {
+            "title": _("Rules"),
+            "separator": True,
+            "items": [
+                _list("menu_book", _("Rulebook versions"), "programme", "version"),
+                _list("rule", _("Earning rules"), "campaigns", "earningrule"),
+            ],
+        },
+        {
+            "title": _("System"),
+            "separator": True,
+            "items": [
+                _list("history", _("Audit records"), "common", "auditrecord"),
+                _list("schedule", _("Nightly jobs"), "common", "jobrun"),
+                _list("outbox", _("Events"), "common", "outboxevent"),
+                _list("upload_file", _("Imports"), "campaigns", "importrun"),
+                _list("badge", _("Staff logins"), "common", "user"),
+                _list("groups", _("Roles"), "auth", "group"),
+            ],
+        },
+    ]
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The first page: the search for a member, and what is cheap to know however much there is."""
+    may = request.user.has_perm  # type: ignore[union-attr] - the console's pages ask for a login
+    if may("common.view_jobrun"):
+        context["jobs"] = JobRun.objects.order_by("-day", "name")[:LATEST]
+    if may("common.view_outboxevent"):
+        context["backlog"] = events.backlog()
+    if may("points.view_activity"):
+        latest = Activity.objects.select_related("store", "member").order_by("-pk")[:LATEST]
+        context["activities"] = latest
+    if may("common.view_auditrecord"):
+        latest_deeds = AuditRecord.objects.select_related("actor").order_by("-pk")[:LATEST]
+        context["audit_records"] = latest_deeds
+    return {**context, "today": localdate(), "may_search": may("members.view_member")}
+
+
+def _list(icon: str, title: Any, app: str, model: str) -> dict[str, Any]:
+    return _page(icon, title, f"admin:{app}_{model}_changelist", f"{app}.view_{model}")
+
+
+def _page(icon: str, title: Any, name: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(name),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+# Said by packages that have no words of their own in our languages, and the names of roles, which
+# are data: so they are found by those who translate.
+SAID_BY_OTHERS = [
+    gettext_noop("Welcome back to"),
+    gettext_noop("Return to site"),
+    gettext_noop("Type to search"),
+    gettext_noop("Filters"),
+    gettext_noop("Reset filters"),
+    gettext_noop("Clear all filters"),
+    gettext_noop("Apply Filters"),
+    gettext_noop("Select value"),
+    gettext_noop("No results found"),
+    gettext_noop("This page yielded into no results. Create a new item or reset your filters."),
+    gettext_noop("Add new item"),
+    gettext_noop("Select all rows"),
+    gettext_noop("Select action"),
+    gettext_noop("Run"),
+    gettext_noop("Light"),
+    gettext_noop("Dark"),
+    gettext_noop("System"),
+    gettext_noop("Value"),
+    gettext_noop("administrator"),
+    gettext_noop("programme manager"),
+    gettext_noop("campaign manager"),
+    gettext_noop("finance"),
+    gettext_noop("customer care"),
+    gettext_noop("dealer manager"),
+    gettext_noop("store clerk"),
+    gettext_noop("auditor"),
+]

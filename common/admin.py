@@ -1,0 +1,308 @@
+"""Staff's own logins and roles, and what the platform does by itself."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm
+
+from common import events, jobs
+from common.errors import DomainError
+from common.forms import StaffChangeForm, StaffCreationForm
+from common.models import AuditRecord, JobRun, OutboxEvent, User
+from common.staff import ReadOnlyAdmin, StaffAdmin
+
+
+@admin.register(User)
+class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):
+    """Logins of staff. Members' logins, of which there may be millions, have no page."""
+
+    form = StaffChangeForm
+    add_form = StaffCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "full_name", "roles", "is_active", "last_login"]
+    list_filter = []
+    list_display_links = ["username"]
+    search_fields = ["username"]
+    search_help_text = _("User name, from its beginning")
+    ordering = ["username"]
+    filter_horizontal = []
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        (_("Person"), {"fields": ["last_name", "first_name", "email"]}),
+        (_("What they may do"), {"fields": ["is_active", "groups"]}),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "password1", "password2"]}),
+        (_("What they may do"), {"fields": ["groups"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        staff = super().get_queryset(request).filter(is_staff=True)
+        return staff.prefetch_related("groups")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        return queryset.filter(username__startswith=search_term), False
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        # Else whoever may edit logins could take over one that may do more.
+        above = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return not above and super().has_change_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's hook
+        obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+    @display(description=_("Name"))
+    def full_name(self, user: User) -> str:
+        return f"{user.last_name}{user.first_name}"
+
+    @display(description=_("Roles"))
+    def roles(self, user: User) -> str:
+        if user.is_superuser:
+            return gettext("Everything")
+        return "、".join(gettext(group.name) for group in user.groups.all())
+
+
+@admin.register(Group)
+class RoleAdmin(StaffAdmin, BaseGroupAdmin):
+    list_display = ["role", "may"]
+    ordering = ["pk"]
+    search_fields = []
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        return super().get_queryset(request).prefetch_related("permissions")
+
+    @display(description=_("Role"), ordering="name")
+    def role(self, group: Group) -> str:
+        return gettext(group.name)
+
+    @display(description=_("Permissions"))
+    def may(self, group: Group) -> int:
+        return len(group.permissions.all())
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(ReadOnlyAdmin):
+    """Who did what to whom and why."""
+
+    list_display = ["at", "actor_name", "action", "target", "reason"]
+    list_display_links = ["at"]
+    list_select_related = ["actor"]
+    search_fields = ["target"]
+    search_help_text = _("Member number or other target in full, or a staff user name")
+    fields = ["at", "actor_name", "action", "target", "reason", "told", "ip", "request_id"]
+    readonly_fields = ["told", "actor_name"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditRecord], search_term: str
+    ) -> tuple[QuerySet[AuditRecord], bool]:
+        if not search_term:
+            return queryset, False
+        # The login first: an OR across the join would read the whole trail.
+        actors = list(User.objects.filter(username=search_term).values_list("pk", flat=True))
+        return queryset.filter(Q(target=search_term) | Q(actor_id__in=actors)), False
+
+    @display(description=_("By"))
+    def actor_name(self, record: AuditRecord) -> str:
+        return record.actor.get_username() if record.actor else gettext("System")
+
+    @display(description=_("Details"))
+    def told(self, record: AuditRecord) -> str:
+        return as_json(record.details)
+
+
+STATES = {
+    "finished": _("Finished"),
+    "running": _("Running"),
+    "failed": _("Failed"),
+    "waiting": _("Waiting"),
+}
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ReadOnlyAdmin):
+    """The nights: what ran, how long it took and what it did."""
+
+    list_display = ["day", "name", "state", "claimed_at", "duration", "outcome"]
+    list_display_links = ["day", "name"]
+    ordering = ["-day", "name"]
+    fields = ["name", "day", "state", "claimed_at", "finished_at", "duration", "told", "error"]
+    readonly_fields = ["state", "duration", "told"]
+    actions_detail = ["run_again"]
+
+    @display(
+        description=_("State"),
+        label={
+            STATES["finished"]: "success",
+            STATES["running"]: "info",
+            STATES["failed"]: "danger",
+            STATES["waiting"]: "warning",
+        },
+    )
+    def state(self, run: JobRun) -> Any:
+        if run.finished_at is not None:
+            return STATES["finished"]
+        if run.is_running(timezone.now() - jobs.STALE_AFTER):
+            return STATES["running"]
+        return STATES["failed"] if run.error or run.claimed_at else STATES["waiting"]
+
+    @display(description=_("Duration"))
+    def duration(self, run: JobRun) -> str:
+        if run.claimed_at is None or run.finished_at is None:
+            return "–"
+        return f"{(run.finished_at - run.claimed_at).total_seconds():,.1f} s"
+
+    @display(description=_("Report"))
+    def outcome(self, run: JobRun) -> str:
+        if run.error:
+            return run.error[:120]
+        return ", ".join(f"{name} {value}" for name, value in run.report.items())
+
+    @display(description=_("Report"))
+    def told(self, run: JobRun) -> str:
+        return as_json(run.report)
+
+    @action(
+        description=_("Run this day again"),
+        url_path="run-again",
+        permissions=["rerun"],
+        icon="restart_alt",
+    )
+    def run_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        page = reverse("admin:common_jobrun_changelist")
+        if run is None:
+            return HttpResponseRedirect(page)
+        if request.method != "POST":
+            return self._confirm(request, run)
+        try:
+            jobs.run_again(run_id=run.pk, now=timezone.now(), by=request.user)
+        except DomainError as refusal:
+            messages.error(request, refusal.sentence)
+        else:
+            messages.success(request, gettext("A worker will do this job again."))
+        return HttpResponseRedirect(page)
+
+    def has_rerun_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("common.rerun_jobrun")
+
+    def _confirm(self, request: HttpRequest, run: JobRun) -> HttpResponse:
+        return TemplateResponse(
+            request,
+            "console/confirm.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": gettext("Run this day again"),
+                "facts": [
+                    (gettext("Job"), run.name),
+                    (gettext("Day"), date_format(run.day)),
+                    (gettext("State"), self.state(run)),
+                ],
+                "explanation": gettext(
+                    "Each job finds only what is left to do, so nothing happens twice."
+                ),
+                "button": gettext("Run again"),
+                "back": reverse("admin:common_jobrun_changelist"),
+            },
+        )
+
+
+class EventStateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("waiting", _("Waiting")), ("dead", _("Given up"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OutboxEvent]
+    ) -> QuerySet[OutboxEvent]:
+        if self.value() == "waiting":
+            return queryset.filter(delivered_at=None, dead_at=None)
+        if self.value() == "dead":
+            return queryset.filter(dead_at__isnull=False)
+        return queryset
+
+
+EVENT_STATES = {
+    "delivered": _("Delivered"),
+    "waiting": _("Waiting"),
+    "dead": _("Given up"),
+}
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(ReadOnlyAdmin):
+    """Facts on their way from room to room."""
+
+    list_display = ["created_at", "name", "subscriber", "state", "attempts", "retry_at"]
+    list_filter = [EventStateFilter]
+    actions = ["try_again"]
+    fields = [
+        "name",
+        "subscriber",
+        "state",
+        "attempts",
+        "created_at",
+        "retry_at",
+        "delivered_at",
+        "dead_at",
+        "told",
+    ]
+    readonly_fields = ["state", "told"]
+
+    @display(
+        description=_("State"),
+        label={
+            EVENT_STATES["delivered"]: "success",
+            EVENT_STATES["waiting"]: "info",
+            EVENT_STATES["dead"]: "danger",
+        },
+    )
+    def state(self, event: OutboxEvent) -> Any:
+        if event.delivered_at is not None:
+            return EVENT_STATES["delivered"]
+        return EVENT_STATES["waiting" if event.dead_at is None else "dead"]
+
+    @display(description=_("Payload"))
+    def told(self, event: OutboxEvent) -> str:
+        return as_json(event.payload)
+
+    @admin.action(description=_("Try again"), permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
+        if not self.has_retry_permission(request):
+            raise PermissionDenied
+        chosen = list(queryset.values_list("pk", flat=True)[:1000])
+        count = events.try_again(event_ids=chosen, now=timezone.now(), by=request.user)
+        sentence = ngettext(
+            "%(count)s event will be tried again.", "%(count)s events will be tried again.", count
+        )
+        messages.success(request, sentence % {"count": count})
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("common.retry_outboxevent")
+
+
+def as_json(value: Any) -> str:
+    """A JSON value as staff read it: indented, in its own characters."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return format_html('<pre class="c-json">{}</pre>', text)

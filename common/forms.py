@@ -1,0 +1,39 @@
+"""Forms of the console that belong to no room in particular."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+
+REASON_MAX = 500
+
+
+class ReasonForm(forms.Form):
+    """Why something is done to a member. It goes into the audit record."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=REASON_MAX,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("For the audit record: who asked for it, which document proves it."),
+    )
+
+
+class RoleField(forms.ModelMultipleChoiceField):
+    widget = UnfoldAdminCheckboxSelectMultipleWidget
+
+    def label_from_instance(self, obj: Any) -> str:
+        # The roles we ship are named in English and shown in the reader's language.
+        return gettext(obj.name)
+
+
+class StaffChangeForm(UserChangeForm):
+    groups = RoleField(queryset=Group.objects.order_by("pk"), required=False, label=_("Roles"))
+
+
+class StaffCreationForm(UserCreationForm):
+    groups = RoleField(queryset=Group.objects.order_by("pk"), required=False, label=_("Roles"))

@@ -1,0 +1,88 @@
+from django.conf import settings
+from django.db import migrations
+
+# What each role of staff may do; everything it does not name, it may not. Permissions are written
+# <room>.<action>_<model>. Roles of dealers stay empty until rows can be limited to their own
+# stores: what they may see, they would otherwise see of every dealer.
+LEDGER = ["points.view_account", "points.view_lot", "points.view_entry", "points.view_activity"]
+RULES = ["programme.view_version", "campaigns.view_earningrule"]
+NETWORK = ["partners.view_region", "partners.view_organization", "partners.view_store"]
+SYSTEM = [
+    "common.view_auditrecord",
+    "common.view_jobrun",
+    "common.view_outboxevent",
+    "campaigns.view_importrun",
+]
+STAFF = ["common.view_user", "auth.view_group"]
+CARE = [
+    "members.view_member",
+    "members.change_member",
+    "members.reveal_personal_data",
+    "members.activate_member",
+    "members.freeze_member",
+    "members.close_member",
+    "points.adjust_points",
+]
+ROLES = {
+    "administrator": [
+        *CARE, *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF,
+        "partners.add_region", "partners.change_region",
+        "partners.add_organization", "partners.change_organization",
+        "partners.add_store", "partners.change_store",
+        "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
+        "common.rerun_jobrun", "common.retry_outboxevent",
+        "common.add_user", "common.change_user",
+    ],
+    "programme manager": ["members.view_member", *LEDGER, *RULES, *NETWORK, "campaigns.view_importrun"],
+    "campaign manager": [*RULES, *NETWORK],
+    "finance": [*LEDGER, *RULES, *NETWORK, "campaigns.view_importrun"],
+    "customer care": [*CARE, *LEDGER, *RULES, *NETWORK],
+    "dealer manager": [],
+    "store clerk": [],
+    "auditor": [
+        "members.view_member", *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF, "partners.view_apiclient",
+    ],
+}  # fmt: skip
+
+
+def add(apps, schema_editor):
+    Group = apps.get_model("auth", "Group")
+    for role, names in ROLES.items():
+        group, _ = Group.objects.get_or_create(name=role)
+        group.permissions.add(*(_permission(apps, name) for name in names))
+
+
+def _permission(apps, name):
+    # Django makes permissions only after all migrations; it then finds these, by codename.
+    label, codename = name.split(".")
+    model_name = codename.split("_")[-1]
+    special = {"adjust_points": "account", "reveal_personal_data": "member"}
+    model = apps.get_model(label, special.get(codename, model_name))
+    content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
+        app_label=label, model=model._meta.model_name
+    )
+    told = dict(model._meta.permissions).get(codename)
+    action = codename.split("_")[0]
+    permission, _ = apps.get_model("auth", "Permission").objects.get_or_create(
+        content_type=content_type,
+        codename=codename,
+        defaults={"name": told or f"Can {action} {model._meta.verbose_name}"},
+    )
+    return permission
+
+
+class Migration(migrations.Migration):
+    """Give every installation the roles its staff have."""
+
+    dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("contenttypes", "0002_remove_content_type_name"),
+        ("common", "0001_initial"),
+        ("partners", "0001_initial"),
+        ("members", "0001_initial"),
+        ("points", "0001_initial"),
+        ("programme", "0001_initial"),
+        ("campaigns", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+    operations = [migrations.RunPython(add, migrations.RunPython.noop)]
