@@ -317,7 +317,7 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
         return _first_answer(purchase, _earlier([purchase])) or _raise(refusal)
     with connection.cursor() as cursor:
         cursor.execute(POST_PURCHASE, _purchase_arguments(purchase))
-        row = cursor.fetchone()
+        (row,) = cursor.fetchone()
     return _posted(purchase, row, _earlier([purchase] if row[0] is None else []))
 
 
@@ -345,7 +345,7 @@ def _post_allowed(purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | 
     with connection.cursor() as cursor:
         cursor.execute(POST_PURCHASES, columns)
         rows = cursor.fetchall()
-    posted = list(zip(purchases, rows, strict=True))
+    posted = [(purchase, row) for purchase, (row,) in zip(purchases, rows, strict=True)]
     earlier = _earlier([purchase for purchase, row in posted if row[0] is None])
     outcomes: list[PostedActivity | DomainError] = []
     for purchase, row in posted:
@@ -444,7 +444,7 @@ def lock(member_id: int) -> None:
 
 
 POST_PURCHASE = """
-    SELECT * FROM points_post_purchase(
+    SELECT points_post_purchase(
         %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb
     )
 """
@@ -452,7 +452,7 @@ POST_PURCHASE = """
 # The function once per row and in the order of the rows: a member's balance after each line is
 # the same as if they had been posted one by one.
 POST_PURCHASES = """
-    SELECT posted.* FROM unnest(
+    SELECT posted FROM unnest(
         %s::bigint[], %s::bigint[], %s::date[], %s::timestamptz[], %s::numeric[], %s::bigint[],
         %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[], %s::text[], %s::text[]
     ) WITH ORDINALITY AS p (
@@ -492,7 +492,7 @@ def _earlier(purchases: Sequence[JudgedPurchase]) -> _Earlier:
     return found
 
 
-def _posted(purchase: JudgedPurchase, row: tuple[Any, ...], earlier: _Earlier) -> PostedActivity:
+def _posted(purchase: JudgedPurchase, row: list[Any], earlier: _Earlier) -> PostedActivity:
     activity_id, seq, balance = row
     if activity_id is not None:
         posting = Posting(seq, balance) if seq is not None else None
@@ -568,13 +568,13 @@ def _post(function: str, arguments: tuple[Any, ...], repeat: _Repeat | None) -> 
     savepoint = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
         with savepoint, connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {function}({places})", arguments)  # noqa: S608 - no input
-            row = cursor.fetchone()
+            cursor.execute(f"SELECT {function}({places})", arguments)
+            (answer,) = cursor.fetchone()
     except IntegrityError as error:
         if repeat is None or "points_entry_reference_once" not in str(error):
             raise
         return repeat.earlier()
-    return Posting(*row) if row else None
+    return Posting(*answer) if answer else None
 
 
 def require_reference(reference: str) -> None:

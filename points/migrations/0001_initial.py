@@ -131,22 +131,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'EARN'), ('points__gt', 0)), models.Q(('kind__in', ['REDEEM', 'REVERSE', 'EXPIRE', 'FORFEIT']), ('points__lt', 0)), models.Q(('kind', 'ADJUST'), models.Q(('points', 0), _negated=True)), _connector='OR'), name='points_entry_sign_fits_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('expires_on__isnull', False), ('lot_seq', None), ('points__gt', 0)), models.Q(('expires_on', None), ('lot_points__isnull', False), ('lot_seq__isnull', False), ('points__lt', 0)), _connector='OR'), name='points_entry_credit_is_a_lot_debit_takes_some'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('actor__isnull', False), ('kind', 'ADJUST'), ('reason__isnull', False)), models.Q(models.Q(('kind', 'ADJUST'), _negated=True), ('reason', None)), _connector='OR'), name='points_entry_adjustment_has_a_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('reference', None), ('issuer__isnull', False), _connector='OR'), name='points_entry_reference_has_an_issuer'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
             constraint=models.UniqueConstraint(condition=models.Q(('reference__isnull', False)), fields=('issuer', 'kind', 'reference'), name='points_entry_reference_once'),
         ),
         migrations.AddIndex(

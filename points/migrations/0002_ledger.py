@@ -28,6 +28,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL(STORAGE, UNDO),
         *(
             migrations.RunSQL((SQL / f"{name}.sql").read_text(), migrations.RunSQL.noop)
-            for name in ("credit", "debit", "expire", "reverse", "post_purchase")
+            for name in ("entry_rules", "credit", "debit", "expire", "reverse", "post_purchase")
         ),
     ]

@@ -1,12 +1,15 @@
 -- Write a purchase into the journal and credit what it is worth, in one round trip.
 --
 -- No look before the leap: the unique reference decides who was first. A repeat finds its row
--- taken, credits nothing and answers activity_id null; the caller then reads the first answer.
+-- taken and credits nothing; the caller then reads the first answer.
+--
+-- Answers {id of the activity, seq of the entry, balance}: no id when it is a repeat, no entry when
+-- the purchase is worth nothing.
 CREATE OR REPLACE FUNCTION points_post_purchase(
     p_member bigint, p_points bigint, p_expires_on date, p_at timestamptz, p_amount numeric,
     p_issuer bigint, p_reference text, p_store bigint, p_client bigint, p_version bigint,
     p_fingerprint bytea, p_lines jsonb, p_explanation jsonb
-) RETURNS TABLE (activity_id bigint, entry_seq integer, balance bigint) LANGUAGE plpgsql AS $$
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     posted bigint;
 BEGIN
@@ -20,11 +23,10 @@ BEGIN
     ON CONFLICT DO NOTHING RETURNING id INTO posted;
 
     IF posted IS NULL OR p_points = 0 THEN
-        RETURN QUERY SELECT posted, NULL::integer, NULL::bigint;
-        RETURN;
+        RETURN ARRAY[posted, NULL, NULL];
     END IF;
-    RETURN QUERY SELECT posted, c.entry_seq, c.balance FROM points_credit(
+    RETURN posted || points_credit(
         p_member, p_points, p_expires_on, p_at, 'EARN', 'CONSUMPTION', p_issuer, p_reference,
         p_store, p_client, p_version, posted, NULL, NULL, NULL
-    ) AS c;
+    );
 END $$;

@@ -61,7 +61,7 @@ BEGIN
     UPDATE points_lot AS l SET remaining = l.remaining - own
     WHERE l.member_id = p_member AND l.expires_on = earn.expires_on AND l.seq = p_earn
         AND own > 0;
-    SELECT * INTO take FROM points_take(p_member, wanted - own, p_on, NULL);
+    SELECT * INTO take FROM points_take(p_member, wanted - own, p_on, NULL, true);
     IF own > 0 THEN
         take.lot_seq := p_earn || take.lot_seq;
         take.lot_points := own || take.lot_points;
