@@ -113,7 +113,11 @@ class Activity(models.Model):
         Member, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
     )
     issuer = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+        Organization,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
     store = models.ForeignKey(
         Store, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
@@ -146,7 +150,9 @@ class Activity(models.Model):
     amount = models.DecimalField(max_digits=14, decimal_places=2)
     kind = models.CharField(max_length=8, choices=ActivityKind.choices)
     reference = models.CharField(max_length=64)
-    fingerprint = models.BinaryField(max_length=16, help_text="Hash of what was asked; see repeats.")
+    fingerprint = models.BinaryField(
+        max_length=16, help_text="Hash of what was asked; see repeats."
+    )
     lines = models.JSONField(default=list, encoder=DjangoJSONEncoder)
     explanation = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
 
@@ -160,7 +166,8 @@ class Activity(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gte=0), name="points_activity_amount"),
             models.CheckConstraint(
-                condition=Q(kind="PURCHASE", original=None) | Q(kind="RETURN", original__isnull=False),
+                condition=Q(kind="PURCHASE", original=None)
+                | Q(kind="RETURN", original__isnull=False),
                 name="points_activity_return_names_purchase",
             ),
         ]
@@ -190,7 +197,11 @@ class Entry(models.Model):
 
     pk = models.CompositePrimaryKey("member_id", "seq")
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="entries"
+        Member,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="entries",
     )
     points = models.BigIntegerField(help_text="Credits are positive, debits negative.")
     balance_after = models.BigIntegerField()
@@ -255,7 +266,9 @@ class Entry(models.Model):
     reason = models.CharField(max_length=16, choices=AdjustmentReason.choices, null=True)
     note = models.CharField(max_length=200, null=True)
     lot_seq = ArrayField(models.IntegerField(), null=True, help_text="Lots a debit took from …")
-    lot_points = ArrayField(models.BigIntegerField(), null=True, help_text="… and how much of each.")
+    lot_points = ArrayField(
+        models.BigIntegerField(), null=True, help_text="… and how much of each."
+    )
 
     objects = EntryQuerySet.as_manager()
 
