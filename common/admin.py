@@ -24,11 +24,11 @@ from common import events, jobs
 from common.errors import DomainError
 from common.forms import StaffChangeForm, StaffCreationForm
 from common.models import AuditRecord, JobRun, OutboxEvent, User
-from common.staff import ReadOnlyAdmin, StaffAdmin
+from common.staff import ReadOnlyAdmin, StaffAdmin, acting
 
 
 @admin.register(User)
-class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):
+class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc] - typed hooks over untyped
     """Logins of staff. Members' logins, of which there may be millions, have no page."""
 
     form = StaffChangeForm
@@ -83,7 +83,7 @@ class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(StaffAdmin, BaseGroupAdmin):
+class RoleAdmin(StaffAdmin, BaseGroupAdmin):  # type: ignore[misc] - typed hooks over untyped
     list_display = ["role", "may"]
     ordering = ["pk"]
     search_fields = []
@@ -104,13 +104,13 @@ class RoleAdmin(StaffAdmin, BaseGroupAdmin):
 class AuditRecordAdmin(ReadOnlyAdmin):
     """Who did what to whom and why."""
 
-    list_display = ["at", "actor_name", "action", "target", "reason"]
+    list_display = ["at", "actor_name", "deed", "target", "reason"]
     list_display_links = ["at"]
     list_select_related = ["actor"]
     search_fields = ["target"]
     search_help_text = _("Member number or other target in full, or a staff user name")
-    fields = ["at", "actor_name", "action", "target", "reason", "told", "ip", "request_id"]
-    readonly_fields = ["told", "actor_name"]
+    fields = ["at", "actor_name", "deed", "target", "reason", "told", "ip", "request_id"]
+    readonly_fields = ["told", "actor_name", "deed"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditRecord], search_term: str
@@ -124,6 +124,10 @@ class AuditRecordAdmin(ReadOnlyAdmin):
     @display(description=_("By"))
     def actor_name(self, record: AuditRecord) -> str:
         return record.actor.get_username() if record.actor else gettext("System")
+
+    @display(description=_("Action"))
+    def deed(self, record: AuditRecord) -> str:
+        return gettext(record.action)
 
     @display(description=_("Details"))
     def told(self, record: AuditRecord) -> str:
@@ -195,7 +199,7 @@ class JobRunAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             return self._confirm(request, run)
         try:
-            jobs.run_again(run_id=run.pk, now=timezone.now(), by=request.user)
+            jobs.run_again(run_id=run.pk, now=timezone.now(), by=acting(request))
         except DomainError as refusal:
             messages.error(request, refusal.sentence)
         else:
@@ -292,7 +296,7 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         if not self.has_retry_permission(request):
             raise PermissionDenied
         chosen = list(queryset.values_list("pk", flat=True)[:1000])
-        count = events.try_again(event_ids=chosen, now=timezone.now(), by=request.user)
+        count = events.try_again(event_ids=chosen, now=timezone.now(), by=acting(request))
         sentence = ngettext(
             "%(count)s event will be tried again.", "%(count)s events will be tried again.", count
         )

@@ -87,7 +87,9 @@ def backlog() -> Backlog:
 def try_again(*, event_ids: Sequence[int], now: datetime, by: User) -> int:
     """Have events that were not delivered tried anew, from the first attempt. Returns how many."""
     events = OutboxEvent.objects.filter(pk__in=event_ids, delivered_at=None)
-    revived = list(events.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    revived = list(
+        events.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
+    )
     OutboxEvent.objects.filter(pk__in=revived).update(dead_at=None, retry_at=now, attempts=0)
     for event_id in revived:
         audit.record(action="event.retried", target=f"event {event_id}", by=by)

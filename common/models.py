@@ -86,8 +86,9 @@ class JobRun(models.Model):
 
     def is_running(self, stale_before: datetime) -> bool:
         """Whether a worker holds it, and has not held it for so long that it must have died."""
-        claimed = self.finished_at is None and self.claimed_at is not None
-        return claimed and self.claimed_at >= stale_before
+        if self.finished_at is not None or self.claimed_at is None:
+            return False
+        return self.claimed_at >= stale_before
 
 
 class JobChunk(models.Model):

@@ -12,8 +12,17 @@ from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from common import audit
+from common.models import User
+
+
+def acting(request: HttpRequest) -> User:
+    """Who is at the console: operations want a name. Its pages ask for a login first."""
+    assert isinstance(request.user, User), "the console's pages ask for a login"
+    return request.user
+
 
 # Whoever leafs further than this should search instead.
 COUNTED_MAX = 1000
@@ -23,6 +32,7 @@ class BoundedPaginator(Paginator):
     """Counts no further than staff leaf through, so a list of millions opens like one of ten."""
 
     template_name = "console/pagination.html"
+    object_list: models.QuerySet
 
     @cached_property
     def count(self) -> int:
@@ -33,19 +43,30 @@ class BoundedPaginator(Paginator):
         return self.count == COUNTED_MAX
 
 
+class UncountedList(ChangeList):
+    """A list that does not offer to show all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
 class StaffAdmin(ModelAdmin):
     """A list and a form for reference data, such as stores."""
 
-    paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = False
-    actions = None
+    actions: Any = None
+    paginator: Any = BoundedPaginator
     compressed_fields = True
     warn_unsaved_form = True
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return UncountedList
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
         # Newest first is what the primary key's index answers without sorting.
@@ -63,7 +84,7 @@ class StaffAdmin(ModelAdmin):
             audit.record(
                 action=f"{obj._meta.model_name}.{verb}",
                 target=str(obj)[:128],
-                by=request.user,
+                by=acting(request),
                 details={"id": obj.pk, "message": message},
             )
 

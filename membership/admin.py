@@ -22,8 +22,12 @@ class StaffConsole(UnfoldAdminSite):
             super().register(model_or_iterable, admin_class, **options)
 
     def extra_urls(self) -> list[URLPattern]:
-        # Here and not above: the pages reach for this site, which is being made.
-        from membership import activity_page, entries_page, member_page, rulebook_page
+        from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
+            activity_page,
+            entries_page,
+            member_page,
+            rulebook_page,
+        )
 
         views = {
             **member_page.URLS,

@@ -22,6 +22,7 @@ LATEST = 8
 class ConsolePage(PermissionRequiredMixin, ContextMixin):
     """A page of the console that is no list or form of one table."""
 
+    request: HttpRequest
     raise_exception = True
     title: Any = ""
 
@@ -31,11 +32,11 @@ class ConsolePage(PermissionRequiredMixin, ContextMixin):
         return super().get_context_data(**{**frame, **context})
 
 
-def environment(request: HttpRequest) -> list[Any]:
+def environment(_request: HttpRequest) -> list[Any]:
     return [_("Sandbox"), "warning"] if settings.SANDBOX else [_("Production"), "danger"]
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, by what staff do. A group nobody may enter is not shown."""
     return [
         {
@@ -91,7 +92,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The first page: the search for a member, and what is cheap to know however much there is."""
-    may = request.user.has_perm  # type: ignore[union-attr] - the console's pages ask for a login
+    may = request.user.has_perm
     if may("common.view_jobrun"):
         context["jobs"] = JobRun.objects.order_by("-day", "name")[:LATEST]
     if may("common.view_outboxevent"):
@@ -118,8 +119,8 @@ def _page(icon: str, title: Any, name: str, permission: str) -> dict[str, Any]:
     }
 
 
-# Said by packages that have no words of their own in our languages, and the names of roles, which
-# are data: so they are found by those who translate.
+# Said by packages that have no words of their own in our languages, and what is data: the actions
+# of audit records and the names of roles. Named here, they are found by those who translate.
 SAID_BY_OTHERS = [
     gettext_noop("Welcome back to"),
     gettext_noop("Return to site"),
@@ -139,6 +140,28 @@ SAID_BY_OTHERS = [
     gettext_noop("Dark"),
     gettext_noop("System"),
     gettext_noop("Value"),
+    gettext_noop("member.enrolled"),
+    gettext_noop("member.activated"),
+    gettext_noop("member.corrected"),
+    gettext_noop("member.revealed"),
+    gettext_noop("member.frozen"),
+    gettext_noop("member.unfrozen"),
+    gettext_noop("member.closed"),
+    gettext_noop("points.adjusted"),
+    gettext_noop("version.published"),
+    gettext_noop("job.run_again"),
+    gettext_noop("event.retried"),
+    gettext_noop("apiclient.secret_issued"),
+    gettext_noop("apiclient.changed"),
+    gettext_noop("apiclient.created"),
+    gettext_noop("store.created"),
+    gettext_noop("store.changed"),
+    gettext_noop("organization.created"),
+    gettext_noop("organization.changed"),
+    gettext_noop("region.created"),
+    gettext_noop("region.changed"),
+    gettext_noop("user.created"),
+    gettext_noop("user.changed"),
     gettext_noop("administrator"),
     gettext_noop("programme manager"),
     gettext_noop("campaign manager"),

@@ -24,9 +24,7 @@ class EntriesPage(ConsolePage, TemplateView):
         entries = []
         if asked:
             found = member_page.with_origin(queries.entries_named(text)).order_by("-seq")
-            entries = member_page.entry_rows(
-                found[:SHOWN_MAX], currency=member_page.currency()
-            )
+            entries = member_page.entry_rows(found[:SHOWN_MAX], currency=member_page.currency())
         return super().get_context_data(
             q=text,
             entries=entries,

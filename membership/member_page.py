@@ -1,13 +1,10 @@
-"""The page of one member in the console, and the buttons on it."""
+"""The page of one member in the console: what staff may know of them and of their points."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django import forms
-from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -16,23 +13,18 @@ from django.utils.functional import cached_property
 from django.utils.timezone import localdate
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView, TemplateView
+from django.views.generic import TemplateView
 
-from common.errors import DomainError
-from common.forms import ReasonForm
 from common.models import AuditRecord
-from members import operations, phones
+from members import masking, phones
 from members.admin import STATUS_LABELS
-from members.forms import CloseForm, ProfileForm
 from members.models import Member, MemberStatus
-from members.queries import Identity
 from membership.console import ConsolePage
-from partners import queries as partners
-from points import operations as points_operations
+from membership.member_actions import ACTIONS
 from points import queries as points
 from points import statements
-from points.forms import AdjustForm, DayForm
-from points.models import AdjustmentReason, Entry, Lot
+from points.forms import DayForm
+from points.models import Entry, Lot
 from programme import queries as programme
 from programme.policies import NEVER
 
@@ -40,9 +32,6 @@ LATEST_ENTRIES = 10
 ENTRIES_A_PAGE = 50
 LOTS_SHOWN = 50
 RECORDS_SHOWN = 50
-
-
-# --- What the pages show ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +71,7 @@ def holding(member: Member) -> Holding:
 @dataclass(frozen=True, slots=True)
 class LotRow:
     entry: str
+    seq: int
     points: int
     remaining: int
     percent: int
@@ -92,6 +82,7 @@ def lot_rows(member: Member, lots: Iterable[Lot]) -> list[LotRow]:
     return [
         LotRow(
             entry=f"{member.number}-{lot.seq}",
+            seq=lot.seq,
             points=lot.points,
             remaining=lot.remaining,
             percent=max(1, 100 * lot.remaining // lot.points),
@@ -134,7 +125,10 @@ def with_origin(entries: QuerySet[Entry]) -> QuerySet[Entry]:
 
 def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
     yield gettext("Entry"), f"{entry.member.number}-{entry.seq}"
-    yield gettext("Recorded at"), date_format(timezone.localtime(entry.recorded_at), "DATETIME_FORMAT")
+    yield (
+        gettext("Recorded at"),
+        date_format(timezone.localtime(entry.recorded_at), "DATETIME_FORMAT"),
+    )
     if entry.reference:
         yield gettext("Reference"), f"{entry.issuer} · {entry.reference}"
     if entry.store:
@@ -157,14 +151,11 @@ def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
         yield gettext("Taken from the lots of"), taken
 
 
-# --- Pages ------------------------------------------------------------------------------------------
-
-
 class MemberPage(ConsolePage, TemplateView):
     """Profile, points and the latest entries."""
 
     template_name = "console/member/overview.html"
-    permission_required = "members.view_member"
+    permission_required: str | tuple[str, ...] = "members.view_member"
     tab = "overview"
 
     @cached_property
@@ -181,6 +172,7 @@ class MemberPage(ConsolePage, TemplateView):
             tabs=self._tabs(),
             tab=self.tab,
             buttons=list(self._buttons()),
+            ledger_url=reverse("admin:member-ledger", args=[member.number]),
             **context,
             **self.content(),
         )
@@ -189,8 +181,8 @@ class MemberPage(ConsolePage, TemplateView):
         member = self.member
         found: dict[str, Any] = {
             "phone": phones.masked(member.phone),
-            "email": masked_email(member.email),
-            "id_number": masked_tail(member.id_number),
+            "email": masking.email(member.email),
+            "id_number": masking.tail(member.id_number),
             "products": member.products.order_by("-pk"),
             "external_numbers": member.external_numbers.select_related("organization"),
             "may_reveal": self.request.user.has_perm("members.reveal_personal_data"),
@@ -198,7 +190,7 @@ class MemberPage(ConsolePage, TemplateView):
         if not self.request.user.has_perm("points.view_entry"):
             return found
         held = holding(member)
-        entries = with_origin(Entry.objects.filter(member=member)).newest_first()
+        entries = with_origin(Entry.objects.filter(member=member)).order_by("-seq")
         return found | {
             "holding": held,
             "lots": lot_rows(member, held.lots[:5]),
@@ -213,16 +205,16 @@ class MemberPage(ConsolePage, TemplateView):
             page = reverse("admin:member-ledger", args=[number])
             tabs.append(("ledger", gettext("Points and entries"), page))
         if may("common.view_auditrecord") or may("members.change_member"):
-            tabs.append(("records", gettext("Records"), reverse("admin:member-records", args=[number])))
+            tabs.append(
+                ("records", gettext("Records"), reverse("admin:member-records", args=[number]))
+            )
         return tabs
 
     def _buttons(self) -> Iterable[tuple[Any, str, str]]:
-        for name, (_route, view) in URLS.items():
-            if not issubclass(view, MemberAction) or view.is_quiet:
-                continue
-            allowed = self.request.user.has_perm(view.permission_required)
+        for name, view in ACTIONS.items():
+            allowed = self.request.user.has_perm(view.permission_required) and not view.is_quiet
             if allowed and self.member.status in view.statuses:
-                page = reverse(f"admin:{name}", args=[self.member.number])
+                page = reverse(f"admin:member-{name}", args=[self.member.number])
                 yield view.title, view.icon, page
 
 
@@ -236,7 +228,7 @@ class LedgerPage(MemberPage):
     def content(self) -> dict[str, Any]:
         held = holding(self.member)
         form = DayForm(self.request.GET or None if "day" in self.request.GET else None)
-        entries = with_origin(Entry.objects.filter(member=self.member)).newest_first()
+        entries = with_origin(Entry.objects.filter(member=self.member)).order_by("-seq")
         before = self.request.GET.get("before", "")
         if before.isascii() and before.isdigit() and len(before) < 10:
             entries = entries.filter(seq__lt=int(before))
@@ -279,15 +271,25 @@ class RecordsPage(MemberPage):
         }
 
 
-HISTORY_FIELDS = ["status", "name", "sex", "birthday", "phone", "email", "id_number", "province", "city"]
+PROFILE_LABELS = {
+    "status": _("Status"),
+    "name": _("Name"),
+    "sex": _("Sex"),
+    "birthday": _("Birthday"),
+    "phone": _("Phone"),
+    "email": _("E-mail"),
+    "id_number": _("ID number"),
+    "province": _("Province"),
+    "city": _("City"),
+}
 
 
 def _profile_changes(versions: list[Any]) -> Iterable[dict[str, Any]]:
     """Each change of the profile, newest first; personal data are masked here as everywhere."""
     for newer, older in zip(versions, [*versions[1:], None], strict=True):
         fields = [
-            (Member._meta.get_field(name).verbose_name, _shown(older, name), _shown(newer, name))
-            for name in HISTORY_FIELDS
+            (PROFILE_LABELS[name], _shown(older, name), _shown(newer, name))
+            for name in PROFILE_LABELS
             if older is not None and getattr(older, name) != getattr(newer, name)
         ]
         if fields or newer.history_type == "+":
@@ -304,22 +306,12 @@ def _shown(version: Any, name: str) -> str:
     if name == "phone":
         return phones.masked(value) or "–"
     if name == "email":
-        return masked_email(value) or "–"
+        return masking.email(value) or "–"
     if name == "id_number":
-        return masked_tail(value) or "–"
+        return masking.tail(value) or "–"
     if name in ("status", "sex"):
         return getattr(version, f"get_{name}_display")() or "–"
     return str(value or "–")
-
-
-def masked_email(email: str) -> str:
-    """wang@example.com → w***@example.com"""
-    user, at, domain = email.partition("@")
-    return f"{user[:1]}***{at}{domain}" if email else ""
-
-
-def masked_tail(text: str) -> str:
-    return f"***{text[-4:]}" if text else ""
 
 
 def currency() -> str:
@@ -327,255 +319,9 @@ def currency() -> str:
     return installed.currency if installed else "CNY"
 
 
-# --- Buttons ----------------------------------------------------------------------------------------
-
-
-class MemberAction(ConsolePage, FormView):
-    """A small form with a reason in front of one operation."""
-
-    template_name = "console/member/action.html"
-    form_class: type[forms.Form] = ReasonForm
-    permission_required: str
-    # Those of a member to whom it can be done.
-    statuses: tuple[str, ...] = (
-        MemberStatus.PRE_REGISTERED,
-        MemberStatus.ACTIVE,
-        MemberStatus.FROZEN,
-    )
-    icon = "edit"
-    explanation: Any = ""
-    done: Any = ""
-    is_danger = False
-    # Offered beside what it is about, not among the buttons.
-    is_quiet = False
-
-    @cached_property
-    def member(self) -> Member:
-        members = Member.objects.select_related("account")
-        return get_object_or_404(members, number=self.kwargs["number"])
-
-    @property
-    def page(self) -> str:
-        return reverse("admin:member", args=[self.member.number])
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        defaults = {
-            "member": self.member,
-            "explanation": self.explanation,
-            "is_danger": self.is_danger,
-            "back": self.page,
-            "phone": phones.masked(self.member.phone),
-            "email": masked_email(self.member.email),
-        }
-        return super().get_context_data(**{**defaults, **context})
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        try:
-            said = self.perform(form)
-        except DomainError as refusal:
-            form.add_error(None, refusal.sentence)
-            return self.form_invalid(form)
-        messages.success(self.request, str(said or self.done))
-        return HttpResponseRedirect(self.page)
-
-    def perform(self, form: Any) -> Any:
-        """Call the operation. What it returns, if anything, is told in place of `done`."""
-        raise NotImplementedError
-
-
-class Adjust(MemberAction):
-    """In two steps: the second shows what the first would do. Its reference makes it count once."""
-
-    title = _("Adjust points")
-    icon = "exposure"
-    permission_required = "points.adjust_points"
-    form_class = AdjustForm
-    explanation = _(
-        "For corrections with a reason. The member sees the points, the reason and the day; "
-        "your name stands beside it for staff."
-    )
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        spendable = points.spendable_points(self.member.pk, on=localdate())
-        return super().get_context_data(spendable=spendable, **context)
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        if "confirmed" in self.request.POST:
-            return super().form_valid(form)
-        return self._preview(form)
-
-    def _preview(self, form: Any) -> HttpResponse:
-        adjustment = form.cleaned_data["points"]
-        account = getattr(self.member, "account", None)
-        balance = account.balance if account else 0
-        try:
-            expires_on = self._last_day() if adjustment > 0 else None
-            spendable = points.spendable_points(self.member.pk, on=localdate())
-            if -adjustment > spendable:
-                raise points_operations.InsufficientPoints(
-                    requested=-adjustment, spendable=spendable
-                )
-        except DomainError as refusal:
-            form.add_error(None, refusal.sentence)
-            return self.form_invalid(form)
-        return self.render_to_response(
-            self.get_context_data(
-                form=form,
-                preview={
-                    "points": adjustment,
-                    "before": balance,
-                    "after": balance + adjustment,
-                    "expires_on": None if expires_on == NEVER else expires_on,
-                    "never": expires_on == NEVER,
-                    "reason": AdjustmentReason(form.cleaned_data["reason"]).label,
-                    "note": form.cleaned_data["note"],
-                },
-            )
-        )
-
-    def perform(self, form: Any) -> Any:
-        member = self.member
-        brand = partners.brand()
-        assert brand is not None, "every installation has its brand (partners/migrations/0002)"
-        posting = points_operations.adjust(
-            member=Identity(member.pk, member.number, member.status),
-            points=form.cleaned_data["points"],
-            at=timezone.now(),
-            expires_on=self._last_day(),
-            reason=AdjustmentReason(form.cleaned_data["reason"]),
-            note=form.cleaned_data["note"],
-            reference=form.cleaned_data["reference"],
-            issuer_id=brand.pk,
-            by=self.request.user,
-        )
-        said = (
-            gettext("This correction was made already; nothing changed. Balance: %(balance)s.")
-            if posting.replayed
-            else gettext("Corrected. Balance: %(balance)s.")
-        )
-        return said % {"balance": f"{posting.balance_after:,}"}
-
-    def _last_day(self) -> Any:
-        today = localdate()
-        return programme.rulebook_on(today).policies.validity.last_day(today)
-
-
-class EditProfile(MemberAction):
-    title = _("Correct profile")
-    icon = "edit"
-    permission_required = "members.change_member"
-    form_class = ProfileForm
-    done = _("The profile is corrected.")
-
-    def get_initial(self) -> dict[str, Any]:
-        return ProfileForm.initial_of(self.member)
-
-    def perform(self, form: Any) -> None:
-        operations.update_profile(
-            member_id=self.member.pk,
-            changes=form.changes(),
-            at=timezone.now(),
-            by=self.request.user,
-            reason=form.cleaned_data["reason"],
-        )
-
-
-class Activate(MemberAction):
-    title = _("Activate")
-    icon = "how_to_reg"
-    permission_required = "members.activate_member"
-    statuses = (MemberStatus.PRE_REGISTERED,)
-    explanation = _("The member can log in and spend points from now on.")
-    done = _("The member is active.")
-
-    def perform(self, form: Any) -> None:
-        operations.activate(
-            member_id=self.member.pk,
-            activated_at=timezone.now(),
-            by=self.request.user,
-            reason=form.cleaned_data["reason"],
-        )
-
-
-class Freeze(MemberAction):
-    title = _("Freeze")
-    icon = "ac_unit"
-    permission_required = "members.freeze_member"
-    statuses = (MemberStatus.ACTIVE,)
-    explanation = _(
-        "A frozen member earns and spends nothing until unfrozen. The points stay, and lapse on "
-        "their last day as always."
-    )
-    done = _("The member is frozen.")
-
-    def perform(self, form: Any) -> None:
-        operations.freeze(
-            member_id=self.member.pk, by=self.request.user, reason=form.cleaned_data["reason"]
-        )
-
-
-class Unfreeze(MemberAction):
-    title = _("Unfreeze")
-    icon = "sunny"
-    permission_required = "members.freeze_member"
-    statuses = (MemberStatus.FROZEN,)
-    explanation = _("The member can earn and spend points again. Nothing is made up for.")
-    done = _("The member is active again.")
-
-    def perform(self, form: Any) -> None:
-        operations.unfreeze(
-            member_id=self.member.pk, by=self.request.user, reason=form.cleaned_data["reason"]
-        )
-
-
-class Close(MemberAction):
-    title = _("End membership")
-    icon = "person_off"
-    permission_required = "members.close_member"
-    form_class = CloseForm
-    is_danger = True
-    explanation = _(
-        "This cannot be undone. All points are forfeited within a minute, a debt stays on the "
-        "books, the member can no longer log in, and the phone number becomes free for another "
-        "membership."
-    )
-    done = _("The membership has ended.")
-
-    def perform(self, form: Any) -> None:
-        operations.close(
-            member_id=self.member.pk,
-            closed_at=timezone.now(),
-            by=self.request.user,
-            reason=form.cleaned_data["reason"],
-        )
-
-
-class Reveal(MemberAction):
-    """Shows personal data in full in the answer to the form, and nowhere else."""
-
-    title = _("Show personal data")
-    icon = "visibility"
-    permission_required = "members.reveal_personal_data"
-    statuses = tuple(MemberStatus.values)
-    explanation = _("Phone, e-mail and ID number are shown once. Each look is recorded with its reason.")
-    is_quiet = True
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        revealed = operations.reveal(
-            member_id=self.member.pk, by=self.request.user, reason=form.cleaned_data["reason"]
-        )
-        return self.render_to_response(self.get_context_data(form=form, revealed=revealed))
-
-
 URLS: dict[str, tuple[str, Any]] = {
     "member": ("member/<str:number>/", MemberPage),
     "member-ledger": ("member/<str:number>/ledger/", LedgerPage),
     "member-records": ("member/<str:number>/records/", RecordsPage),
-    "member-adjust": ("member/<str:number>/adjust/", Adjust),
-    "member-profile": ("member/<str:number>/profile/", EditProfile),
-    "member-activate": ("member/<str:number>/activate/", Activate),
-    "member-freeze": ("member/<str:number>/freeze/", Freeze),
-    "member-unfreeze": ("member/<str:number>/unfreeze/", Unfreeze),
-    "member-close": ("member/<str:number>/close/", Close),
-    "member-reveal": ("member/<str:number>/reveal/", Reveal),
+    **{f"member-{name}": (f"member/<str:number>/{name}/", view) for name, view in ACTIONS.items()},
 }

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from campaigns import words
-from membership.activity_page import ROUNDED_PER, ROUNDING
+from membership.activity_page import ROUNDED
 from membership.console import ConsolePage
 from programme.models import Version
 from programme.policies import Policies, Validity
@@ -50,10 +50,7 @@ class RulebookPage(ConsolePage, TemplateView):
             valid_until=after.valid_from if after else None,
             policies=[
                 (gettext("Points live"), _validity(policies.validity)),
-                (
-                    gettext("Points are rounded"),
-                    f"{ROUNDING[policies.rounding.mode]}, {ROUNDED_PER[policies.rounding.per]}",
-                ),
+                (gettext("Rounding"), ROUNDED[policies.rounding.mode, policies.rounding.per]),
                 (
                     gettext("If points of a returned purchase are spent"),
                     AFTER_SPENDING[policies.return_after_spending],

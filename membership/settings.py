@@ -302,6 +302,9 @@ UNFOLD = {
     "SITE_TITLE": _("Membership console"),
     "SITE_HEADER": _("Membership console"),
     "SITE_SYMBOL": "loyalty",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}
+    ],
     # Who changed what stands in the audit records.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

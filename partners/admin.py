@@ -1,6 +1,7 @@
 """The network of dealers and stores, and the systems that call us."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from common.staff import StaffAdmin
+from common.staff import StaffAdmin, acting
 from partners import operations
 from partners.forms import ApiClientForm
 from partners.models import ApiClient, Organization, OrganizationKind, Region, Store
@@ -73,6 +74,8 @@ class ApiClientAdmin(StaffAdmin):
     ordering = ["name", "pk"]
     autocomplete_fields = ["organization", "stores"]
     actions_detail = ["rotate_secret"]
+    # From saving to answering one request; weak, so that nothing outlives it.
+    _issued: WeakKeyDictionary[HttpRequest, Credentials] = WeakKeyDictionary()
 
     @display(description=_("Scopes"))
     def scopes_told(self, client: ApiClient) -> str:
@@ -91,10 +94,10 @@ class ApiClientAdmin(StaffAdmin):
         if change:
             super().save_model(request, obj, form, change)
         else:
-            request.credentials = operations.issue_secret(client=obj, by=request.user)
+            self._issued[request] = operations.issue_secret(client=obj, by=acting(request))
 
     def response_add(self, request: HttpRequest, obj: ApiClient, *args: Any) -> HttpResponse:
-        return self._show_once(request, obj, request.credentials)
+        return self._show_once(request, obj, self._issued[request])
 
     @action(
         description=_("Issue a new secret"),
@@ -107,7 +110,7 @@ class ApiClientAdmin(StaffAdmin):
         if client is None:
             raise Http404
         if request.method == "POST":
-            credentials = operations.issue_secret(client=client, by=request.user)
+            credentials = operations.issue_secret(client=client, by=acting(request))
             return self._show_once(request, client, credentials)
         context = {
             **self.admin_site.each_context(request),

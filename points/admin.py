@@ -20,7 +20,15 @@ from points.models import Activity, ActivityKind
 
 @admin.register(Activity)
 class ActivityAdmin(ReadOnlyAdmin):
-    list_display = ["reference", "kind_told", "member_number", "store", "amount", "worth", "occurred_at"]
+    list_display = [
+        "reference",
+        "kind_told",
+        "member_number",
+        "store",
+        "amount",
+        "worth",
+        "occurred_at",
+    ]
     list_display_links = ["reference"]
     list_select_related = ["member", "store"]
     search_fields = ["reference"]

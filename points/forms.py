@@ -29,7 +29,9 @@ class AdjustForm(forms.Form):
         label=_("Points"),
         min_value=-POINTS_MAX,
         max_value=POINTS_MAX,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True, "placeholder": "+100 / -100"}),
+        widget=UnfoldAdminIntegerFieldWidget(
+            attrs={"autofocus": True, "placeholder": "+100 / -100"}
+        ),
         help_text=_("With a minus sign, points are taken away."),
     )
     reason = forms.ChoiceField(

@@ -1,0 +1,281 @@
+"""The buttons on a member's page: each a small form with a reason in front of one operation."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.timezone import localdate
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import FormView
+
+from common.errors import DomainError
+from common.forms import ReasonForm
+from common.staff import acting
+from members import masking, operations, phones
+from members.forms import CloseForm, ProfileForm
+from members.models import Member, MemberStatus
+from members.queries import Identity
+from membership.console import ConsolePage
+from partners import queries as partners
+from points import operations as points_operations
+from points import queries as points
+from points.forms import AdjustForm
+from points.models import AdjustmentReason
+from programme import queries as programme
+from programme.policies import NEVER
+
+
+class MemberAction(ConsolePage, FormView):
+    """A small form with a reason in front of one operation."""
+
+    template_name = "console/member/action.html"
+    form_class: type[forms.Form] = ReasonForm
+    permission_required: str
+    # Those of a member to whom it can be done.
+    statuses: tuple[str, ...] = (
+        MemberStatus.PRE_REGISTERED,
+        MemberStatus.ACTIVE,
+        MemberStatus.FROZEN,
+    )
+    icon = "edit"
+    explanation: Any = ""
+    done: Any = ""
+    is_danger = False
+    # Offered beside what it is about, not among the buttons.
+    is_quiet = False
+
+    @cached_property
+    def member(self) -> Member:
+        members = Member.objects.select_related("account")
+        return get_object_or_404(members, number=self.kwargs["number"])
+
+    @property
+    def page(self) -> str:
+        return reverse("admin:member", args=[self.member.number])
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        defaults = {
+            "member": self.member,
+            "explanation": self.explanation,
+            "is_danger": self.is_danger,
+            "back": self.page,
+            "phone": phones.masked(self.member.phone),
+            "email": masking.email(self.member.email),
+        }
+        return super().get_context_data(**{**defaults, **context})
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        try:
+            said = self.perform(form)
+        except DomainError as refusal:
+            form.add_error(None, refusal.sentence)
+            return self.form_invalid(form)
+        messages.success(self.request, str(said or self.done))
+        return HttpResponseRedirect(self.page)
+
+    def perform(self, form: Any) -> Any:
+        """Call the operation. What it returns, if anything, is told in place of `done`."""
+        raise NotImplementedError
+
+
+class Adjust(MemberAction):
+    """In two steps: the second shows what the first would do. Its reference makes it count once."""
+
+    title = _("Adjust points")
+    icon = "exposure"
+    permission_required = "points.adjust_points"
+    form_class = AdjustForm
+    explanation = _(
+        "For corrections with a reason. The member sees the points, the reason and the day; "
+        "your name stands beside it for staff."
+    )
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        spendable = points.spendable_points(self.member.pk, on=localdate())
+        return super().get_context_data(spendable=spendable, **context)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if "confirmed" in self.request.POST:
+            return super().form_valid(form)
+        return self._preview(form)
+
+    def _preview(self, form: Any) -> HttpResponse:
+        adjustment = form.cleaned_data["points"]
+        account = getattr(self.member, "account", None)
+        balance = account.balance if account else 0
+        try:
+            expires_on = self._last_day() if adjustment > 0 else None
+            spendable = points.spendable_points(self.member.pk, on=localdate())
+            if -adjustment > spendable:
+                raise points_operations.InsufficientPoints(
+                    requested=-adjustment, spendable=spendable
+                )
+        except DomainError as refusal:
+            form.add_error(None, refusal.sentence)
+            return self.form_invalid(form)
+        return self.render_to_response(
+            self.get_context_data(
+                form=form,
+                preview={
+                    "points": adjustment,
+                    "before": balance,
+                    "after": balance + adjustment,
+                    "expires_on": None if expires_on == NEVER else expires_on,
+                    "never": expires_on == NEVER,
+                    "reason": AdjustmentReason(form.cleaned_data["reason"]).label,
+                    "note": form.cleaned_data["note"],
+                },
+            )
+        )
+
+    def perform(self, form: Any) -> Any:
+        member = self.member
+        brand = partners.brand()
+        assert brand is not None, "every installation has its brand (partners/migrations/0002)"
+        posting = points_operations.adjust(
+            member=Identity(member.pk, member.number, member.status),
+            points=form.cleaned_data["points"],
+            at=timezone.now(),
+            expires_on=self._last_day(),
+            reason=AdjustmentReason(form.cleaned_data["reason"]),
+            note=form.cleaned_data["note"],
+            reference=form.cleaned_data["reference"],
+            issuer_id=brand.pk,
+            by=acting(self.request),
+        )
+        said = (
+            gettext("This correction was made already; nothing changed. Balance: %(balance)s.")
+            if posting.replayed
+            else gettext("Corrected. Balance: %(balance)s.")
+        )
+        return said % {"balance": f"{posting.balance_after:,}"}
+
+    def _last_day(self) -> Any:
+        today = localdate()
+        return programme.rulebook_on(today).policies.validity.last_day(today)
+
+
+class EditProfile(MemberAction):
+    title = _("Correct profile")
+    icon = "edit"
+    permission_required = "members.change_member"
+    form_class = ProfileForm
+    done = _("The profile is corrected.")
+
+    def get_initial(self) -> dict[str, Any]:
+        return ProfileForm.initial_of(self.member)
+
+    def perform(self, form: Any) -> None:
+        operations.update_profile(
+            member_id=self.member.pk,
+            changes=form.changes(),
+            at=timezone.now(),
+            by=acting(self.request),
+            reason=form.cleaned_data["reason"],
+        )
+
+
+class Activate(MemberAction):
+    title = _("Activate")
+    icon = "how_to_reg"
+    permission_required = "members.activate_member"
+    statuses = (MemberStatus.PRE_REGISTERED,)
+    explanation = _("The member can log in and spend points from now on.")
+    done = _("The member is active.")
+
+    def perform(self, form: Any) -> None:
+        operations.activate(
+            member_id=self.member.pk,
+            activated_at=timezone.now(),
+            by=acting(self.request),
+            reason=form.cleaned_data["reason"],
+        )
+
+
+class Freeze(MemberAction):
+    title = _("Freeze")
+    icon = "ac_unit"
+    permission_required = "members.freeze_member"
+    statuses = (MemberStatus.ACTIVE,)
+    explanation = _(
+        "A frozen member earns and spends nothing until unfrozen. The points stay, and lapse on "
+        "their last day as always."
+    )
+    done = _("The member is frozen.")
+
+    def perform(self, form: Any) -> None:
+        operations.freeze(
+            member_id=self.member.pk, by=acting(self.request), reason=form.cleaned_data["reason"]
+        )
+
+
+class Unfreeze(MemberAction):
+    title = _("Unfreeze")
+    icon = "sunny"
+    permission_required = "members.freeze_member"
+    statuses = (MemberStatus.FROZEN,)
+    explanation = _("The member can earn and spend points again. Nothing is made up for.")
+    done = _("The member is active again.")
+
+    def perform(self, form: Any) -> None:
+        operations.unfreeze(
+            member_id=self.member.pk, by=acting(self.request), reason=form.cleaned_data["reason"]
+        )
+
+
+class Close(MemberAction):
+    title = _("End membership")
+    icon = "person_off"
+    permission_required = "members.close_member"
+    form_class = CloseForm
+    is_danger = True
+    explanation = _(
+        "This cannot be undone. All points are forfeited within a minute, a debt stays on the "
+        "books, the member can no longer log in, and the phone number becomes free for another "
+        "membership."
+    )
+    done = _("The membership has ended.")
+
+    def perform(self, form: Any) -> None:
+        operations.close(
+            member_id=self.member.pk,
+            closed_at=timezone.now(),
+            by=acting(self.request),
+            reason=form.cleaned_data["reason"],
+        )
+
+
+class Reveal(MemberAction):
+    """Shows personal data in full in the answer to the form, and nowhere else."""
+
+    title = _("Show personal data")
+    icon = "visibility"
+    permission_required = "members.reveal_personal_data"
+    statuses = tuple(MemberStatus.values)
+    explanation = _(
+        "Phone, e-mail and ID number are shown once. Each look is recorded with its reason."
+    )
+    is_quiet = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        revealed = operations.reveal(
+            member_id=self.member.pk, by=acting(self.request), reason=form.cleaned_data["reason"]
+        )
+        return self.render_to_response(self.get_context_data(form=form, revealed=revealed))
+
+
+ACTIONS: dict[str, type[MemberAction]] = {
+    "adjust": Adjust,
+    "profile": EditProfile,
+    "activate": Activate,
+    "freeze": Freeze,
+    "unfreeze": Unfreeze,
+    "close": Close,
+    "reveal": Reveal,
+}
