@@ -11,7 +11,7 @@ def brand(_request: HttpRequest) -> dict[str, Any]:
     """The programme's name and colours, and whether this is a sandbox, for every page."""
     current = programme.programme()
     return {
-        "programme": current,
+        "programme_name": str(current) if current else "",
         "shades": shades(current.color if current else FALLBACK),
         "is_sandbox": settings.SANDBOX,
     }

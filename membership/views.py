@@ -34,7 +34,7 @@ from programme import queries as programme
 CHALLENGE = "login_challenge"
 NEXT = "login_next"
 LATEST_ENTRIES = 5
-EXPIRIES = 4
+EXPIRIES = 5
 
 
 @method_decorator(never_cache, name="dispatch")

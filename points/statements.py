@@ -41,6 +41,11 @@ class Line:
     # The day on which a late line was written down; None if it came in on its own day.
     recorded_on: date | None
 
+    @property
+    def explanation(self) -> str:
+        """The sentences as one text. A Chinese full stop brings its own space."""
+        return " ".join(self.sentences).replace("。 ", "。")
+
 
 def explain(entry: Entry, *, currency: str = "CNY", taken_over_on: date | None = None) -> Line:
     """
@@ -172,9 +177,9 @@ def _rules(lines: list[dict[str, Any]], currency: str) -> Iterator[str]:
             "exact": _plain(sum((Decimal(line["exact"]) for line in bought), Decimal(0))),
         }
         if len(by_rate) == 1:
-            yield _("Rule: %(points)s points for every %(per)s.") % told
+            yield _("Points: %(points)s for every %(per)s.") % told
         else:
-            yield _("%(amount)s at %(points)s points for every %(per)s: %(exact)s points.") % told
+            yield _("%(amount)s at %(points)s for every %(per)s: %(exact)s points.") % told
 
 
 def _rounding(explanation: dict[str, Any]) -> str:

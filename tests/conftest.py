@@ -1,10 +1,17 @@
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from campaigns import earning
 from partners.api import authentication
 from programme import queries as programme
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _translations_are_compiled():
+    """Pages are tested in the language members read."""
+    call_command("compilemessages")
 
 
 @pytest.fixture(autouse=True)
