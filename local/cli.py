@@ -138,7 +138,7 @@ def _lint(*_: object) -> int:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["lint-imports"],
-        *_templates("djlint", "--check", "--quiet"),
+        *_templates("djlint", "--check"),
     )
 
 
