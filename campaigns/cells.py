@@ -34,11 +34,6 @@ class InvalidPoints(Invalid):
     message = _("Points are a whole number.")
 
 
-class InvalidCategory(Invalid):
-    code = "invalid_category"
-    message = _("A line category has at most 32 printable characters.")
-
-
 def amount(text: str) -> Decimal:
     """:raises InvalidAmount: unless it is a plain number of at most two decimals, not negative"""
     if not AMOUNT.match(text):
@@ -68,13 +63,6 @@ def moment(text: str) -> datetime:
     if at.year < EARLIEST_YEAR:
         raise InvalidMoment
     return at if at.tzinfo else at.replace(tzinfo=timezone.get_default_timezone())
-
-
-def category(text: str) -> str:
-    """:raises InvalidCategory: if no line category can be called so"""
-    if not text.isprintable() or len(text) > 32:
-        raise InvalidCategory
-    return text
 
 
 def names_a_customer(text: str) -> bool:

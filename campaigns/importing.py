@@ -35,7 +35,7 @@ from common.errors import DomainError
 from common.tables import Row, Table
 from members import operations as members
 from members import queries as members_queries
-from members.numbers import is_member_number
+from members.numbers import looks_like_one
 from members.queries import Identity, UnknownMember
 from partners.models import Store
 from points import operations as points
@@ -325,7 +325,7 @@ class _Chunk:
         if not cells.names_a_customer(member):
             raise UnknownMember
         amount = cells.amount(self._cell(row, "amount"))
-        category = cells.category(self._cell(row, "category"))
+        category = self._cell(row, "category")
         return _Draft(
             row=row,
             member=member,
@@ -345,8 +345,8 @@ class _Chunk:
 
     def _judge(self, draft: _Draft, identity: Identity | None) -> _Item:
         if identity is None:
-            # One of our own numbers that nobody has is a mistake, not a customer to enroll.
-            if not self._plan.enroll or is_member_number(draft.member):
+            # One of our own numbers, mistyped or nobody's, is a mistake and not a customer to enroll.
+            if not self._plan.enroll or looks_like_one(draft.member):
                 raise UnknownMember
             identity = _NOBODY_YET
         identity.require_can_earn()

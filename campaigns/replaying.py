@@ -25,7 +25,7 @@ from common.errors import DomainError, Invalid
 from common.tables import Row, Table
 from members import operations as members
 from members import queries as members_queries
-from members.numbers import is_member_number
+from members.numbers import looks_like_one
 from members.queries import Identity, UnknownMember
 from partners.models import Store
 from points import operations as points
@@ -219,8 +219,8 @@ class _Player:
             return self._member(row), False
         except UnknownMember:
             number = self._cell(row, "member")
-            # One of our own numbers that nobody has is a mistake, not a customer to enroll.
-            if not self._enroll or is_member_number(number) or not cells.names_a_customer(number):
+            # One of our own numbers, mistyped or nobody's, is a mistake and not a customer to enroll.
+            if not self._enroll or looks_like_one(number) or not cells.names_a_customer(number):
                 raise
         enrolled = members.enroll_many(
             newcomers=[members.Newcomer(external_number=number, joined_at=at)],

@@ -23,6 +23,11 @@ def is_member_number(text: str) -> bool:
     return match is not None and check_digit(match[1]) == match[2]
 
 
+def looks_like_one(text: str) -> bool:
+    """Whether a text is a member number or a mistyped one, and so nobody's own customer number."""
+    return NUMBER.match(text) is not None
+
+
 def check_digit(digits: str) -> str:
     total = 0
     for position, digit in enumerate(reversed(digits)):

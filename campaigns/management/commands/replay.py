@@ -17,7 +17,7 @@ from partners.queries import main_store, store_by_code
 
 
 class Command(BaseCommand):
-    help = """Play dated events in order under their own clock, with each day's nightly jobs between.
+    help = """Play dated events in order under their own clock, and each day's nightly jobs between.
 
 The file is a CSV (or XLSX) with the columns at, kind, member, reference, amount, points, original.
 kind is purchase (amount), return (amount given back of the purchase `original`) or redemption

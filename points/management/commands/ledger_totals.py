@@ -21,7 +21,7 @@ class Command(BaseCommand):
             type=date.fromisoformat,
             action="append",
             metavar="DATE",
-            help="the end of this day in the programme's zone; repeat it for more; today unless told",
+            help="the end of this day in the programme's zone (today unless told); may be repeated",
         )
         parser.add_argument("--member", metavar="NUMBER", help="member number or external number")
 

@@ -20,8 +20,8 @@ if there is a difference. It only reads, and may run beside the tills."""
         parser.add_argument(
             "--day",
             type=date.fromisoformat,
-            help="lots whose last day lies before it must have expired: the day of the latest night; "
-            "today unless told",
+            help="the day of the latest night: lots whose last day lies before it must be gone "
+            "(today unless told)",
         )
         parser.add_argument(
             "--range-size", type=_positive, default=20_000, help="members per statement"
