@@ -7,13 +7,13 @@ from django.views.decorators.http import require_safe
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
+def healthz(_request: HttpRequest) -> JsonResponse:
     """The process answers. Nothing else is asked: a restart would not mend a database."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:
+def readyz(_request: HttpRequest) -> JsonResponse:
     """The database answers and its tables are those of this release."""
     try:
         with connection.cursor() as cursor:

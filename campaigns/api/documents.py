@@ -17,7 +17,7 @@ from common.api.rendering import Answer
 from points.api.documents import entry_name, good_until
 from points.models import Entry
 
-LINE = "^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,30}[!-~\u3400-\u9fff])?$"
+LINE = r"^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,30}[!-~\u3400-\u9fff])?$"
 CATEGORY = "^[a-z][a-z0-9_-]{0,31}$"
 CENT = Decimal("0.01")
 
@@ -179,8 +179,9 @@ def accrued(accrual: Accrual, *, store: str) -> PurchaseAnswer:
         at=localtime(purchase.at),
         amount=_money(purchase.amount),
         points=purchase.points,
-        entry=posting
-        and EntryMade(
+        entry=None
+        if posting is None
+        else EntryMade(
             entry=entry_name(member, posting.seq),
             points=purchase.points,
             balance_after=posting.balance_after,

@@ -19,7 +19,7 @@ from campaigns.api.documents import (
     recorded_with_returns,
 )
 from common.api.rendering import respond
-from common.api.schema import describe, example
+from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import queries as members
 from members.queries import MemberClosed, MemberFrozen, UnknownMember
@@ -44,6 +44,11 @@ NOT_ADDED_UP = [
 
 class PurchaseList(ApiView):
     scopes = {"POST": Scope.PURCHASES_WRITE}
+    links = {
+        "purchase": link("get_purchases_reference", reference="reference"),
+        "return": link("post_purchases_reference_returns", reference="reference"),
+        "account": link("get_members_number_account", number="member"),
+    }
 
     @describe(
         summary="Post a purchase",

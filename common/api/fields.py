@@ -9,19 +9,18 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, cast
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 # No control, line-separating or direction-changing characters; no blank at either end.
-TEXT = (
-    "^(?!.*[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff])"
-    "[^ \u00a0\u3000](.*[^ \u00a0\u3000])?$"
-)
+_UNSEEN = "\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff"
+_BLANK = " \\u00a0\\u3000"
+TEXT = f"^[^{_UNSEEN}{_BLANK}]([^{_UNSEEN}]*[^{_UNSEEN}{_BLANK}])?$"
 # A document number: ASCII and Chinese characters, blanks only inside.
-REFERENCE = "^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,62}[!-~\u3400-\u9fff])?$"
+REFERENCE = r"^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,62}[!-~\u3400-\u9fff])?$"
 STORE_CODE = "^[-a-zA-Z0-9_]{1,50}$"
 MEMBER_NUMBER = "^M[0-9]{10}$"
 
@@ -56,7 +55,7 @@ class Text(StrictField):
     def __init__(self, *, limit: int, pattern: str = TEXT, **options: Any) -> None:
         super().__init__(**options)
         self.limit = limit
-        self.pattern = re.compile(pattern, re.DOTALL)
+        self.pattern = re.compile(pattern)
         self.schema = {"type": "string", "minLength": 1, "maxLength": limit, "pattern": pattern}
 
     def to_internal_value(self, data: Any) -> str:
@@ -94,11 +93,14 @@ class Whole(StrictField):
         self.schema = {"type": "integer", "minimum": low, "maximum": high}
 
     def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
+        # 20.0 is a whole number to JSON, which knows no other kind.
+        if type(data) not in (int, Decimal):
             self.fail("wrong_type")
         if not self.low <= data <= self.high:
             self.fail("out_of_range", low=self.low, high=self.high)
-        return data
+        if data != int(data):
+            self.fail("wrong_type")
+        return int(data)
 
 
 class Flag(StrictField):
@@ -203,7 +205,9 @@ class OneOf(StrictField):
 class Document(serializers.Serializer):
     """What comes in, as an object of strict fields; others are refused."""
 
-    _readers: dict[type[Self], Self] = {}
+    # What the fields alone do not say, as JSON Schema.
+    extra_schema: dict[str, Any] = {}
+    _readers: dict[type["Document"], "Document"] = {}
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
@@ -230,7 +234,7 @@ class Document(serializers.Serializer):
         try:
             super().to_internal_value(data)
         except ValidationError as others:
-            errors |= others.detail
+            errors |= cast("dict[str, Any]", others.detail)
         raise ValidationError(errors)
 
 

@@ -8,6 +8,7 @@ it or nothing, never a stuck key; and a deed that was rolled back leaves no answ
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpResponse
@@ -55,7 +56,8 @@ def once(request: Request, answer: Callable[[], HttpResponse]) -> HttpResponse:
     if given is None:
         return answer()
     key = _unquoted(given)
-    client_id = request.auth.client_id
+    caller: Any = request.auth
+    client_id: int = caller.client_id
     fingerprint = _fingerprint(request)
     try:
         with transaction.atomic(durable=True):

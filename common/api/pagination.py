@@ -1,4 +1,4 @@
-"""Cursor pages: a page starts behind the last row seen, so what is posted meanwhile shifts nothing."""
+"""Cursor pages: each starts behind the last row seen, so new rows shift nothing."""
 
 import base64
 import binascii

@@ -39,8 +39,8 @@ class NoParameters(Parameters):
     pass
 
 
-def _number_in(text: str, field: object) -> str | int:
-    return int(text) if isinstance(field, Whole) and WHOLE.fullmatch(text) else text
+def _number_in(text: Any, field: object) -> str | int:
+    return int(text) if isinstance(field, Whole) and WHOLE.fullmatch(text) else str(text)
 
 
 def _as_parameter(error: dict[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ PROBLEM_JSON = "application/problem+json"
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct):
     """A document we answer with. Its fields are its schema (`common.api.schema`)."""
 
 

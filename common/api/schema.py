@@ -23,7 +23,7 @@ from common.errors import DomainError
 REF = "#/components/schemas/{name}"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Place(Answer):
     """One thing that is wrong with what was sent."""
 
     code: str
@@ -33,7 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameter: str = ""
 
 
-class Problem(Answer, omit_defaults=True):
+class Problem(Answer):
     """RFC 9457 problem details. Program against `code`; `detail` is for people."""
 
     type: str
@@ -135,6 +135,14 @@ def describe(
     )
 
 
+def link(operation: str, **parameters: str) -> dict[str, Any]:
+    """Say how an answer leads on: parameter of the other operation → field of the answer."""
+    return {
+        "operationId": operation,
+        "parameters": {name: f"$response.body#/{field}" for name, field in parameters.items()},
+    }
+
+
 def example(name: str, value: Mapping[str, Any]) -> OpenApiExample:
     """A body that works against the demo."""
     return OpenApiExample(name, value=dict(value), request_only=True)
@@ -155,8 +163,18 @@ class Schema(AutoSchema):
         ]
         return "_".join([self.method.lower(), *words])
 
+    def get_operation(self, *arguments: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*arguments)
+        links = getattr(self.view, "links", {})
+        if operation is not None and self.method == "POST" and links:
+            for status in {"200", "201"} & operation["responses"].keys():
+                operation["responses"][status]["links"] = links
+        return operation
 
-class AnswerExtension(OpenApiSerializerExtension):
+
+class AnswerExtension(  # type: ignore[no-untyped-call]  # the package keeps a register
+    OpenApiSerializerExtension
+):
     """Lets a typed structure stand where the generator expects a serializer."""
 
     target_class = Answer
@@ -170,13 +188,29 @@ class AnswerExtension(OpenApiSerializerExtension):
         _, components = msgspec.json.schema_components([self.target], ref_template=REF)
         own = components.pop(self.target.__name__)
         for name, schema in components.items():
-            auto_schema.registry.register_on_missing(
-                ResolvedComponent(name, ResolvedComponent.SCHEMA, schema=schema, object=name)
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]  # no types there
+                name, ResolvedComponent.SCHEMA, schema=schema, object=name
             )
+            auto_schema.registry.register_on_missing(component)
         return own
 
 
-class StrictFieldExtension(OpenApiSerializerFieldExtension):
+class DocumentExtension(  # type: ignore[no-untyped-call]  # the package keeps a register
+    OpenApiSerializerExtension
+):
+    """Says of a document that comes in what it does: fields it does not know are refused."""
+
+    target_class = "common.api.fields.Document"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, "additionalProperties": False, **self.target.extra_schema}
+
+
+class StrictFieldExtension(  # type: ignore[no-untyped-call]  # the package keeps a register
+    OpenApiSerializerFieldExtension
+):
     target_class = "common.api.fields.StrictField"
     match_subclasses = True
 
@@ -190,10 +224,11 @@ def only_v1(endpoints: list[tuple[Any, ...]], **_: Any) -> list[tuple[Any, ...]]
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Say of each document that comes in what `Document` does: other fields are refused."""
-    for name, schema in result["components"]["schemas"].items():
-        if name.endswith("Input"):
-            schema["additionalProperties"] = False
+    """A body is never optional, even where each of its fields is."""
+    for path in result["paths"].values():
+        for operation in path.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
     return result
 
 

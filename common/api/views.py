@@ -34,6 +34,8 @@ class ApiView(APIView):
     # What may be asked in the address, per method; nothing unless named.
     parameters: dict[str, type[Parameters]] = {}
     query: dict[str, Any]
+    # Where the answer to a POST leads, for the schema.
+    links: dict[str, Any] = {}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """As the framework's, with the key around what changes something."""
@@ -46,10 +48,10 @@ class ApiView(APIView):
                 response = self._answer()
             except Exception as exc:  # noqa: BLE001 - `errors.handle` knows them, or logs them
                 response = self.handle_exception(exc)
-            self.response = self.finalize_response(self.request, response)
-        return self.response
+            return self.finalize_response(self.request, response)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        assert request.method is not None, "the server has read it"
         if request.method not in self.allowed_methods:
             self.http_method_not_allowed(request)
         if request.META.get("HTTP_ACCEPT", "") not in ANY_FORMAT:
@@ -63,7 +65,7 @@ class ApiView(APIView):
         if request.method == HTTPMethod.POST:
             require_readable(request)
 
-    def finalize_response(
+    def finalize_response(  # type: ignore[override]  # rendered already
         self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         headers = response.headers
@@ -75,8 +77,7 @@ class ApiView(APIView):
         return response
 
     def _answer(self) -> HttpResponse:
-        assert self.request.method is not None, "the framework has read it"
-        handler = getattr(self, self.request.method.lower())
+        handler = getattr(self, str(self.request.method).lower())
         answer = partial(handler, self.request, *self.args, **self.kwargs)
         if self.request.method == HTTPMethod.POST:
             return idempotency.once(self.request, partial(self._refused_or, answer))

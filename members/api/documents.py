@@ -44,6 +44,8 @@ class MemberInput(Document):
 class MemberLookupInput(Document):
     """Exactly one of the three."""
 
+    extra_schema = {"minProperties": 1, "maxProperties": 1}
+
     number = member_number(required=False)
     phone = Text(limit=32, pattern=PHONE, required=False)
     product = Text(limit=64, pattern=IDENTIFIER, required=False)

@@ -3,7 +3,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from common.api.rendering import respond
-from common.api.schema import describe, example
+from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import operations, phones, products, queries
 from members.api.documents import MemberAnswer, MemberInput, MemberLookupInput, member_answer
@@ -11,9 +11,16 @@ from partners.api.authentication import caller
 from partners.models import Scope
 from partners.queries import UnknownStore
 
+TO_THE_MEMBER = {
+    "member": link("get_members_number", number="number"),
+    "account": link("get_members_number_account", number="number"),
+    "entries": link("get_members_number_entries", number="number"),
+}
+
 
 class MemberList(ApiView):
     scopes = {"POST": Scope.MEMBERS_WRITE}
+    links = TO_THE_MEMBER
 
     @describe(
         summary="Enroll a member",
@@ -89,6 +96,7 @@ class MemberLookup(ApiView):
     """A POST, so that phones stay out of addresses and with them out of logs."""
 
     scopes = {"POST": Scope.MEMBERS_READ}
+    links = TO_THE_MEMBER
 
     @describe(
         summary="Find a member",

@@ -8,7 +8,9 @@ from drf_spectacular.openapi import AutoSchema
 from partners.models import Scope
 
 
-class ClientCredentials(OpenApiAuthenticationExtension):
+class ClientCredentials(  # type: ignore[no-untyped-call]  # the package keeps a register
+    OpenApiAuthenticationExtension
+):
     target_class = "partners.api.authentication.ClientAuthentication"
     name = "oauth2"
 
@@ -24,4 +26,5 @@ class ClientCredentials(OpenApiAuthenticationExtension):
         }
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> dict[str, list[str]]:
-        return {self.name: [auto_schema.view.scopes[auto_schema.method]]}
+        scopes: dict[str, str] = getattr(auto_schema.view, "scopes", {})
+        return {self.name: [scopes[auto_schema.method]]}

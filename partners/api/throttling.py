@@ -86,7 +86,9 @@ class ClientThrottle(BaseThrottle):
         key = f"api-rate:{client_id}:{seconds}:{allotment.window}"
         try:
             with connection().pipeline(transaction=False) as pipe:
-                taken, _ = pipe.incrby(key, share).expire(key, 2 * seconds).execute()
+                pipe.incrby(key, share)
+                pipe.expire(key, 2 * seconds)
+                taken, _ = pipe.execute()
         except redis.RedisError as error:
             logger.warning("Redis does not answer, clients are not limited: %s", error)
             ClientThrottle._paused_until = time.monotonic() + PAUSE_SECONDS

@@ -12,7 +12,7 @@ from common.api.fields import Day, OneOf
 from common.api.pagination import InvalidCursor, PageParameters, cursor_at, page, position_of
 from common.api.parameters import Parameters
 from common.api.rendering import respond
-from common.api.schema import describe, example
+from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import queries as members
 from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
@@ -116,6 +116,10 @@ class EntryList(ApiView):
 
 class RedemptionList(ApiView):
     scopes = {"POST": Scope.POINTS_REDEEM}
+    links = {
+        "redemption": link("get_redemptions_reference", reference="reference"),
+        "account": link("get_members_number_account", number="member"),
+    }
 
     @describe(
         summary="Redeem points",

@@ -1,0 +1,134 @@
+"""
+The API's description is true: schemathesis calls every operation by it, with all checks on.
+
+It sends what fits the description and what does not, one request at a time and in chains in which
+an answer feeds the next request, to the real WSGI application over a database that commits.
+"""
+
+from collections import defaultdict
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+from django.test import Client
+from schemathesis.engine import events, from_schema
+
+from common.errors import Invalid
+from tests import factories
+
+SEED = 20260615
+# What the description cannot say of a form that is as described: a date in the year 150.
+OF_ITS_CONTENT = {"date_out_of_range"}
+
+
+@schemathesis.check
+def form_is_as_described(ctx, response, case) -> None:
+    """
+    What fits the description is never refused for its form.
+
+    `positive_data_acceptance` may see a 422, because no description can know which stores there
+    are or whether lines add up; but those refusals have codes of their own. This check holds the
+    rest of it: `invalid`, the code of a wrong form, is an answer to wrong forms only.
+    """
+    if case.meta and case.meta.generation.mode.is_positive and response.status_code == 422:
+        problem = response.json()
+        codes = {error["code"] for error in problem.get("errors", [])}
+        assert problem["code"] != Invalid.code or codes == OF_ITS_CONTENT, problem
+
+
+def token_of(client) -> str:
+    """Log in as a dealer's system does."""
+    answer = Client().post(
+        "/oauth/token/",
+        {
+            "grant_type": "client_credentials",
+            "client_id": client.client_id,
+            "client_secret": "secret",
+        },
+    )
+    return answer.json()["access_token"]
+
+
+@pytest.fixture
+def application(transactional_db):
+    """The application on the test's own connection: schemathesis calls it from another thread."""
+    serve = get_wsgi_application()
+    ours = connections["default"]
+
+    def on_our_connection(environ, start_response):
+        connections["default"] = ours
+        return serve(environ, start_response)
+
+    ours.inc_thread_sharing()
+    yield on_our_connection
+    ours.dec_thread_sharing()
+
+
+def test_schemathesis_finds_no_fault(application):
+    factories.plain()
+    store = factories.store(code="S-1")
+    member = factories.member(name="王小明")
+    token = token_of(factories.api_client(store.organization))
+    config = schemathesis.Config.from_dict(
+        {
+            "seed": SEED,
+            "continue-on-failure": True,
+            "generation": {"max-examples": 25, "deterministic": True, "database": "none"},
+            # By schemathesis' own means, so that it can take the token away (`ignored_auth`).
+            "auth": {"openapi": {"oauth2": {"bearer": token}}},
+            # Words that exist, so that more than the door is tried.
+            "dictionaries": {
+                "stores": {"values": [store.code]},
+                "members": {"values": [member.number]},
+                "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
+                "moments": {"values": ["2026-06-15T12:00:00+08:00", "2024-02-29T23:59:59Z"]},
+            },
+            "parameters": {
+                "body.store": {"dictionary": "stores", "probability": 0.9},
+                "body.member": {"dictionary": "members", "probability": 0.8},
+                "path.number": {"dictionary": "members", "probability": 0.8},
+                "body.phone": {"dictionary": "phones", "probability": 0.8},
+                "body.at": {"dictionary": "moments", "probability": 0.8},
+            },
+            "checks": {
+                "positive_data_acceptance": {
+                    # See `form_is_as_described`.
+                    "expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", "422"]
+                },
+            },
+        }
+    )
+    schema = schemathesis.openapi.from_wsgi("/api/schema/", application, config=config)
+
+    faults, answers, phases = run(schema)
+
+    assert faults == []
+    assert phases >= {"examples", "coverage", "fuzzing", "stateful"}
+    # Nothing is proved by an operation that only ever refused.
+    assert [label for label, statuses in answers.items() if not statuses & {200, 201}] == []
+    assert len(answers) == len(list(schema.get_all_operations()))
+
+
+def run(schema):
+    """Return what was found wrong, the statuses each operation gave, and the phases that ran."""
+    faults, answers, phases = [], defaultdict(set), set()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.NonFatalError | events.FatalError):
+            faults.append(repr(event))
+        if not isinstance(event, events.ScenarioFinished):
+            continue
+        phases.add(event.phase.value)
+        recorder = event.recorder
+        for case_id, interaction in recorder.interactions.items():
+            if interaction.response is not None:
+                label = recorder.cases[case_id].value.operation.label
+                answers[label].add(interaction.response.status_code)
+        faults += [
+            f"{recorder.label}: {check.name}\n{check.failure_info.failure}\n"
+            f"{check.failure_info.code_sample}"
+            for checks in recorder.checks.values()
+            for check in checks
+            if check.failure_info is not None
+        ]
+    return faults, answers, phases
