@@ -17,11 +17,12 @@ expire = nightly.operations.expire
 
 
 def expire_and_wait(*, low: int, high: int, on: date) -> tuple[int, int, int]:
-    global chunks  # noqa: PLW0603
+    global chunks
     chunks += 1
     done = expire(low=low, high=high, on=on)
     if chunks == 3:
-        print("in chunk 3", flush=True)
+        sys.stdout.write("in chunk 3\n")
+        sys.stdout.flush()
         time.sleep(60)
     return done
 

@@ -37,7 +37,7 @@ FIRST_DAY = date(2023, 11, 20)
 MEMBERS = 2
 
 
-# --- The rules, in words ---------------------------------------------------------------------------
+# --- The rules, in words --------------------------------------------------------------------------
 
 
 @dataclass
@@ -84,11 +84,13 @@ class Member:
 
     def good_on(self, day: date) -> list[Credit]:
         """What was there on a day and had not lapsed, soonest to lapse first, then oldest."""
-        good = [c for c in self.credits if c.left and not c.has_lapsed_by(day) and c.at.date() <= day]
+        good = [
+            c for c in self.credits if c.left and not c.has_lapsed_by(day) and c.at.date() <= day
+        ]
         return sorted(good, key=lambda c: (c.last_day, c.seq))
 
-    def take(self, points: int, credits: list[Credit]) -> None:
-        for credit in credits:
+    def take(self, points: int, lots: list[Credit]) -> None:
+        for credit in lots:
             taken = min(points, credit.left)
             credit.left -= taken
             points -= taken
@@ -153,7 +155,7 @@ def last_day_of(bought_on: date) -> date:
     return date(bought_on.year + 1, bought_on.month, last)
 
 
-# --- The same years, told to both ------------------------------------------------------------------
+# --- The same years, told to both -----------------------------------------------------------------
 
 
 class Years(RuleBasedStateMachine):
@@ -240,9 +242,13 @@ class Years(RuleBasedStateMachine):
                 member=self.who[m], points=points, at=at, reference=reference, source=self.source
             )
 
-        self.agreed(self.model[m].spend(points, at, "redeemed"), call, operations.InsufficientPoints)
+        self.agreed(
+            self.model[m].spend(points, at, "redeemed"), call, operations.InsufficientPoints
+        )
 
-    @rule(m=members, points=points, up=st.booleans(), lives=st.integers(0, 500), ago=ago, hours=hours)
+    @rule(
+        m=members, points=points, up=st.booleans(), lives=st.integers(0, 500), ago=ago, hours=hours
+    )
     def is_corrected(self, m, points, up, lives, ago, hours):
         at, reference = self.time(ago, hours), self.name()
         last_day = at.date() + timedelta(days=lives)
@@ -315,8 +321,8 @@ class Years(RuleBasedStateMachine):
         before = (member.balance, member.entries, [(c, c.left, c.lapsed) for c in member.credits])
         if attempt():
             return True
-        member.balance, member.entries, credits = before
-        for credit, left, lapsed in credits:
+        member.balance, member.entries, lots = before
+        for credit, left, lapsed in lots:
             credit.left, credit.lapsed = left, lapsed
         return False
 

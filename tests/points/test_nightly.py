@@ -74,7 +74,11 @@ class TestExpireDueLots:
 
         nightly.expire_due_lots(day=DAY)
 
-        days = Entry.objects.filter(kind="EXPIRE").order_by("seq").values_list("effective_at", flat=True)
+        days = (
+            Entry.objects.filter(kind="EXPIRE")
+            .order_by("seq")
+            .values_list("effective_at", flat=True)
+        )
         assert [day.isoformat() for day in days] == [
             "2026-03-31T16:00:00+00:00",
             "2026-04-30T16:00:00+00:00",

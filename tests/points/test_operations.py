@@ -126,7 +126,8 @@ class TestEarn:
         assert (entry.version_id, entry.effective_at, entry.expires_on) == (version.pk, NOON, LONG)
 
     @pytest.mark.parametrize(
-        ("earned", "left", "balance"), [(29, {}, -1), (30, {}, 0), (31, {4: 1}, 1), (100, {4: 70}, 70)]
+        ("earned", "left", "balance"),
+        [(29, {}, -1), (30, {}, 0), (31, {4: 1}, 1), (100, {4: 70}, 70)],
     )
     def test_pays_a_debt_first(self, earned, left, balance):
         of = identity()
@@ -273,7 +274,10 @@ class TestRedeem:
         assert (posting.seq, posting.balance_after) == (4, 70)
         assert lots(of) == {late: 70}
         entry = latest(of)
-        assert (entry.lot_seq, entry.lot_points) == ([soon, same_day_but_newer, late], [100, 100, 30])
+        assert (entry.lot_seq, entry.lot_points) == (
+            [soon, same_day_but_newer, late],
+            [100, 100, 30],
+        )
         assert (entry.kind, entry.points, entry.expires_on) == ("REDEEM", -230, None)
 
     def test_spends_to_the_last_point(self):

@@ -56,7 +56,9 @@ class TestAsOf:
         (date.max, 0, (150, 30, 0, 120, 0)),
     ]
 
-    @pytest.mark.parametrize("swept_on", [None, date(2026, 4, 1), date(2026, 9, 1), date(2028, 1, 1)])
+    @pytest.mark.parametrize(
+        "swept_on", [None, date(2026, 4, 1), date(2026, 9, 1), date(2028, 1, 1)]
+    )
     def test_answers_are_the_same_whenever_the_night_swept(self, of, swept_on):
         if swept_on:
             operations.expire(low=of.id, high=of.id, on=swept_on)
@@ -71,7 +73,13 @@ class TestAsOf:
         lot(other, 7, at=noon(2026, 1, 10), expires_on=date(2026, 1, 31))
 
         assert figures(queries.totals(as_of=date(2026, 4, 1))) == (157, 30, 0, 77, 50)
-        assert figures(queries.totals(as_of=date(2026, 4, 1), member_id=other.id)) == (7, 0, 0, 7, 0)
+        assert figures(queries.totals(as_of=date(2026, 4, 1), member_id=other.id)) == (
+            7,
+            0,
+            0,
+            7,
+            0,
+        )
 
     def test_a_day_ends_at_midnight_in_the_programmes_zone(self):
         of = identity()
@@ -131,9 +139,7 @@ class TestAsOf:
                 [zone, days],
             )
             # In UTC: Python calls no moment of another zone equal to one a clock jumps over.
-            assert cursor.fetchone()[0] == [
-                queries.end_of_day(day).astimezone(UTC) for day in days
-            ]
+            assert cursor.fetchone()[0] == [queries.end_of_day(day).astimezone(UTC) for day in days]
 
 
 class TestSpendable:
@@ -185,7 +191,9 @@ class TestStatement:
             buy(of, "10.00")
 
         with django_assert_num_queries(1):
-            shown = [(e.store.name, e.activity.reference, e.actor) for e in queries.statement(of.id)]
+            shown = [
+                (e.store.name, e.activity.reference, e.actor) for e in queries.statement(of.id)
+            ]
         assert len(shown) == 5
 
 
