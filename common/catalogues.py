@@ -6,6 +6,7 @@ Texts are found by reading the sources as Python reads them (`ast`) and the temp
 """
 
 import ast
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,7 @@ _FUNCTIONS = {
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ("context", "msgid")),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ("context", "msgid", "plural")),
 }
-_PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]")
+_PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
 
 Key = tuple[str, str]
 
@@ -102,14 +103,21 @@ def update(found: dict[Key, Message], catalogue: polib.POFile) -> None:
     catalogue[:] = kept
 
 
-def compile_if_older(source: Path) -> bool:
-    """Write the .mo beside a .po unless it is newer already. Returns whether it was written."""
+def compile_if_changed(source: Path) -> bool:
+    """
+    Write the .mo beside a .po unless it was made from it already. Returns whether it was written.
+
+    The .mo bears the time of the .po it was made from: a .po saved while it is being compiled is
+    compiled again, and two processes at once do no harm.
+    """
     target = source.with_suffix(".mo")
-    if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+    changed_at = source.stat().st_mtime_ns
+    if target.exists() and target.stat().st_mtime_ns == changed_at:
         return False
     # A process that starts meanwhile must not read half a catalogue.
-    part = target.with_suffix(".mo.part")
+    part = target.with_suffix(f".mo.{os.getpid()}")
     polib.pofile(str(source)).save_as_mofile(str(part))
+    os.utime(part, ns=(changed_at, changed_at))
     part.replace(target)
     return True
 
@@ -131,7 +139,10 @@ def _of_python(text: str) -> Iterator[Message]:
         roles = _FUNCTIONS.get(name, ())
         texts = [_text(argument) for argument in node.args[: len(roles)]]
         if roles and len(texts) == len(roles) and all(texts):
-            yield Message(**dict(zip(roles, texts, strict=True)))
+            told = dict(zip(roles, texts, strict=True))
+            yield Message(
+                told["msgid"], context=told.get("context", ""), plural=told.get("plural", "")
+            )
 
 
 def _of_template(text: str) -> Iterator[Message]:

@@ -10,6 +10,8 @@ from functools import cache
 import redis
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from common.errors import DomainError
 
@@ -49,10 +51,18 @@ def consume(name: str, *, limit: int, seconds: int) -> None:
 
 @cache
 def client() -> redis.Redis:
-    """The process's connections to Redis; they are pooled, and given up on soon."""
+    """The process's connections to Redis."""
+    return connect(settings.REDIS_URL)
+
+
+def connect(url: str) -> redis.Redis:
+    """Pooled connections that give up soon: a person is waiting for the answer."""
     return redis.Redis.from_url(
-        settings.REDIS_URL,
+        url,
         decode_responses=True,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
+        # Once more, at once: the server may have closed an idle connection. The library's own
+        # default would keep people waiting for several seconds.
+        retry=Retry(NoBackoff(), 1),
     )

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 from django_htmx.http import HttpResponseClientRedirect
 
+from common.htmx import HtmxRequest
 from members.models import Member
 
 
@@ -17,6 +18,7 @@ from members.models import Member
 class MemberPage(LoginRequiredMixin, TemplateView):
     """A page about the member who is logged in: known from the session, never from the URL."""
 
+    request: HtmxRequest
     member: Member
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -28,7 +30,9 @@ class MemberPage(LoginRequiredMixin, TemplateView):
             self.member = member
         return super().dispatch(request, *args, **kwargs)
 
-    def handle_no_permission(self) -> HttpResponseBase:
-        answer = super().handle_no_permission()
+    def handle_no_permission(self) -> HttpResponseRedirect:
+        answer: Any = super().handle_no_permission()
         # A part of a page cannot be replaced by the login page; the whole page goes there.
-        return HttpResponseClientRedirect(answer.url) if self.request.htmx else answer
+        if self.request.htmx:
+            answer = HttpResponseClientRedirect(answer.url)
+        return answer

@@ -63,7 +63,7 @@ class LoginPage(LoginForm):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(has_asked=CHALLENGE in self.request.session, **kwargs)
 
-    def form_valid(self, form: Form) -> HttpResponseBase:
+    def form_valid(self, form: Form) -> HttpResponse:
         try:
             challenge = messaging.ask_for_code(
                 phone=form.cleaned_data["phone"], address=context.current.get().ip or ""
@@ -81,7 +81,7 @@ class CodePage(LoginForm):
     template_name = "login_code.html"
     form_class = CodeForm
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if CHALLENGE not in request.session:
             return redirect("login")
         return super().get(request, *args, **kwargs)
@@ -101,7 +101,7 @@ class CodePage(LoginForm):
         except limits.Unavailable:
             return ""
 
-    def form_valid(self, form: Form) -> HttpResponseBase:
+    def form_valid(self, form: Form) -> HttpResponse:
         session = self.request.session
         try:
             phone = messaging.answer(

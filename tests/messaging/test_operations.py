@@ -1,7 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import redis
 
 from common import limits
 from messaging import challenges, operations
@@ -120,7 +119,7 @@ class TestAskForCode:
 
     def test_without_redis_nobody_gets_a_code(self, monkeypatch):
         member(phone=PHONE)
-        gone = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1)
+        gone = limits.connect("redis://127.0.0.1:1/0")
         monkeypatch.setattr(limits, "client", lambda: gone)
 
         with pytest.raises(limits.Unavailable):

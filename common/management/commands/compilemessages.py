@@ -14,6 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, **_options: object) -> None:
         sources = [path for folder in settings.LOCALE_PATHS for path in Path(folder).rglob("*.po")]
-        compiled = [str(path) for path in sources if catalogues.compile_if_older(path)]
+        compiled = [str(path) for path in sources if catalogues.compile_if_changed(path)]
         if compiled:
             self.stdout.write(f"Compiled {len(compiled)} of {len(sources)} catalogues.")
