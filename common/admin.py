@@ -14,7 +14,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -84,20 +85,33 @@ class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc] - typed 
 
 @admin.register(Group)
 class RoleAdmin(StaffAdmin, BaseGroupAdmin):  # type: ignore[misc] - typed hooks over untyped
-    list_display = ["role", "may"]
+    """What each role may do. Only a superuser can change it: a role could give itself more."""
+
+    list_display = ["role", "count"]
     ordering = ["pk"]
     search_fields = []
+    readonly_fields = ["role", "granted"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        return super().get_queryset(request).prefetch_related("permissions")
+        return super().get_queryset(request).prefetch_related("permissions__content_type")
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+        # Read-only, Django would name each permission with a query of its own.
+        may_change = self.has_change_permission(request, obj)
+        return ["name", "permissions"] if may_change else ["role", "granted"]
 
     @display(description=_("Role"), ordering="name")
     def role(self, group: Group) -> str:
         return gettext(group.name)
 
     @display(description=_("Permissions"))
-    def may(self, group: Group) -> int:
+    def count(self, group: Group) -> int:
         return len(group.permissions.all())
+
+    @display(description=_("Permissions"))
+    def granted(self, group: Group) -> str:
+        names = ((f"{p.content_type.app_label}.{p.codename}",) for p in group.permissions.all())
+        return format_html_join(mark_safe("<br>"), "{}", sorted(names)) or "–"
 
 
 @admin.register(AuditRecord)
@@ -140,6 +154,7 @@ STATES = {
     "failed": _("Failed"),
     "waiting": _("Waiting"),
 }
+STATE_LABELS = {"finished": "success", "running": "info", "failed": "danger", "waiting": "warning"}
 
 
 @admin.register(JobRun)
@@ -153,21 +168,17 @@ class JobRunAdmin(ReadOnlyAdmin):
     readonly_fields = ["state", "duration", "told"]
     actions_detail = ["run_again"]
 
-    @display(
-        description=_("State"),
-        label={
-            STATES["finished"]: "success",
-            STATES["running"]: "info",
-            STATES["failed"]: "danger",
-            STATES["waiting"]: "warning",
-        },
-    )
-    def state(self, run: JobRun) -> Any:
+    @display(description=_("State"), label=STATE_LABELS)
+    def state(self, run: JobRun) -> tuple[str, str]:
+        state = self._state(run)
+        return state, str(STATES[state])
+
+    def _state(self, run: JobRun) -> str:
         if run.finished_at is not None:
-            return STATES["finished"]
+            return "finished"
         if run.is_running(timezone.now() - jobs.STALE_AFTER):
-            return STATES["running"]
-        return STATES["failed"] if run.error or run.claimed_at else STATES["waiting"]
+            return "running"
+        return "failed" if run.error or run.claimed_at else "waiting"
 
     @display(description=_("Duration"))
     def duration(self, run: JobRun) -> str:
@@ -219,7 +230,7 @@ class JobRunAdmin(ReadOnlyAdmin):
                 "facts": [
                     (gettext("Job"), run.name),
                     (gettext("Day"), date_format(run.day)),
-                    (gettext("State"), self.state(run)),
+                    (gettext("State"), STATES[self._state(run)]),
                 ],
                 "explanation": gettext(
                     "Each job finds only what is left to do, so nothing happens twice."
@@ -252,6 +263,7 @@ EVENT_STATES = {
     "waiting": _("Waiting"),
     "dead": _("Given up"),
 }
+EVENT_LABELS = {"delivered": "success", "waiting": "info", "dead": "danger"}
 
 
 @admin.register(OutboxEvent)
@@ -274,18 +286,13 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     ]
     readonly_fields = ["state", "told"]
 
-    @display(
-        description=_("State"),
-        label={
-            EVENT_STATES["delivered"]: "success",
-            EVENT_STATES["waiting"]: "info",
-            EVENT_STATES["dead"]: "danger",
-        },
-    )
-    def state(self, event: OutboxEvent) -> Any:
+    @display(description=_("State"), label=EVENT_LABELS)
+    def state(self, event: OutboxEvent) -> tuple[str, str]:
         if event.delivered_at is not None:
-            return EVENT_STATES["delivered"]
-        return EVENT_STATES["waiting" if event.dead_at is None else "dead"]
+            state = "delivered"
+        else:
+            state = "waiting" if event.dead_at is None else "dead"
+        return state, str(EVENT_STATES[state])
 
     @display(description=_("Payload"))
     def told(self, event: OutboxEvent) -> str:

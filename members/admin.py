@@ -15,10 +15,10 @@ from members import phones, queries
 from members.models import Member, MemberStatus
 
 STATUS_LABELS = {
-    MemberStatus.ACTIVE.label: "success",
-    MemberStatus.PRE_REGISTERED.label: "info",
-    MemberStatus.FROZEN.label: "warning",
-    MemberStatus.CLOSED.label: "danger",
+    MemberStatus.ACTIVE: "success",
+    MemberStatus.PRE_REGISTERED: "info",
+    MemberStatus.FROZEN: "warning",
+    MemberStatus.CLOSED: "danger",
 }
 
 
@@ -36,7 +36,7 @@ class MemberAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Member], search_term: str
     ) -> tuple[QuerySet[Member], bool]:
-        return (queries.search(search_term) if search_term else queryset), False
+        return (queryset & queries.search(search_term) if search_term else queryset), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
@@ -57,5 +57,5 @@ class MemberAdmin(ReadOnlyAdmin):
         return phones.masked(member.phone) or "–"
 
     @display(description=_("Status"), label=STATUS_LABELS)
-    def state(self, member: Member) -> Any:
-        return member.get_status_display()
+    def state(self, member: Member) -> tuple[str, str]:
+        return member.status, member.get_status_display()

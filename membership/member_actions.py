@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +20,7 @@ from common.staff import acting
 from members import masking, operations, phones
 from members.forms import CloseForm, ProfileForm
 from members.models import Member, MemberStatus
+from members.numbers import is_member_number
 from members.queries import Identity
 from membership.console import ConsolePage
 from partners import queries as partners
@@ -29,6 +30,15 @@ from points.forms import AdjustForm
 from points.models import AdjustmentReason
 from programme import queries as programme
 from programme.policies import NEVER
+
+
+def member_or_404(number: str) -> Member:
+    """The member of an address, with store and account."""
+    if not is_member_number(number):
+        raise Http404
+    return get_object_or_404(
+        Member.objects.select_related("enrolling_store", "account"), number=number
+    )
 
 
 class MemberAction(ConsolePage, FormView):
@@ -52,8 +62,7 @@ class MemberAction(ConsolePage, FormView):
 
     @cached_property
     def member(self) -> Member:
-        members = Member.objects.select_related("account")
-        return get_object_or_404(members, number=self.kwargs["number"])
+        return member_or_404(self.kwargs["number"])
 
     @property
     def page(self) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -20,7 +19,7 @@ from members import masking, phones
 from members.admin import STATUS_LABELS
 from members.models import Member, MemberStatus
 from membership.console import ConsolePage
-from membership.member_actions import ACTIONS
+from membership.member_actions import ACTIONS, member_or_404
 from points import queries as points
 from points import statements
 from points.forms import DayForm
@@ -160,15 +159,14 @@ class MemberPage(ConsolePage, TemplateView):
 
     @cached_property
     def member(self) -> Member:
-        members = Member.objects.select_related("enrolling_store", "account")
-        return get_object_or_404(members, number=self.kwargs["number"])
+        return member_or_404(self.kwargs["number"])
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         member = self.member
         return super().get_context_data(
             member=member,
             title=f"{member.name} {member.number}".strip(),
-            status_variant=STATUS_LABELS[MemberStatus(member.status).label],
+            status_variant=STATUS_LABELS[MemberStatus(member.status)],
             tabs=self._tabs(),
             tab=self.tab,
             buttons=list(self._buttons()),

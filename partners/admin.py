@@ -39,13 +39,13 @@ class OrganizationAdmin(StaffAdmin):
     @display(
         description=_("Kind"),
         label={
-            OrganizationKind.BRAND.label: "primary",
-            OrganizationKind.DEALER.label: "info",
-            OrganizationKind.PARTNER.label: "success",
+            OrganizationKind.BRAND: "primary",
+            OrganizationKind.DEALER: "info",
+            OrganizationKind.PARTNER: "success",
         },
     )
-    def kind_told(self, organization: Organization) -> Any:
-        return organization.get_kind_display()
+    def kind_told(self, organization: Organization) -> tuple[str, str]:
+        return organization.kind, organization.get_kind_display()
 
 
 @admin.register(Store)

@@ -39,7 +39,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Activity], bool]:
         if not search_term:
             return queryset, False
-        return queries.activities_named(search_term), False
+        return queryset & queries.activities_named(search_term), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
@@ -51,10 +51,10 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     @display(
         description=_("Kind"),
-        label={ActivityKind.PURCHASE.label: "info", ActivityKind.RETURN.label: "warning"},
+        label={ActivityKind.PURCHASE: "info", ActivityKind.RETURN: "warning"},
     )
-    def kind_told(self, activity: Activity) -> Any:
-        return activity.get_kind_display()
+    def kind_told(self, activity: Activity) -> tuple[str, str]:
+        return activity.kind, activity.get_kind_display()
 
     @display(description=_("Member"))
     def member_number(self, activity: Activity) -> str:

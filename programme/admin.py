@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -35,6 +36,7 @@ class VersionAdmin(ReadOnlyAdmin):
     def name(self, version: Version) -> str:
         return str(version)
 
-    @display(description=_("State"), label={_("Published"): "success", _("Draft"): "warning"})
-    def state(self, version: Version) -> Any:
-        return _("Published") if version.published_at else _("Draft")
+    @display(description=_("State"), label={True: "success", False: "warning"})
+    def state(self, version: Version) -> tuple[bool, str]:
+        published = version.published_at is not None
+        return published, gettext("Published") if published else gettext("Draft")
