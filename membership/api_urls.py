@@ -6,14 +6,14 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from oauth2_provider.views import RevokeTokenView, TokenView
 
+from campaigns.api import urls as campaigns
 from common.api.views import NoSuchResource
+from members.api import urls as members
 from membership import health
+from points.api import urls as points
 
-v1 = [
-    path("", include("members.api.urls")),
-    path("", include("points.api.urls")),
-    path("", include("campaigns.api.urls")),
-]
+# One flat list: each level of `include` costs a till's request.
+v1 = [*campaigns.urlpatterns, *points.urlpatterns, *members.urlpatterns]
 
 # Swagger UI styles its elements; its script is a file of ours, so nothing else is loosened.
 docs = csp_replace({"style-src": [SELF, UNSAFE_INLINE]})(
@@ -21,9 +21,9 @@ docs = csp_replace({"style-src": [SELF, UNSAFE_INLINE]})(
 )
 
 urlpatterns = [
+    path("api/v1/", include(v1)),
     path("oauth/token/", TokenView.as_view(), name="token"),
     path("oauth/revoke_token/", RevokeTokenView.as_view(), name="revoke-token"),
-    path("api/v1/", include(v1)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),
     re_path(r"^api/", NoSuchResource.as_view()),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import environ
 from celery.schedules import crontab
-from csp.constants import NONE, NONCE, SELF
+from csp.constants import NONCE, NONE, SELF
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -84,6 +84,12 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
+# The REST API's requests pass these only (membership/api_handler.py).
+API_MIDDLEWARE = [
+    "common.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+]
+
 ROOT_URLCONF = "membership.urls"
 WSGI_APPLICATION = "membership.wsgi.application"
 
@@ -107,7 +113,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         **env.db_url("DATABASE_URL"),
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "common.postgres",
         # A new connection costs PostgreSQL as much CPU as twenty accruals (docs/performance.md).
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,

@@ -5,7 +5,7 @@ Order: method, answer format, who is calling, how often, whether they may, what 
 """
 
 from functools import lru_cache, partial
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -70,6 +70,8 @@ class ApiView(APIView):
     ) -> HttpResponse:
         headers = response.headers
         headers.setdefault("Cache-Control", "no-store")
+        if response.status_code != HTTPStatus.NOT_MODIFIED:
+            headers["Content-Length"] = str(len(response.content))
         headers["Vary"] = "Accept-Language, Authorization"
         headers["Content-Language"] = translation.get_language()
         for name, value in self.headers.items():

@@ -9,7 +9,6 @@ from collections import defaultdict
 
 import pytest
 import schemathesis
-from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.test import Client
 from schemathesis.engine import events, from_schema
@@ -53,7 +52,8 @@ def token_of(client) -> str:
 @pytest.fixture
 def application(transactional_db):
     """The application on the test's own connection: schemathesis calls it from another thread."""
-    serve = get_wsgi_application()
+    from membership.wsgi import application as serve  # loads the static files: not while collecting
+
     ours = connections["default"]
 
     def on_our_connection(environ, start_response):
