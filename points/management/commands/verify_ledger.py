@@ -20,7 +20,7 @@ if there is a difference. It only reads, and may run beside the tills."""
         parser.add_argument(
             "--day",
             type=date.fromisoformat,
-            help="the day of the latest night: lots whose last day lies before it must be gone "
+            help="judge the expiry by the latest night that was finished up to this day "
             "(today unless told)",
         )
         parser.add_argument(

@@ -1,0 +1,196 @@
+import json
+from datetime import date, timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.hashers import check_password
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from common.models import JobRun, User
+from members.models import Member
+from members.phones import normalize
+from members.queries import phone_index
+from membership.demo import building, cast, logins, story
+from partners.models import ApiClient, Organization, Scope, Store
+from points import nightly
+from points.models import Account, Activity, Entry
+from tests import factories
+
+END = date(2026, 11, 22)
+START = END - story.LENGTH
+
+
+class TestCast:
+    def test_the_same_people_every_time(self):
+        people = cast.people(start=START, end=END)
+
+        assert people == cast.people(start=START, end=END)
+        assert len(people) == cast.MEMBERS == 300
+        assert len({person.phone for person in people}) == 300
+        assert len({person.vin for person in people}) == 300
+        assert all(normalize(person.phone) == person.phone for person in people)
+        assert all(START <= person.joined_on < END for person in people)
+
+    def test_names_of_two_characters_of_compound_surnames_and_rare_ones(self):
+        names = [person.name for person in cast.people(start=START, end=END)]
+
+        assert any("𠮷" in name for name in names)
+        assert any("㑇" in name for name in names)
+        assert any(len(name) == 2 for name in names)
+        assert any(name[:2] in cast.COMPOUND_SURNAMES for name in names)
+
+    def test_vins_check_themselves(self):
+        # A VIN whose check character is published: position nine is X.
+        known = "1M8GDM9AXKP042788"
+        values = [cast.VIN_VALUES[character] for character in known]
+        total = sum(v * w for v, w in zip(values, cast.VIN_WEIGHTS, strict=True))
+        assert total % 11 == 10
+
+        for person in cast.people(start=START, end=END):
+            values = [cast.VIN_VALUES[character] for character in person.vin]
+            total = sum(v * w for v, w in zip(values, cast.VIN_WEIGHTS, strict=True))
+            assert person.vin[8] == ("X" if total % 11 == 10 else str(total % 11))
+            assert len(person.vin) == 17
+
+
+class TestStory:
+    @pytest.mark.parametrize("end", [END, date(2024, 2, 29), date(2027, 1, 1), date(2026, 3, 31)])
+    def test_it_runs_in_order_and_ends_yesterday(self, end):
+        people = cast.people(start=end - story.LENGTH, end=end)
+        events = story.story(people, end=end)
+
+        assert [event.at for event in events] == sorted(event.at for event in events)
+        assert {timezone.localdate(event.at) for event in events} <= {
+            end - timedelta(days=n) for n in range(1, 732)
+        }
+        assert events == story.story(people, end=end)
+        kinds = {type(event) for event in events}
+        assert kinds == {
+            story.Joined,
+            story.Visited,
+            story.Returned,
+            story.Redeemed,
+            story.Froze,
+            story.Left,
+        }
+
+    def test_nobody_does_anything_before_joining(self):
+        joined = {}
+        for event in story.story(cast.people(start=START, end=END), end=END):
+            if isinstance(event, story.Joined):
+                joined[event.person.phone] = event.at
+            assert joined[event.person.phone] <= event.at
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A shorter story of some forty people, among them all with a part of their own."""
+    # Long enough for points to lapse.
+    monkeypatch.setattr(story, "LENGTH", timedelta(days=430))
+    people = cast.people
+    chosen = {*range(20), *story.CLOSED, *story.FROZEN, *range(285, 300)}
+    monkeypatch.setattr(
+        cast,
+        "people",
+        lambda **days: [person for person in people(**days) if person.position in chosen],
+    )
+    return len(chosen)
+
+
+@pytest.fixture
+def sandbox(db, settings):
+    settings.SANDBOX = True
+    factories.main_store()
+    return settings
+
+
+def demo(*options):
+    out = StringIO()
+    call_command("demo", *options, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+class TestDemo:
+    def test_a_club_with_a_history_that_adds_up(self, sandbox, few):
+        demo()
+
+        assert Organization.objects.get(kind="BRAND").name == cast.CLUB
+        assert Organization.objects.filter(kind="DEALER").count() == 8
+        assert Store.objects.count() == 16
+        states = {state: Member.objects.filter(status=state).count() for state in MEMBER_STATES}
+        assert states == {"ACTIVE": few - 23, "PRE_REGISTERED": 15, "FROZEN": 5, "CLOSED": 3}
+        for kind in ("EARN", "REDEEM", "REVERSE", "EXPIRE"):
+            assert Entry.objects.filter(kind=kind).exists(), kind
+        assert Account.objects.filter(balance__lt=0).count() == 1
+        assert Member.objects.get(name="李𠮷").products.get().identifier.startswith("L")
+        categories = {line["category"] for each in Activity.objects.all() for line in each.lines}
+        assert categories == {"labour", "parts", "accessories", "insurance"}
+        today = timezone.localdate()
+        assert nightly.verify_ledger(day=today)["differences"] == 0
+        assert not Activity.objects.filter(occurred_at__date__gte=today).exists()
+
+        before = (Entry.objects.count(), Member.objects.count())
+        assert "there already" in demo()
+        assert (Entry.objects.count(), Member.objects.count()) == before
+
+        self.check_logins(sandbox)
+
+    def check_logins(self, sandbox):
+        told = json.loads(demo("--logins"))
+
+        assert [each["username"] for each in told["staff"]] == ["admin", "care", "auditor"]
+        for each in told["staff"]:
+            assert User.objects.get(username=each["username"]).check_password(each["password"])
+        assert User.objects.get(username="admin").is_superuser
+        assert not User.objects.get(username="care").is_superuser
+        assert len(told["members"]) == len({each["phone"] for each in told["members"]}) == 5
+        for each in told["members"]:
+            member = Member.objects.get(phone_entry__phone_index=phone_index(each["phone"]))
+            assert each["name"].startswith(member.name)
+        [client] = told["clients"]
+        found = ApiClient.objects.get(client_id=client["client_id"])
+        assert check_password(client["client_secret"], found.client_secret)
+        assert set(found.scopes) == set(Scope.values)
+        assert found.organization.code == "SHHT"
+        assert told == json.loads(demo("--logins"))
+
+    def test_stopped_half_way_it_ends_as_if_it_had_not_been(self, sandbox, few):
+        run = building.begin(today=timezone.localdate())
+        factories.plain()
+        care = logins.staff()["care"]
+        half = building.build(run=run, care=care)
+        for _ in range(150):
+            next(half)
+        half.close()
+        assert JobRun.objects.get(name=building.JOB).finished_at is None
+
+        demo()
+
+        assert Member.objects.count() == few
+        events = story.story(cast.people(start=run.day - story.LENGTH, end=run.day), end=run.day)
+        visits = sum(isinstance(event, story.Visited) for event in events)
+        assert Activity.objects.filter(kind="PURCHASE").count() == visits
+        assert nightly.verify_ledger(day=timezone.localdate())["differences"] == 0
+
+
+MEMBER_STATES = ("ACTIVE", "PRE_REGISTERED", "FROZEN", "CLOSED")
+
+
+class TestOutsideASandbox:
+    @pytest.mark.parametrize("options", [(), ("--logins",)])
+    def test_there_is_no_demo_and_there_are_no_logins(self, db, settings, options):
+        settings.SANDBOX = False
+
+        with pytest.raises(CommandError, match="sandbox"):
+            demo(*options)
+
+        assert not User.objects.exists()
+        assert not Member.objects.exists()
+        assert not JobRun.objects.exists()
+
+    def test_passwords_differ_between_installations_and_names(self, settings):
+        here = {logins.derived("admin"), logins.derived("care")}
+        settings.SECRET_KEY = "another installation's key"
+
+        assert len(here | {logins.derived("admin"), logins.derived("care")}) == 4
