@@ -1,0 +1,45 @@
+"""The `name=value` words of the command line."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    # Members with an account. Each has `lots` open lots and as many entries.
+    members: int = 100_000
+    lots: int = 10
+    # Members the console's search goes through; those beyond `members` have no points.
+    searched: int = 1_000_000
+    # How long each load runs, and how often it takes its turn after its yardstick.
+    seconds: float = 2.0
+    rounds: int = 3
+    clients: int = 16
+    # Comma separated: sql, python, http, search.
+    only: str = "sql,python,http,search"
+    # With 1, results.json and docs/performance.* are rewritten; by default only a full run does.
+    write: str = "auto"
+
+    @property
+    def parts(self) -> list[str]:
+        return self.only.split(",")
+
+    @property
+    def writes(self) -> bool:
+        return self.write == "1" or (self.write == "auto" and self.only == type(self).only)
+
+
+def parse(words: list[str]) -> Options:
+    """Read the words, or leave with one line that says which there are."""
+    types = {field.name: field.type for field in dataclasses.fields(Options)}
+    values = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            values[name] = types[name](value)
+        except (KeyError, ValueError):
+            defaults = dataclasses.asdict(Options())
+            known = " ".join(f"{name}={value}" for name, value in defaults.items())
+            sys.exit(f"bench does not understand “{word}”. What it knows, with defaults: {known}")
+    return Options(**values)

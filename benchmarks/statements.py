@@ -1,0 +1,169 @@
+"""
+The SQL operations by pgbench: what PostgreSQL can do, without Python in the way.
+
+Every load draws its member at random from all of them, and names each fact by a new, time-ordered
+reference, as document numbers and UUIDv7 are.
+"""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import tempfile
+import time
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from django.utils import timezone
+
+from benchmarks.measuring import Run
+from benchmarks.options import Options
+from benchmarks.seeding import REDEMPTION_POINTS
+from campaigns import operations as campaigns
+from campaigns.earning import Line
+from members.numbers import member_number
+from members.queries import Identity
+from partners.models import Store
+from points.operations import JudgedPurchase, Source
+
+# The limit: one narrow row updated by its key and one narrow row inserted, in one round trip.
+RAW = """\
+\\set member random(1, :members)
+\\set points random(1, 100)
+WITH account AS (
+    UPDATE benchmark_raw_account SET balance = balance + :points WHERE id = :member RETURNING id
+)
+INSERT INTO benchmark_raw_entry (account_id, points) SELECT id, :points FROM account;
+"""
+
+REFERENCE = """\
+\\set i :i + 1
+\\set reference :base + :i * 64 + :client_id
+"""
+
+EARN = (
+    REFERENCE
+    + """\
+\\set member random(1, :members)
+\\set points random(1, 100)
+SELECT points_credit(
+    :member, :points, date '{expires_on}', now(), 'EARN', 'CONSUMPTION', {issuer},
+    :reference::text, {store}, NULL, {version}, NULL, NULL, NULL, NULL
+);
+"""
+)
+
+REDEEM = (
+    REFERENCE
+    + """\
+\\set member random(1, :members)
+\\set points random({least}, {most})
+SELECT points_debit(
+    :member, :points, date '{today}', now(), 'REDEEM', {issuer}, :reference::text, {store}, NULL,
+    {version}, NULL, NULL, NULL, NULL
+);
+"""
+)
+
+PURCHASE = (
+    REFERENCE
+    + """\
+\\set member random(1, :members)
+SELECT points_post_purchase(
+    :member, 26, date '{expires_on}', now(), 268.00, {issuer}, :reference::text, {store}, NULL,
+    {version}, '\\x{fingerprint}', '{lines}', '{explanation}'
+);
+"""
+)
+
+BALANCE = """\
+\\set member random(1, :members)
+SELECT balance FROM points_account WHERE member_id = :member;
+"""
+
+SPENDABLE = """\
+\\set member random(1, :members)
+SELECT coalesce(sum(remaining), 0) FROM points_lot
+WHERE member_id = :member AND expires_on >= date '{today}';
+"""
+
+NOTHING = "SELECT 1;\n"
+
+
+class Pgbench:
+    """One script, run by pgbench with prepared statements."""
+
+    def __init__(
+        self, name: str, script: str, options: Options, *, members: int | None = None
+    ) -> None:
+        self.name = name
+        self._members = members or options.members
+        self._clients = options.clients
+        self._script = Path(tempfile.mkstemp(prefix="bench-", suffix=".sql")[1])
+        self._script.write_text(script)
+
+    def run(self, seconds: float) -> Run:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        output = subprocess.run(
+            [
+                os.environ.get("PGBENCH", "pgbench"),
+                *("--no-vacuum", "--protocol", "prepared", "--jobs", "2"),
+                *("--client", str(self._clients), "--time", str(max(1, round(seconds)))),
+                *("--define", f"members={self._members}", "--define", "i=0"),
+                *("--define", f"base={int(time.time() * 10) * 10**7}"),
+                *("--file", str(self._script), os.environ["DATABASE_URL"]),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = re.search(r"actually processed: (\d+)", output.stdout)
+        per_second = re.search(r"^tps = ([\d.]+)", output.stdout, re.M)
+        if output.returncode or not done or not per_second:
+            raise SystemExit(f"pgbench failed at {self.name}:\n{output.stdout}{output.stderr}")
+        worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return Run(int(done[1]), int(done[1]) / float(per_second[1]), client_cpu_seconds=worked)
+
+
+def scripts(store: Store) -> dict[str, str]:
+    """The scripts with this programme's ids and a purchase as its rules judge it."""
+    purchase = judged_purchase(store)
+    facts = {
+        "issuer": store.organization_id,
+        "store": store.pk,
+        "version": purchase.source.version_id,
+        "today": timezone.localdate().isoformat(),
+        "expires_on": purchase.expires_on.isoformat(),
+        "least": REDEMPTION_POINTS[0],
+        "most": REDEMPTION_POINTS[1],
+        "fingerprint": purchase.fingerprint.hex(),
+        "lines": json.dumps(purchase.lines),
+        "explanation": json.dumps(purchase.explanation),
+    }
+    named = {
+        "raw": RAW,
+        "earn": EARN,
+        "redeem": REDEEM,
+        "purchase": PURCHASE,
+        "balance": BALANCE,
+        "spendable": SPENDABLE,
+        "nothing": NOTHING,
+    }
+    return {name: script.format(**facts) for name, script in named.items()}
+
+
+def judged_purchase(store: Store) -> JudgedPurchase:
+    """A service visit: labour and parts."""
+    now = timezone.now()
+    purchase = campaigns.Purchase(
+        member=Identity(1, member_number(1), "ACTIVE"),
+        reference="sample",
+        at=now - timedelta(seconds=1),
+        amount=Decimal("268.00"),
+        lines=[Line("1", "labour", Decimal("120.00")), Line("2", "parts", Decimal("148.00"))],
+        source=Source(issuer_id=store.organization_id, store_id=store.pk),
+    )
+    return campaigns.judged(purchase, now=now)
