@@ -13,5 +13,7 @@ def brand(_request: HttpRequest) -> dict[str, Any]:
     return {
         "programme_name": str(current) if current else "",
         "shades": shades(current.color if current else FALLBACK),
+        # Each in its own language, whatever the page speaks.
+        "languages": settings.LANGUAGES,
         "is_sandbox": settings.SANDBOX,
     }

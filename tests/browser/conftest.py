@@ -1,0 +1,54 @@
+"""A phone-sized Chromium that reads Chinese, in front of the real pages."""
+
+import os
+import shlex
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_database_may_be_asked():
+    # Playwright's own event loop runs in the test's thread; nothing of Django runs in it.
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    flags = shlex.split(os.environ.get("CHROMIUM_FLAGS", "--no-sandbox --disable-gpu"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or None, args=flags
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, live_server):
+    """Open a page in a browser of its own; a script error or a blocked resource fails the test."""
+    contexts, complaints = [], []
+
+    def open_(path="/", **options):
+        options = {"viewport": PHONE, "locale": "zh-CN", "base_url": live_server.url} | options
+        context = chromium.new_context(**options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console", lambda said: complaints.append(said.text) if said.type == "error" else None
+        )
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    # The answers 4xx that a test provokes are reported as errors too.
+    assert [text for text in complaints if "Failed to load resource" not in text] == []
