@@ -1,7 +1,9 @@
+import ipaddress
 import re
 import uuid
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from common import context
@@ -18,9 +20,12 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if SAFE_ID.match(given) else uuid.uuid4().hex
-        # Only a proxy we run sits in front of us; it replaces REMOTE_ADDR (docs/operations.md).
+        if settings.BEHIND_PROXY:
+            request.META["REMOTE_ADDR"] = _address_before_the_proxy(request)
         token = context.current.set(
-            context.RequestContext(request_id=request_id, ip=request.META.get("REMOTE_ADDR") or None)
+            context.RequestContext(
+                request_id=request_id, ip=request.META.get("REMOTE_ADDR") or None
+            )
         )
         try:
             response = self.get_response(request)
@@ -28,3 +33,17 @@ class RequestIdMiddleware:
             context.current.reset(token)
         response["X-Request-Id"] = request_id
         return response
+
+
+def _address_before_the_proxy(request: HttpRequest) -> str:
+    """
+    Who called the proxy: the last of X-Forwarded-For, which is the one the proxy itself added.
+
+    Those before it are what the caller claims. Without it every visitor would seem to be the proxy,
+    and share one limit of one-time codes and of wrong passwords.
+    """
+    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return str(request.META.get("REMOTE_ADDR", ""))
