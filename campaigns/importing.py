@@ -51,7 +51,8 @@ REQUIRED = ("reference", "member", "amount", "at")
 OPTIONAL = ("category",)
 
 ATTEMPTS_MAX = 6
-DEADLOCK, SERIALIZATION_FAILURE = "40P01", "40001"
+# PostgreSQL's codes for: deadlock, serialization failure, lock not got in time.
+TRY_AGAIN = {"40P01", "40001", "55P03"}
 
 
 class ImportRunning(DomainError):
@@ -151,7 +152,7 @@ def _rows_up_to(row: Row) -> int:
 
 
 def _committed(chunk: "_Chunk", run: ImportRun, note: Note) -> Report:
-    """Post a chunk and mark it done, in one transaction; once more after a deadlock."""
+    """Post a chunk and mark it done, in one transaction; once more if it lost a race for locks."""
     for attempt in range(ATTEMPTS_MAX):
         try:
             with transaction.atomic(durable=True):
@@ -186,7 +187,7 @@ def _claim(run: ImportRun, done: int) -> None:
 def _is_worth_another_try(error: Exception) -> bool:
     if isinstance(error, members.ExternalNumberTaken):
         return True  # another import enrolled this customer a moment ago: now we find them
-    return getattr(error.__cause__, "pgcode", None) in {DEADLOCK, SERIALIZATION_FAILURE}
+    return getattr(error.__cause__, "pgcode", None) in TRY_AGAIN
 
 
 # --- One chunk ------------------------------------------------------------------------------------
@@ -345,7 +346,7 @@ class _Chunk:
 
     def _judge(self, draft: _Draft, identity: Identity | None) -> _Item:
         if identity is None:
-            # One of our own numbers, mistyped or nobody's, is a mistake and not a customer to enroll.
+            # One of our own numbers, mistyped or nobody's, is a mistake, not a customer to enroll.
             if not self._plan.enroll or looks_like_one(draft.member):
                 raise UnknownMember
             identity = _NOBODY_YET

@@ -219,7 +219,7 @@ class _Player:
             return self._member(row), False
         except UnknownMember:
             number = self._cell(row, "member")
-            # One of our own numbers, mistyped or nobody's, is a mistake and not a customer to enroll.
+            # One of our own numbers, mistyped or nobody's, is a mistake, not a customer to enroll.
             if not self._enroll or looks_like_one(number) or not cells.names_a_customer(number):
                 raise
         enrolled = members.enroll_many(

@@ -143,7 +143,10 @@ class TestDemo:
         for each in told["staff"]:
             assert User.objects.get(username=each["username"]).check_password(each["password"])
         assert User.objects.get(username="admin").is_superuser
-        assert not User.objects.get(username="care").is_superuser
+        care = User.objects.get(username="care")
+        assert not care.is_superuser
+        assert [group.name for group in care.groups.all()] == ["customer care"]
+        assert care.has_perm("points.adjust_points")
         assert len(told["members"]) == len({each["phone"] for each in told["members"]}) == 5
         for each in told["members"]:
             member = Member.objects.get(phone_entry__phone_index=phone_index(each["phone"]))
