@@ -45,14 +45,16 @@ class EarningRule(models.Model):
 class ImportRun(models.Model):
     """How far the import of one file came, so that a second start goes on behind it."""
 
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the file and how it was read.")
-    store = models.ForeignKey(Store, on_delete=models.PROTECT)
-    rows_done = models.BigIntegerField(default=0)
-    posted = models.BigIntegerField(default=0)
-    repeated = models.BigIntegerField(default=0)
-    refused = models.BigIntegerField(default=0)
-    started_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
+    digest = models.CharField(
+        max_length=64, help_text=_("SHA-256 of the file and how it was read.")
+    )
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, verbose_name=_("store"))
+    rows_done = models.BigIntegerField(_("rows done"), default=0)
+    posted = models.BigIntegerField(_("posted"), default=0)
+    repeated = models.BigIntegerField(_("repeated"), default=0)
+    refused = models.BigIntegerField(_("refused"), default=0)
+    started_at = models.DateTimeField(_("started at"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
 
     class Meta:
         verbose_name = _("import run")

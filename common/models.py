@@ -16,23 +16,23 @@ class User(AbstractUser):
         verbose_name_plural = _("users")
         indexes = [
             # The console lists the few logins of staff among all those of members.
-            models.Index(
-                fields=["username"], condition=Q(is_staff=True), name="common_user_staff"
-            )
+            models.Index(fields=["username"], condition=Q(is_staff=True), name="common_user_staff")
         ]
 
 
 class OutboxEvent(models.Model):
     """One fact on its way to one subscriber (see `common.events`)."""
 
-    name = models.CharField(max_length=64)
-    subscriber = models.CharField(max_length=128)
-    payload = models.JSONField(encoder=DjangoJSONEncoder)
-    created_at = models.DateTimeField(auto_now_add=True)
-    retry_at = models.DateTimeField()
-    attempts = models.PositiveSmallIntegerField(default=0)
-    delivered_at = models.DateTimeField(null=True)
-    dead_at = models.DateTimeField(null=True, help_text="Given up; a person must look.")
+    name = models.CharField(_("event"), max_length=64)
+    subscriber = models.CharField(_("subscriber"), max_length=128)
+    payload = models.JSONField(_("payload"), encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    retry_at = models.DateTimeField(_("next attempt"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    delivered_at = models.DateTimeField(_("delivered at"), null=True)
+    dead_at = models.DateTimeField(
+        _("given up at"), null=True, help_text=_("Given up; a person must look.")
+    )
 
     class Meta:
         verbose_name = _("event")
@@ -66,12 +66,12 @@ class OutboxEvent(models.Model):
 class JobRun(models.Model):
     """One night's work of one job: who claimed it, whether it ended and what it did."""
 
-    name = models.CharField(max_length=64)
-    day = models.DateField()
-    claimed_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-    report = models.JSONField(default=dict)
-    error = models.TextField(blank=True)
+    name = models.CharField(_("job"), max_length=64)
+    day = models.DateField(_("day"))
+    claimed_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    report = models.JSONField(_("report"), default=dict)
+    error = models.TextField(_("error"), blank=True)
 
     class Meta:
         verbose_name = _("job run")
@@ -118,16 +118,22 @@ class JobChunk(models.Model):
 class AuditRecord(models.Model):
     """Who did what to whom and why. Append-only; written in the transaction of the deed."""
 
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(_("when"), auto_now_add=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("by"),
     )
-    action = models.CharField(max_length=64)
-    target = models.CharField(max_length=128, help_text="A name people know, such as a number.")
-    reason = models.CharField(max_length=500, blank=True)
-    details = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
-    ip = models.GenericIPAddressField(null=True)
-    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(_("action"), max_length=64)
+    target = models.CharField(
+        _("about"), max_length=128, help_text=_("A name people know, such as a number.")
+    )
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    details = models.JSONField(_("details"), default=dict, encoder=DjangoJSONEncoder)
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("audit record")

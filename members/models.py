@@ -131,7 +131,10 @@ class Product(models.Model):
         verbose_name=_("selling dealer"),
     )
     owned_until = models.DateField(
-        _("owned until"), null=True, blank=True, help_text="Exclusive; empty for the owner of today."
+        _("owned until"),
+        null=True,
+        blank=True,
+        help_text="Exclusive; empty for the owner of today.",
     )
 
     class Meta:
@@ -156,7 +159,9 @@ class Product(models.Model):
 class ExternalNumber(models.Model):
     """What an organization's own system calls a member: its customer number."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, db_index=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, db_index=False, verbose_name=_("organization")
+    )
     number = models.CharField(_("external number"), max_length=64)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="external_numbers")
 

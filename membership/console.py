@@ -140,6 +140,11 @@ SAID_BY_OTHERS = [
     gettext_noop("Dark"),
     gettext_noop("System"),
     gettext_noop("Value"),
+    gettext_noop(
+        "Raw passwords are not stored, so there is no way to see this "
+        "user’s password, but you can change the password using "
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
     gettext_noop("member.enrolled"),
     gettext_noop("member.activated"),
     gettext_noop("member.corrected"),

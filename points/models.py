@@ -120,7 +120,12 @@ class Activity(models.Model):
         related_name="+",
     )
     store = models.ForeignKey(
-        Store, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+        Store,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("store"),
     )
     client = models.ForeignKey(
         ApiClient,
@@ -142,14 +147,14 @@ class Activity(models.Model):
         related_name="returns",
         help_text="The purchase a return gives back.",
     )
-    occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    occurred_at = models.DateTimeField(_("occurred at"))
+    recorded_at = models.DateTimeField(_("recorded at"), db_default=models.functions.Now())
     points = models.BigIntegerField(
         help_text="Signed: what it was judged to be worth. The entry tells what moved."
     )
-    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
     kind = models.CharField(max_length=8, choices=ActivityKind.choices)
-    reference = models.CharField(max_length=64)
+    reference = models.CharField(_("reference"), max_length=64)
     fingerprint = models.BinaryField(
         max_length=16, help_text="Hash of what was asked; see repeats."
     )

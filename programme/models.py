@@ -42,14 +42,18 @@ class Version(models.Model):
     It is valid from its first day until the next published version's first day.
     """
 
-    number = models.PositiveIntegerField(unique=True)
-    valid_from = models.DateField()
+    number = models.PositiveIntegerField(_("number"), unique=True)
+    valid_from = models.DateField(_("valid from"))
     policies = models.JSONField(help_text="See programme.policies.")
-    note = models.CharField(max_length=500, blank=True)
+    note = models.CharField(_("note"), max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    published_at = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(_("published at"), null=True)
     published_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("published by"),
     )
 
     class Meta:
@@ -69,4 +73,3 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"v{self.number}"
-

@@ -35,13 +35,13 @@ class Migration(migrations.Migration):
             name='Version',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(unique=True)),
-                ('valid_from', models.DateField()),
+                ('number', models.PositiveIntegerField(unique=True, verbose_name='number')),
+                ('valid_from', models.DateField(verbose_name='valid from')),
                 ('policies', models.JSONField(help_text='See programme.policies.')),
-                ('note', models.CharField(blank=True, max_length=500)),
+                ('note', models.CharField(blank=True, max_length=500, verbose_name='note')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('published_at', models.DateTimeField(null=True)),
-                ('published_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('published_at', models.DateTimeField(null=True, verbose_name='published at')),
+                ('published_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
             ],
             options={
                 'verbose_name': 'rulebook version',

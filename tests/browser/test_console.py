@@ -1,4 +1,4 @@
-"""The console under its Content-Security-Policy: what it blocks, `open_page` reports as a failure."""
+"""The console under its Content-Security-Policy; `open_page` reports what that blocks as a failure."""
 
 import pytest
 from django.utils import timezone
