@@ -28,6 +28,8 @@ class StatementPage(MemberPage):
             lines=statements.lines(shown, member=self.member),
             is_filtered=any(chosen.get(name) for name in ("kind", "since", "until")),
             is_first_page=not chosen.get("before"),
+            # Lines put behind others: their first one takes the focus of the link they replace.
+            added=bool(self.request.htmx and chosen.get("before")),
             older=self._older(shown[-1].seq) if len(entries) > PAGE_SIZE else "",
             newest=self._query(before=None),
             balance=queries.balance(self.member.pk),

@@ -140,6 +140,9 @@ def test_older_entries_with_and_without_scripts(open_page, java_script):
 
     page.get_by_role("link", name="查看更早的明细").click()
     expect(page.locator(".line")).to_have_count(40 if java_script else 20)
+    if java_script:
+        expect(page.locator(".line").nth(20)).to_be_focused()
+        expect(page.get_by_role("status")).to_have_text("又显示 20 条更早的明细。")
     page.get_by_role("link", name="查看更早的明细").click()
     expect(page.locator(".line")).to_have_count(45 if java_script else 5)
     assert points_shown(page)[-1] == "+1"
