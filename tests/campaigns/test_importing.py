@@ -811,6 +811,21 @@ class TestRealProcesses:
         assert [row for row, _code in errors_of(errors)] == list(range(101, 6002, 100))
         assert nightly.verify_ledger(day=date(2026, 6, 2))["differences"] == 0
 
+    def test_two_operators_with_the_same_file_are_one_import(self, write):
+        path = write(*(f"A-{n:05},C{n % 97},10.00,2026-06-01" for n in range(6000)))
+        arguments = [str(path), "--store=MAIN", "--enroll", "--skip-checks"]
+
+        both = [self.start(*arguments), self.start(*arguments)]
+        said = [process.communicate(timeout=120)[0] for process in both]
+
+        # The later one stops at once, or comes so late that there is nothing left to do.
+        codes = sorted(process.returncode for process in both)
+        assert codes[0] == 0, said
+        assert codes[1] == 0 or any("import_running" in each for each in said), said
+        assert ImportRun.objects.get().posted == Activity.objects.count() == 6000
+        assert totals()[0] == 6000
+        assert Member.objects.count() == 97
+
     def test_a_deadlock_with_a_till_costs_a_moment_not_the_import(self, write, caplog):
         low, high = sorted((factories.identity(), factories.identity()), key=lambda each: each.id)
         factories.lot(low, 1)
