@@ -134,7 +134,7 @@ def circumstances(options: Options, *, checkpointed: bool) -> dict[str, str]:
     changed = {
         item.name: getattr(options, item.name)
         for item in dataclasses.fields(options)
-        if getattr(options, item.name) != item.default
+        if getattr(options, item.name) != item.default and item.name != "write"
     }
     words = "".join(f" {name}={value}" for name, value in changed.items())
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -32,7 +32,7 @@ BATCH = 50_000
 
 # What one member of a seeded programme looks like to the loads.
 LOT_POINTS = (80, 120)
-REDEMPTION_POINTS = (120, 180)
+REDEMPTION_POINTS = (160, 240)
 
 MARK = "CREATE TABLE IF NOT EXISTS benchmark_seed (members bigint, lots bigint)"
 
@@ -107,7 +107,8 @@ def seed(options: Options) -> Store:
         if seeded is None:
             _load_programme()
             fill_members(cursor, 1, options.members)
-            _fill_ledger(cursor, options)
+            fill_ledger(cursor, members=options.members, lots=options.lots)
+            _fill_yardsticks(cursor, options)
             cursor.execute(
                 "INSERT INTO benchmark_seed VALUES (%s, %s)", (options.members, options.lots)
             )
@@ -145,6 +146,29 @@ def fill_members(cursor, first: int, last: int) -> None:
         cursor.execute(f"VACUUM ANALYZE {table}")
 
 
+def fill_ledger(cursor, *, members: int, lots: int) -> None:
+    """Give the members 1 … members so many earns, a month or so apart, all of them unspent."""
+    store = main_store()
+    assert store is not None, "a migration makes it"
+    facts = {
+        "members": members,
+        "lots": lots,
+        "issuer": store.organization_id,
+        "store": store.pk,
+        "version": queries.rulebook_on(timezone.localdate()).id,
+        "least": LOT_POINTS[0],
+        "spread": LOT_POINTS[1] - LOT_POINTS[0] + 1,
+    }
+    for table, statement in {
+        "points_activity": ACTIVITIES,
+        "points_entry": ENTRIES,
+        "points_lot": LOTS,
+        "points_account": ACCOUNTS,
+    }.items():
+        cursor.execute(statement, facts)
+        cursor.execute(f"VACUUM ANALYZE {table}")
+
+
 def phone(n: int) -> str:
     return f"+86138{n:08d}"
 
@@ -166,27 +190,9 @@ def _load_programme() -> None:
     operations.load(document=document, published_at=timezone.now())
 
 
-def _fill_ledger(cursor, options: Options) -> None:
-    store = main_store()
-    assert store is not None, "a migration makes it"
-    facts = {
-        "members": options.members,
-        "lots": options.lots,
-        "issuer": store.organization_id,
-        "store": store.pk,
-        "version": queries.rulebook_on(timezone.localdate()).id,
-        "least": LOT_POINTS[0],
-        "spread": LOT_POINTS[1] - LOT_POINTS[0] + 1,
-    }
-    for table, statement in {
-        "points_activity": ACTIVITIES,
-        "points_entry": ENTRIES,
-        "points_lot": LOTS,
-        "points_account": ACCOUNTS,
-        "benchmark_raw_account": RAW,
-    }.items():
-        cursor.execute(statement, facts)
-        cursor.execute(f"VACUUM ANALYZE {table}")
+def _fill_yardsticks(cursor, options: Options) -> None:
+    cursor.execute(RAW, {"members": options.members})
+    cursor.execute("VACUUM ANALYZE benchmark_raw_account")
     plain_orm.create_tables(cursor)
 
 

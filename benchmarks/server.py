@@ -59,6 +59,15 @@ class Meter:
 
 def cpu_seconds_of(parent: int) -> float:
     """What a process and its children have worked, those that have ended included."""
+    while True:
+        ended = _stat(parent)[13:15]
+        ticks = _ticks_of(parent)
+        # A child that ended while we looked would be missing.
+        if _stat(parent)[13:15] == ended:
+            return ticks / TICKS_PER_SECOND
+
+
+def _ticks_of(parent: int) -> int:
     ticks = sum(_stat(parent)[11:15])
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -67,7 +76,7 @@ def cpu_seconds_of(parent: int) -> float:
             continue
         if stat[1] == parent:
             ticks += sum(stat[11:13])
-    return ticks / TICKS_PER_SECOND
+    return ticks
 
 
 def _stat(pid: int) -> list[int]:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import tempfile
 import time
@@ -101,6 +102,9 @@ class Pgbench:
         self.name = name
         self._members = members or options.members
         self._clients = options.clients
+        self._program = shutil.which(os.environ.get("PGBENCH", "pgbench"))
+        if self._program is None:
+            raise SystemExit("pgbench is needed: PostgreSQL brings it; put it on the PATH.")
         self._script = Path(tempfile.mkstemp(prefix="bench-", suffix=".sql")[1])
         self._script.write_text(script)
 
@@ -108,7 +112,7 @@ class Pgbench:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         output = subprocess.run(
             [
-                os.environ.get("PGBENCH", "pgbench"),
+                self._program,
                 *("--no-vacuum", "--protocol", "prepared", "--jobs", "2"),
                 *("--client", str(self._clients), "--time", str(max(1, round(seconds)))),
                 *("--define", f"members={self._members}", "--define", "i=0"),

@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from benchmarks.calls import references
 from benchmarks.measuring import Result, Run, take_turns
@@ -42,6 +43,8 @@ class WebServer:
     def __enter__(self) -> "WebServer":
         with socket.create_server((HOST, 0)) as probe:
             self.port = probe.getsockname()[1]
+        if folder := os.environ.get("STATIC_ROOT"):
+            Path(folder).mkdir(exist_ok=True)  # or it warns that there are no static files
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", self._application),
