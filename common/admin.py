@@ -29,7 +29,7 @@ from common.staff import ReadOnlyAdmin, StaffAdmin, acting
 
 
 @admin.register(User)
-class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc] - typed hooks over untyped
+class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc]  # typed hooks
     """Logins of staff. Members' logins, of which there may be millions, have no page."""
 
     form = StaffChangeForm
@@ -84,7 +84,7 @@ class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc] - typed 
 
 
 @admin.register(Group)
-class RoleAdmin(StaffAdmin, BaseGroupAdmin):  # type: ignore[misc] - typed hooks over untyped
+class RoleAdmin(StaffAdmin, BaseGroupAdmin):  # type: ignore[misc]  # typed hooks
     """What each role may do. Only a superuser can change it: a role could give itself more."""
 
     list_display = ["role", "count"]
@@ -95,7 +95,7 @@ class RoleAdmin(StaffAdmin, BaseGroupAdmin):  # type: ignore[misc] - typed hooks
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).prefetch_related("permissions__content_type")
 
-    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
         # Read-only, Django would name each permission with a query of its own.
         may_change = self.has_change_permission(request, obj)
         return ["name", "permissions"] if may_change else ["role", "granted"]
@@ -164,14 +164,18 @@ class JobRunAdmin(ReadOnlyAdmin):
     list_display = ["day", "name", "state", "claimed_at", "duration", "outcome"]
     list_display_links = ["day", "name"]
     ordering = ["-day", "name"]
-    fields = ["name", "day", "state", "claimed_at", "finished_at", "duration", "told", "error"]
-    readonly_fields = ["state", "duration", "told"]
+    fields = ["name", "day", "state_told", "claimed_at", "finished_at", "duration", "told", "error"]
+    readonly_fields = ["state_told", "duration", "told"]
     actions_detail = ["run_again"]
 
     @display(description=_("State"), label=STATE_LABELS)
     def state(self, run: JobRun) -> tuple[str, str]:
         state = self._state(run)
         return state, str(STATES[state])
+
+    @display(description=_("State"))
+    def state_told(self, run: JobRun) -> str:
+        return self.state(run)[1]
 
     def _state(self, run: JobRun) -> str:
         if run.finished_at is not None:
@@ -276,7 +280,7 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     fields = [
         "name",
         "subscriber",
-        "state",
+        "state_told",
         "attempts",
         "created_at",
         "retry_at",
@@ -284,7 +288,7 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         "dead_at",
         "told",
     ]
-    readonly_fields = ["state", "told"]
+    readonly_fields = ["state_told", "told"]
 
     @display(description=_("State"), label=EVENT_LABELS)
     def state(self, event: OutboxEvent) -> tuple[str, str]:
@@ -293,6 +297,10 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         else:
             state = "waiting" if event.dead_at is None else "dead"
         return state, str(EVENT_STATES[state])
+
+    @display(description=_("State"))
+    def state_told(self, event: OutboxEvent) -> str:
+        return self.state(event)[1]
 
     @display(description=_("Payload"))
     def told(self, event: OutboxEvent) -> str:

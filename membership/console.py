@@ -1,11 +1,13 @@
 """What the console's frame shows: the navigation, which environment this is, the first page."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.mixins import PermissionRequiredMixin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
@@ -104,6 +106,13 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         latest_deeds = AuditRecord.objects.select_related("actor").order_by("-pk")[:LATEST]
         context["audit_records"] = latest_deeds
     return {**context, "today": localdate(), "may_search": may("members.view_member")}
+
+
+def locked_out(request: HttpRequest, *_asked: Any) -> HttpResponse:
+    """The answer to a login after too many wrong passwords (django-axes)."""
+    context = {**admin.site.each_context(request), "title": _("Login locked")}
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    return render(request, "console/locked_out.html", context, status=status)
 
 
 def _list(icon: str, title: Any, app: str, model: str) -> dict[str, Any]:

@@ -171,7 +171,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
-AXES_LOCKOUT_TEMPLATE = "console/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "membership.console.locked_out"
 
 SESSION_COOKIE_NAME = "membership_session" if SANDBOX else "__Host-membership_session"
 SESSION_COOKIE_HTTPONLY = True

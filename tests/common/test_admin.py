@@ -45,6 +45,15 @@ class TestJobRuns:
         run.refresh_from_db()
         assert run.finished_at is not None
 
+    def test_tells_state_and_report_of_a_run(self, boss):
+        run = self.run(error="boom", claimed_at=timezone.now() - timedelta(days=1))
+
+        content = boss.get(reverse("admin:common_jobrun_change", args=[run.pk])).content.decode()
+
+        assert "Failed" in content
+        assert "&#x27;failed&#x27;" not in content
+        assert "boom" in content
+
     def test_runs_a_finished_day_again_by_its_task(self, boss, django_capture_on_commit_callbacks):
         of = identity()
         run = self.run(finished_at=timezone.now(), claimed_at=timezone.now(), report={"lots": 0})
