@@ -6,6 +6,8 @@ MIDDLEWARE and the pages' routes before it, half of the time of a request that a
 there; so it passes API_MIDDLEWARE and the API's routes only.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
@@ -19,16 +21,17 @@ class ShortWay(BaseHandler):
     """What a handler of Django's must do otherwise; also under the tests' client."""
 
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
-        self._view_middleware = []
-        self._template_response_middleware = []
-        self._exception_middleware = []
-        chain = convert_exception_to_response(self._get_response)
+        self._view_middleware: list[Any] = []
+        self._template_response_middleware: list[Any] = []
+        self._exception_middleware: list[Any] = []
+        innermost: Any = self._get_response  # type: ignore[attr-defined]  # Django's; the stubs lack it
+        chain = convert_exception_to_response(innermost)
         for path in reversed(settings.API_MIDDLEWARE):
             chain = convert_exception_to_response(import_string(path)(chain))
         self._middleware_chain = chain
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        request.urlconf = "membership.api_urls"  # type: ignore[attr-defined]  # read by Django
+        request.urlconf = "membership.api_urls"
         return super().get_response(request)
 
 

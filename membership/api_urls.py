@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from oauth2_provider.views import RevokeTokenView, TokenView
 
 from campaigns.api import urls as campaigns
+from common.api.problems import problems
 from common.api.views import NoSuchResource
 from members.api import urls as members
 from membership import health
@@ -26,6 +27,7 @@ urlpatterns = [
     path("oauth/revoke_token/", RevokeTokenView.as_view(), name="revoke-token"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),
+    path("api/problems/", problems),
     re_path(r"^api/", NoSuchResource.as_view()),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -6,6 +6,7 @@ wrong in several places against `errors`, each with a JSON pointer.
 """
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -187,7 +188,7 @@ def _headers(exc: exceptions.APIException, view_context: Mapping[str, Any]) -> d
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if (wait := getattr(exc, "wait", None)) is not None:
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(math.ceil(wait))
     if isinstance(exc, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(view_context["view"].allowed_methods)
     return headers

@@ -204,7 +204,9 @@ class DocumentExtension(  # type: ignore[no-untyped-call]  # the package keeps a
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # no types there
+            self.target, direction, bypass_extensions=True
+        )
         return {**schema, "additionalProperties": False, **self.target.extra_schema}
 
 

@@ -9,6 +9,7 @@ Without Redis nothing is limited: members at a till matter more (docs/api.md).
 """
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -71,7 +72,7 @@ class ClientThrottle(BaseThrottle):
             left = allotment.own + allotment.rest
         view.headers |= {
             "RateLimit-Policy": f'"client";q={limit};w={seconds}',
-            "RateLimit": f'"client";r={left};t={int(self.left_seconds) + 1}',
+            "RateLimit": f'"client";r={left};t={math.ceil(self.left_seconds)}',
         }
         return allowed
 
