@@ -374,6 +374,12 @@ class TestEveryPage:
         assert re.findall(r"\s(?:style|on\w+)=", text) == []
         assert re.findall(r'(?:src|href|action)="(?!/|#|\?)[^"]*"', text) == []
 
+    def test_only_the_console_may_evaluate(self, client):
+        policy = client.get("/console/login/")["Content-Security-Policy"]
+
+        assert "script-src 'self' 'unsafe-eval';" in policy + ";"
+        assert "style-src 'self' 'unsafe-inline'" in policy
+
     @pytest.mark.parametrize("path", ["/login/", "/", "/statement/", "/sandbox/codes/"])
     def test_is_not_kept_by_anybody(self, member_client, client, path):
         response = (client if path == "/login/" else member_client).get(path)
