@@ -11,8 +11,8 @@ from programme.models import Version
 from programme.sections import Section
 
 # Text, not numbers: YAML's numbers are binary and money is not.
-_DECIMAL = {"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,4})?$"}
-_AMOUNT = {"type": "string", "pattern": r"^(?!0+(\.0+)?$)[0-9]{1,12}(\.[0-9]{1,2})?$"}
+_DECIMAL = {"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,4})?\Z"}
+_AMOUNT = {"type": "string", "pattern": r"^(?!0+(\.0+)?\Z)[0-9]{1,12}(\.[0-9]{1,2})?\Z"}
 
 SCHEMA = {
     "type": "object",
@@ -24,11 +24,11 @@ SCHEMA = {
             "items": {
                 "type": "object",
                 "properties": {
-                    "code": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,49}$"},
+                    "code": {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,49}\Z"},
                     "names": NAMES_SCHEMA,
                     "categories": {
                         "type": "array",
-                        "items": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,31}$"},
+                        "items": {"type": "string", "pattern": r"^[a-z][a-z0-9_-]{0,31}\Z"},
                         "uniqueItems": True,
                     },
                     "points": _DECIMAL,

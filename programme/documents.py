@@ -49,6 +49,8 @@ _Loader.yaml_implicit_resolvers = {
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+for _tag in ("timestamp", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -63,8 +65,8 @@ def parse(text: str) -> dict[str, Any]:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except RecursionError as error:
         raise InvalidProgramme(where="YAML", why="nested too deeply") from error
-    # A ValueError comes of a tag or a number of which Python can make nothing.
-    except (yaml.YAMLError, ValueError) as error:
+    # The others come of tags and numbers of which Python can make nothing.
+    except (yaml.YAMLError, ValueError, LookupError) as error:
         raise InvalidProgramme(where="YAML", why=str(error)) from error
     validate(document)
     return document
@@ -94,11 +96,11 @@ def schema() -> dict[str, Any]:
         "programme": {
             "type": "object",
             "properties": {
-                "code": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,49}$"},
+                "code": {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,49}\Z"},
                 "names": NAMES_SCHEMA,
-                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+                "currency": {"type": "string", "pattern": r"^[A-Z]{3}\Z"},
                 "points_per_currency_unit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-                "color": {"type": "string", "pattern": "^#[0-9a-f]{6}$"},
+                "color": {"type": "string", "pattern": r"^#[0-9a-f]{6}\Z"},
             },
             "required": ["code", "names", "currency", "points_per_currency_unit", "color"],
             "additionalProperties": False,
