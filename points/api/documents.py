@@ -1,14 +1,15 @@
 """What dealers' systems send and get about points."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 from django.utils.timezone import localtime
 
 from common.api.fields import Document, Moment, Text, Whole, member_number, reference, store_code
 from common.api.rendering import Answer
 from points.models import Entry
-from points.operations import POINTS_MAX
+from points.operations import POINTS_MAX, Posting
 from points.queries import AccountSummary
 
 
@@ -102,6 +103,22 @@ def account_answer(summary: AccountSummary, *, member: str) -> AccountAnswer:
         expiries=None
         if expiries is None
         else [ExpiryAnswer(last_day=each.last_day, points=each.points) for each in expiries],
+    )
+
+
+def redeemed(
+    posting: Posting, body: Mapping[str, Any], *, member: str, at: datetime
+) -> RedemptionAnswer:
+    """The answer to a redemption just posted, made without reading it back."""
+    return RedemptionAnswer(
+        reference=body["reference"],
+        member=member,
+        store=body["store"],
+        at=localtime(at),
+        points=body["points"],
+        note=body.get("note", ""),
+        entry=entry_name(member, posting.seq),
+        balance_after=posting.balance_after,
     )
 
 

@@ -27,6 +27,7 @@ from points.api.documents import (
     RedemptionInput,
     account_answer,
     entry_answer,
+    redeemed,
     redemption_answer,
 )
 from points.models import EntryKind
@@ -139,7 +140,7 @@ class RedemptionList(ApiView):
         examples=[
             example(
                 "Twenty points",
-                {"reference": "X-1", "member": "M0000000018", "store": "MAIN", "points": 20},
+                {"reference": "X-1", "member": "M0000000018", "store": "SH-PD", "points": 20},
             )
         ],
     )
@@ -149,10 +150,11 @@ class RedemptionList(ApiView):
         now = timezone.now()
         store_id = by.store_id(body["store"])
         member = members.identify(body["member"])
+        at = body.get("at", now)
         posting = operations.redeem(
             member=member,
             points=body["points"],
-            at=body.get("at", now),
+            at=at,
             now=now,
             reference=body["reference"],
             source=operations.Source(
@@ -160,11 +162,10 @@ class RedemptionList(ApiView):
             ),
             note=body.get("note", ""),
         )
-        redemption = queries.redemption(issuer_id=by.organization_id, reference=body["reference"])
-        return respond(
-            redemption_answer(redemption, member=member.number),
-            status=200 if posting.replayed else 201,
-        )
+        if posting.replayed:
+            first = queries.redemption(issuer_id=by.organization_id, reference=body["reference"])
+            return respond(redemption_answer(first, member=member.number))
+        return respond(redeemed(posting, body, member=member.number, at=at), status=201)
 
 
 class RedemptionDetail(ApiView):
