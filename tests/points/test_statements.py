@@ -96,8 +96,10 @@ class TestPurchase:
             ("zh-hant", "消費 268.00 元。每消費 10 元得 1 分。計 26.8 分，向下取整為 26 分。"),
             (
                 "en",
-                "You paid 268.00 yuan. Points: 1 for every 10 yuan."
-                + " 26.8 points, rounded down to 26.",
+                (
+                    "You paid 268.00 yuan. Points: 1 for every 10 yuan. "
+                    "26.8 points, rounded down to 26."
+                ),
             ),
         ],
     )  # fmt: skip
