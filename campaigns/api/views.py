@@ -73,7 +73,7 @@ class PurchaseList(ApiView):
                 {
                     "reference": "R-1001",
                     "member": "M0000000018",
-                    "store": "MAIN",
+                    "store": "SH-PD",
                     "at": "2026-06-15T12:00:00+08:00",
                     "amount": "268.00",
                     "lines": LINES,
@@ -184,7 +184,7 @@ class QuoteList(ApiView):
         body=QuoteInput,
         answers={200: QuoteAnswer},
         refusals=[UnknownStore, UnknownMember, MemberFrozen, MemberClosed, *NOT_ADDED_UP],
-        examples=[example("A repair", {"store": "MAIN", "amount": "268.00", "lines": LINES})],
+        examples=[example("A repair", {"store": "SH-PD", "amount": "268.00", "lines": LINES})],
     )
     def post(self, request: Request) -> HttpResponse:
         body = QuoteInput.read(request.data)

@@ -45,7 +45,7 @@ class MemberList(ApiView):
                 {
                     "phone": "138 0013 8000",
                     "name": "王小明",
-                    "store": "MAIN",
+                    "store": "SH-PD",
                     "activate": True,
                     "product": {"identifier": "LSVAM4187C2184841", "name": "朗逸"},
                     "external_number": "C-20931",
