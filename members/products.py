@@ -17,6 +17,7 @@ class InvalidIdentifier(Invalid):
 def normalize(text: str) -> str:
     """:raises InvalidIdentifier: if it is none"""
     identifier = text.strip().upper()
-    if not IDENTIFIER.match(identifier):
+    # Before upper(): it makes the ASCII letters S and I of ſ and ı.
+    if not text.isascii() or not IDENTIFIER.match(identifier):
         raise InvalidIdentifier
     return identifier

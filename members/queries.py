@@ -164,7 +164,7 @@ def search(text: str) -> QuerySet[Member]:
     An empty text finds nobody.
     """
     text = text.strip()
-    if not text or len(text) > SEARCH_MAX or "\0" in text:
+    if not text or len(text) > SEARCH_MAX or not text.isprintable():
         return Member.objects.none()
     ids = _ids_by_code(text)
     if ids:
