@@ -96,14 +96,14 @@ def post_purchase(*, purchase: Purchase, now: datetime) -> points.PostedActivity
     Credit the points a purchase is worth by the rules of its day. Posting it twice credits once.
 
     :raises points.ReferenceReused: if the document came in before with other content
-    :raises points.DatedInFuture: :raises InvalidAmount: :raises LinesDoNotAddUp: and the others above
+    :raises points.DatedInFuture: :raises InvalidAmount: :raises LinesDoNotAddUp: if so
     """
     return accrue(purchase=purchase, now=now).posted
 
 
 @dataclass(frozen=True, slots=True)
 class Accrual:
-    """A purchase as it was judged, and what posting it did. On a repeat the journal has the first."""
+    """A purchase as it was judged now, and what posting it did: on a repeat, nothing."""
 
     judged: points.JudgedPurchase
     posted: points.PostedActivity

@@ -144,7 +144,7 @@ def enroll_once(
     The organization's own number for the customer names the enrollment: with the same phone it is a
     repeat and answers with the member made before. Without such a number there is no repeat.
 
-    :raises ExternalNumberTaken: if the number stands for someone with another phone; and as `enroll`
+    :raises ExternalNumberTaken: if the number is of someone with another phone; and as `enroll`
     """
     if earlier := _enrolled_before(external, profile.phone):
         return Enrolled(earlier, replayed=True)
@@ -392,7 +392,9 @@ def _require_possible_birthday(birthday: date, *, today: date) -> None:
 
 def _next_numbers(count: int) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('members_member_number') FROM generate_series(1, %s)", [count])
+        cursor.execute(
+            "SELECT nextval('members_member_number') FROM generate_series(1, %s)", [count]
+        )
         return [member_number(sequence) for (sequence,) in cursor.fetchall()]
 
 
