@@ -4,7 +4,8 @@
 import os
 import sys
 
-# The application's role may not alter tables, nor change what the ledger holds (docs/operations.md).
+# The application's role may not alter tables, nor change what the ledger holds: see
+# docs/operations.md.
 OWNER_COMMANDS = {"migrate"}
 
 

@@ -9,7 +9,7 @@ from programme.models import Version
 
 
 class EarningRule(models.Model):
-    """Points for money: `points` for each `per_amount` of a line. The first rule that fits counts."""
+    """Points for money: `points` for each `per_amount` of a line. The first that fits counts."""
 
     version = models.ForeignKey(
         Version, on_delete=models.PROTECT, related_name="earning_rules", verbose_name=_("version")

@@ -10,4 +10,5 @@ class RequestContext:
     ip: str | None = None
 
 
-current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+NO_REQUEST = RequestContext()
+current: ContextVar[RequestContext] = ContextVar("request_context", default=NO_REQUEST)

@@ -9,7 +9,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # ApiClient.user: untyped base
     """A login: of a member of staff, or of a member (a member without one exists too)."""
 
     class Meta:

@@ -113,7 +113,7 @@ def checks(python: Venv, env: dict[str, str]) -> list[Check]:
         Check("docker-compose.yml", [str(python.python), "-m", "local.compose"]),
     ]
     if templates := template_folders():
-        found.append(Check("djlint", tool("djlint", "--check", *templates)))
+        found.append(Check("djlint", tool("djlint", "--lint", *templates)))
     return found
 
 

@@ -24,7 +24,7 @@ class Sex(models.TextChoices):
 
 
 class Member(models.Model):
-    """A person who belongs. Phone, e-mail and ID number are sealed; equality goes by directories."""
+    """A person who belongs. Phone, e-mail and ID number are sealed."""
 
     number = models.CharField(_("member number"), max_length=11, unique=True)
     status = models.CharField(_("status"), max_length=14, choices=MemberStatus.choices)

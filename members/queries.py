@@ -101,7 +101,7 @@ def identify_in_file(number: str, *, organization_id: int | None) -> Identity:
 
 
 def identify_many_in_file(numbers: set[str], *, organization_id: int) -> dict[str, Identity]:
-    """As `identify_in_file`, for a whole chunk of rows in two queries. Unknown ones are left out."""
+    """As `identify_in_file`, for a whole chunk of rows in two queries. Leaves out unknown ones."""
     ours = {number for number in numbers if is_member_number(number)}
     found = {
         row[1]: Identity(*row)
@@ -110,7 +110,10 @@ def identify_many_in_file(numbers: set[str], *, organization_id: int) -> dict[st
     external = ExternalNumber.objects.filter(
         organization_id=organization_id, number__in=numbers - ours
     ).values_list("number", "member_id", "member__number", "member__status")
-    return found | {number: Identity(*row) for number, *row in external}
+    return found | {
+        number: Identity(member_id, ours_is, status)
+        for number, member_id, ours_is, status in external
+    }
 
 
 def by_phone(phone: str) -> Member:

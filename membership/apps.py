@@ -9,7 +9,7 @@ class MembershipConfig(AppConfig):
 
     def ready(self) -> None:
         # Whoever starts a task, be it a web process or a command, goes by our broker's address.
-        from membership import celery  # noqa: F401 - importing it makes it the current app
+        from membership import celery  # noqa: F401, PLC0415 - importing makes it the current app
 
 
 class StaffConsoleConfig(admin_apps.AdminConfig):

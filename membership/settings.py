@@ -261,9 +261,18 @@ OAUTH2_PROVIDER = {
     "SCOPES_BACKEND_CLASS": "partners.api.scopes.ClientScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    # Only the client-credentials grant is routed (membership/api_urls.py); what RFC 9700 advises
+    # against is off all the same.
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
 }
 
-# --- Celery: the queue only starts work; what is to be done stands in tables. ----------------------
+# --- Celery: the queue only starts work; what is to be done stands in tables. ---------------------
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = "json"
@@ -311,7 +320,7 @@ UNFOLD = {
     "SITE_HEADER": _("Membership console"),
     "SITE_SYMBOL": "loyalty",
     "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icon.svg")}
     ],
     # Who changed what stands in the audit records.
     "SHOW_HISTORY": False,
@@ -320,7 +329,7 @@ UNFOLD = {
     "ENVIRONMENT": "membership.console.environment",
     "SIDEBAR": {"navigation": "membership.console.navigation"},
     "DASHBOARD_CALLBACK": "membership.console.dashboard",
-    "STYLES": [lambda request: static("css/console.css")],
+    "STYLES": [lambda _request: static("css/console.css")],
     "COLORS": {
         # A quiet blue: the brand's own colour belongs to the members' pages.
         "primary": {

@@ -42,7 +42,7 @@ class OrganizationKind(models.TextChoices):
     PARTNER = "PARTNER", _("Partner")
 
 
-class Organization(models.Model):
+class Organization(models.Model):  # type: ignore[django-manager-missing]  # its base class is untyped
     """The brand, a dealer or a partner. What it posts it may read; the brand reads all."""
 
     kind = models.CharField(_("kind"), max_length=8, choices=OrganizationKind.choices)

@@ -1,7 +1,8 @@
 """
 The points ledger: what each member earned, spent and lost, and from which lot.
 
-Owns     accounts, lots, entries, the journal of activities, the SQL functions that post; expiry; verification.
+Owns     accounts, lots, entries, the journal of activities, the SQL functions that post; expiry;
+         verification.
 Imports  common, programme, partners, members, messaging.
 Tells    nothing yet.
 Hears    member.closed.

@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from members.models import Member
@@ -148,7 +149,7 @@ class Activity(models.Model):
         help_text="The purchase a return gives back.",
     )
     occurred_at = models.DateTimeField(_("occurred at"))
-    recorded_at = models.DateTimeField(_("recorded at"), db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
     points = models.BigIntegerField(
         help_text="Signed: what it was judged to be worth. The entry tells what moved."
     )
@@ -212,7 +213,7 @@ class Entry(models.Model):
     balance_after = models.BigIntegerField()
     effective_at = models.DateTimeField(help_text="When it happened for the member.")
     recorded_at = models.DateTimeField(
-        db_default=models.functions.Now(), help_text="When we wrote it down."
+        db_default=Now(), help_text="When we wrote it down."
     )
     activity = models.ForeignKey(
         Activity,

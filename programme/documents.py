@@ -50,7 +50,10 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _tag in ("timestamp", "float"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
+    _Loader.add_constructor(
+        f"tag:yaml.org,2002:{_tag}",
+        yaml.SafeLoader.construct_yaml_str,  # type: ignore[type-var]  # the stubs want one class
+    )
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
+
 import select
 
 from django.db.backends.postgresql import base
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -18,4 +20,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return False
         socket = select.poll()
         socket.register(self.connection, select.POLLIN)
-        return not socket.poll(0) or super().is_usable()
+        failed = self.connection.info.transaction_status == TRANSACTION_STATUS_INERROR
+        return not (failed or socket.poll(0)) or super().is_usable()

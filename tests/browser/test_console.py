@@ -1,4 +1,4 @@
-"""The console under its Content-Security-Policy; `open_page` reports what that blocks as a failure."""
+"""The console under its Content-Security-Policy; `open_page` reports what that blocks."""
 
 import pytest
 from django.utils import timezone

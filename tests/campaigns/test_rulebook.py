@@ -200,9 +200,11 @@ class TestPublished:
         [
             "UPDATE campaigns_earningrule SET points = 9",
             "DELETE FROM campaigns_earningrule",
-            "INSERT INTO campaigns_earningrule"
-            " (version_id, position, code, names, categories, points, per_amount)"
-            " SELECT id, 9, 'late', '{}', '{}', 9, 1 FROM programme_version",
+            (
+                "INSERT INTO campaigns_earningrule"
+                " (version_id, position, code, names, categories, points, per_amount)"
+                " SELECT id, 9, 'late', '{}', '{}', 9, 1 FROM programme_version"
+            ),
         ],
     )
     def test_its_rules_cannot_change_even_for_the_owner(self, statement):

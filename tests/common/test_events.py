@@ -16,7 +16,7 @@ NOW = datetime(2100, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def heard(monkeypatch):
-    """Two subscribers of `thing.done`: one that notes what it heard, one that can be made to fail."""
+    """Two subscribers of `thing.done`: one notes what it heard, one can be made to fail."""
     monkeypatch.setattr(events, "_subscribers", events.defaultdict(dict))
     heard = {"good": [], "bad": [], "failing": False}
 

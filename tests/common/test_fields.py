@@ -36,7 +36,7 @@ def test_equal_texts_look_different_each_time():
 def test_a_value_moved_to_another_column_does_not_open():
     stored = fields.seal("x", column=COLUMN)
 
-    with pytest.raises(ImproperlyConfigured, match="members_member.email does not open"):
+    with pytest.raises(ImproperlyConfigured, match=r"members_member\.email does not open"):
         fields.unseal(stored, column="members_member.email")
 
 

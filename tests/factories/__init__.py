@@ -1,4 +1,4 @@
-"""Makers of rows: each through the real operation where there is one, so running totals are true."""
+"""Makers of rows, through the real operation where there is one, so running totals are true."""
 
 from tests.factories.campaigns import buy
 from tests.factories.common import staff

@@ -23,8 +23,9 @@ def rulebook(*, valid_from: str | None = None, rules=None, **policies) -> Versio
         ]
     if valid_from is not None:
         document["valid_from"] = valid_from
-    elif (latest := Version.objects.order_by("-valid_from").first()) and Programme.objects.exists():
-        if queries.export(latest) == document:
+    else:
+        latest = Version.objects.order_by("-valid_from").first()
+        if latest and Programme.objects.exists() and queries.export(latest) == document:
             return latest
     version = operations.load(document=document, published_at=datetime.now(UTC)).version
     queries.forget_cached()

