@@ -212,9 +212,7 @@ class Entry(models.Model):
     points = models.BigIntegerField(help_text="Credits are positive, debits negative.")
     balance_after = models.BigIntegerField()
     effective_at = models.DateTimeField(help_text="When it happened for the member.")
-    recorded_at = models.DateTimeField(
-        db_default=Now(), help_text="When we wrote it down."
-    )
+    recorded_at = models.DateTimeField(db_default=Now(), help_text="When we wrote it down.")
     activity = models.ForeignKey(
         Activity,
         null=True,

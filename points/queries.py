@@ -214,9 +214,7 @@ def entries_named(text: str) -> QuerySet[Entry]:
         return Entry.objects.filter(member_id__in=member_ids, seq=int(entry_name[2]))
     if is_member_number(text):
         return Entry.objects.filter(member_id__in=_ids_of_member(text))
-    return Entry.objects.filter(
-        issuer_id__in=_issuers(), kind__in=EntryKind.values, reference=text
-    )
+    return Entry.objects.filter(issuer_id__in=_issuers(), kind__in=EntryKind.values, reference=text)
 
 
 def _ids_of_member(number: str) -> list[int]:

@@ -1,4 +1,3 @@
-
 import select
 
 from django.db.backends.postgresql import base
