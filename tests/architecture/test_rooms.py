@@ -135,4 +135,5 @@ def test_what_is_heard_is_told_by_a_room_below():
     told = {event: room for room in ROOMS for event in EVENT.findall(sections(room)["Tells"])}
     for room in ROOMS:
         for event in EVENT.findall(sections(room)["Hears"]):
+            assert event in told, f"{room} hears {event}, which nobody tells"
             assert rank(told[event]) > rank(room), f"{room} hears {event}"
