@@ -4,13 +4,14 @@ from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_replace
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from oauth2_provider.views import RevokeTokenView, TokenView
+from oauth2_provider.views import RevokeTokenView
 
 from campaigns.api import urls as campaigns
 from common.api.problems import problems
 from common.api.views import NoSuchResource
 from members.api import urls as members
 from membership import health
+from partners.api.tokens import LimitedTokenView
 from points.api import urls as points
 
 # One flat list: each level of `include` costs a till's request.
@@ -23,7 +24,7 @@ docs = csp_replace({"style-src": [SELF, UNSAFE_INLINE]})(
 
 urlpatterns = [
     path("api/v1/", include(v1)),
-    path("oauth/token/", TokenView.as_view(), name="token"),
+    path("oauth/token/", LimitedTokenView.as_view(), name="token"),
     path("oauth/revoke_token/", RevokeTokenView.as_view(), name="revoke-token"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),

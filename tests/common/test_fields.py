@@ -20,7 +20,7 @@ def _keys(settings):
     settings.FIELD_KEYS = [OLD]
 
 
-@pytest.mark.parametrize("text", ["+8613812345678", "𠮷㑇🚗", "a" * 10_000, "0"])
+@pytest.mark.parametrize("text", ["+8613812345678", "𠮷㑇🚗", "a" * 10_000, "0" * 12])
 def test_opens_what_it_sealed(text):
     stored = fields.seal(text, column=COLUMN)
 

@@ -9,8 +9,9 @@ import time_machine
 from django.test import Client
 from oauth2_provider.models import get_access_token_model
 
+from common import limits
 from partners import operations
-from partners.api import authentication, throttling
+from partners.api import authentication, throttling, tokens
 from partners.models import Scope
 from tests import factories
 from tests.factories.points import NOON
@@ -281,3 +282,22 @@ class TestThrottle:
 def _later(seconds):
     now = authentication.time.monotonic()
     return lambda: now + seconds + 0.001
+
+
+class TestTokenLimit:
+    def test_an_address_that_tries_too_often_is_told_when_to_come_back(self, monkeypatch):
+        monkeypatch.setattr(tokens, "TRIES_MAX", 2)
+
+        answers = [Client().post("/oauth/token/") for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        assert answers[2].json()["error"] == "too_many"
+        assert 0 < int(answers[2]["Retry-After"]) <= tokens.TRIES_SECONDS
+
+    def test_without_redis_tills_still_get_their_tokens(self, monkeypatch):
+        def nothing_answers(*_, **__):
+            raise limits.Unavailable
+
+        monkeypatch.setattr(limits, "consume", nothing_answers)
+
+        assert Client().post("/oauth/token/").status_code == 400
