@@ -15,7 +15,6 @@ import tempfile
 import time
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from django.utils import timezone
 
@@ -105,8 +104,10 @@ class Pgbench:
         self._program = shutil.which(os.environ.get("PGBENCH", "pgbench"))
         if self._program is None:
             raise SystemExit("pgbench is needed: PostgreSQL brings it; put it on the PATH.")
-        self._script = Path(tempfile.mkstemp(prefix="bench-", suffix=".sql")[1])
-        self._script.write_text(script)
+        # Gone with this object.
+        self._script = tempfile.NamedTemporaryFile("w", prefix="bench-", suffix=".sql")
+        self._script.write(script)
+        self._script.flush()
 
     def run(self, seconds: float) -> Run:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -117,7 +118,7 @@ class Pgbench:
                 *("--client", str(self._clients), "--time", str(max(1, round(seconds)))),
                 *("--define", f"members={self._members}", "--define", "i=0"),
                 *("--define", f"base={int(time.time() * 10) * 10**7}"),
-                *("--file", str(self._script), os.environ["DATABASE_URL"]),
+                *("--file", self._script.name, os.environ["DATABASE_URL"]),
             ],
             capture_output=True,
             text=True,
