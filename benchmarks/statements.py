@@ -104,8 +104,7 @@ class Pgbench:
         self._program = shutil.which(os.environ.get("PGBENCH", "pgbench"))
         if self._program is None:
             raise SystemExit("pgbench is needed: PostgreSQL brings it; put it on the PATH.")
-        # Gone with this object.
-        self._script = tempfile.NamedTemporaryFile("w", prefix="bench-", suffix=".sql")
+        self._script = tempfile.NamedTemporaryFile("w", suffix=".sql")  # noqa: SIM115 - goes with us
         self._script.write(script)
         self._script.flush()
 
