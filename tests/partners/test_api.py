@@ -288,7 +288,7 @@ class TestTokenLimit:
     def test_an_address_that_tries_too_often_is_told_when_to_come_back(self, monkeypatch):
         monkeypatch.setattr(tokens, "TRIES_MAX", 2)
 
-        answers = [Client().post("/oauth/token/") for _ in range(3)]
+        answers = [Client(enforce_csrf_checks=True).post("/oauth/token/") for _ in range(3)]
 
         assert [answer.status_code for answer in answers] == [400, 400, 429]
         assert answers[2].json()["error"] == "too_many"
@@ -300,4 +300,4 @@ class TestTokenLimit:
 
         monkeypatch.setattr(limits, "consume", nothing_answers)
 
-        assert Client().post("/oauth/token/").status_code == 400
+        assert Client(enforce_csrf_checks=True).post("/oauth/token/").status_code == 400
