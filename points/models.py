@@ -6,6 +6,8 @@ or there is none of them while the balance is below zero (a debt); `seq` has no 
 activities are never changed nor deleted, which the database enforces.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
@@ -51,6 +53,21 @@ class ActivityKind(models.TextChoices):
     RETURN = "RETURN", _("Return")
 
 
+def _kept(to: Any, **options: Any) -> Any:
+    """
+    A reference to a row that is never deleted: the application's role may not.
+
+    So it needs no constraint, which would cost each posting a look-up. Indexes are those below.
+    """
+    return models.ForeignKey(
+        to,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        **{"related_name": "+"} | options,
+    )
+
+
 class Account(models.Model):
     """The one row an operation locks. No index on a column that changes: updates stay HOT."""
 
@@ -74,10 +91,7 @@ class Lot(models.Model):
 
     # The primary key is the order of spending: earliest expiry first.
     pk = models.CompositePrimaryKey("member_id", "expires_on", "seq")
-    # No database constraint: the account's row was updated in the same statement.
-    member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="lots"
-    )
+    member = _kept(Member, related_name="lots")
     points = models.BigIntegerField(help_text="What the credit brought.")
     remaining = models.BigIntegerField()
     expires_on = models.DateField(help_text="The last day the points can be spent, inclusive.")
@@ -108,45 +122,13 @@ class Activity(models.Model):
     `reference` is the issuer's own name for it, such as a document number.
     """
 
-    # Named by reference; the id only joins tables. No constraint on references that are never
-    # deleted (the application's role may not), because each would cost the till a look-up.
-    member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
-    )
-    issuer = models.ForeignKey(
-        Organization,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    store = models.ForeignKey(
-        Store,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-        verbose_name=_("store"),
-    )
-    client = models.ForeignKey(
-        ApiClient,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    version = models.ForeignKey(
-        Version, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
-    )
-    original = models.ForeignKey(
-        "self",
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="returns",
-        help_text="The purchase a return gives back.",
+    member = _kept(Member)
+    issuer = _kept(Organization)
+    store = _kept(Store, verbose_name=_("store"))
+    client = _kept(ApiClient, null=True)
+    version = _kept(Version)
+    original = _kept(
+        "self", null=True, related_name="returns", help_text="The purchase a return gives back."
     )
     occurred_at = models.DateTimeField(_("occurred at"))
     recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
@@ -202,65 +184,17 @@ class Entry(models.Model):
     """One line of the ledger, signed. INSERT only."""
 
     pk = models.CompositePrimaryKey("member_id", "seq")
-    member = models.ForeignKey(
-        Member,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="entries",
-    )
+    member = _kept(Member, related_name="entries")
     points = models.BigIntegerField(help_text="Credits are positive, debits negative.")
     balance_after = models.BigIntegerField()
     effective_at = models.DateTimeField(help_text="When it happened for the member.")
     recorded_at = models.DateTimeField(db_default=Now(), help_text="When we wrote it down.")
-    activity = models.ForeignKey(
-        Activity,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    issuer = models.ForeignKey(
-        Organization,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    store = models.ForeignKey(
-        Store,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    client = models.ForeignKey(
-        ApiClient,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    version = models.ForeignKey(
-        Version,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        on_delete=models.PROTECT,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-    )
+    activity = _kept(Activity, null=True)
+    issuer = _kept(Organization, null=True)
+    store = _kept(Store, null=True)
+    client = _kept(ApiClient, null=True)
+    version = _kept(Version, null=True)
+    actor = _kept(settings.AUTH_USER_MODEL, null=True)
     seq = models.IntegerField()
     reverses = models.IntegerField(null=True, help_text="The seq of the entry this takes back.")
     expires_on = models.DateField(null=True, help_text="A credit's last good day.")

@@ -25,7 +25,10 @@ BODY_MAX = 64 * 1024
 class BodyTooLarge(APIException):
     status_code = 413
     default_code = "body_too_large"
-    default_detail = _("The body is larger than %(limit)s bytes.") % {"limit": BODY_MAX}
+
+    def __init__(self) -> None:
+        # Filled in now, in the reader's language; at import it would be the site's.
+        super().__init__(_("The body is larger than %(limit)s bytes.") % {"limit": BODY_MAX})
 
 
 class LengthRequired(APIException):

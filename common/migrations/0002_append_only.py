@@ -26,12 +26,27 @@ CREATE = """
         END LOOP;
     END $$;
 
+    -- Rows the ledger names: they may change, but never go, for the application's role.
+    CREATE FUNCTION common_keep_rows(target regclass) RETURNS void LANGUAGE plpgsql AS $$
+    DECLARE
+        grantee text;
+    BEGIN
+        FOR grantee IN
+            SELECT DISTINCT g.grantee FROM information_schema.role_table_grants AS g
+            WHERE format('%I.%I', g.table_schema, g.table_name)::regclass = target
+                AND g.grantee <> current_user
+        LOOP
+            EXECUTE format('REVOKE DELETE, TRUNCATE ON %s FROM %I', target, grantee);
+        END LOOP;
+    END $$;
+
     SELECT common_make_append_only('common_auditrecord');
 """
 
 DROP = """
     DROP TRIGGER append_only ON common_auditrecord;
     DROP FUNCTION common_make_append_only(regclass);
+    DROP FUNCTION common_keep_rows(regclass);
     DROP FUNCTION common_is_append_only();
 """
 

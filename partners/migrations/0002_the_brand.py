@@ -13,5 +13,12 @@ def add(apps, schema_editor):
 class Migration(migrations.Migration):
     """Give every installation its brand and a first store; staff rename them."""
 
-    dependencies = [("partners", "0001_initial")]
-    operations = [migrations.RunPython(add, migrations.RunPython.noop)]
+    dependencies = [("partners", "0001_initial"), ("common", "0002_append_only")]
+    operations = [
+        migrations.RunPython(add, migrations.RunPython.noop),
+        migrations.RunSQL(
+            "SELECT common_keep_rows('partners_organization'), common_keep_rows('partners_store'),"
+            " common_keep_rows('partners_apiclient')",
+            migrations.RunSQL.noop,
+        ),
+    ]

@@ -43,5 +43,8 @@ DROP = """
 class Migration(migrations.Migration):
     """Let a published version, and what hangs on it, never change."""
 
-    dependencies = [("programme", "0001_initial")]
-    operations = [migrations.RunSQL(CREATE, DROP)]
+    dependencies = [("programme", "0001_initial"), ("common", "0002_append_only")]
+    operations = [
+        migrations.RunSQL(CREATE, DROP),
+        migrations.RunSQL("SELECT common_keep_rows('programme_version')", migrations.RunSQL.noop),
+    ]

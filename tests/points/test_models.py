@@ -221,6 +221,23 @@ class TestAppendOnly:
             write("SET session_replication_role = replica")
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "members_member",
+        "partners_organization",
+        "partners_store",
+        "partners_apiclient",
+        "programme_version",
+    ],
+)
+def test_the_application_cannot_delete_what_the_ledger_names(ledger, table):
+    write(f"SET LOCAL ROLE {os.environ['TEST_APP_ROLE']}")
+
+    with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
+        write(f"DELETE FROM {table}")
+
+
 def test_the_application_can_do_its_work(ledger):
     """The same role may earn, redeem, take back and expire: nothing it needs was taken away."""
     from points import operations
