@@ -104,6 +104,7 @@ def test_with_the_keyboard_alone(open_page, who):
     page = open_page("/login/")
     keys = page.keyboard
     # The first field has the focus.
+    expect(page.get_by_label("手机号")).to_be_focused()
     keys.type("13800138000")
     keys.press("Enter")
     expect(page.get_by_label("验证码")).to_be_focused()
