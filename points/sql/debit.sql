@@ -9,6 +9,8 @@ CREATE OR REPLACE FUNCTION points_take(
 ) LANGUAGE plpgsql AS $$
 DECLARE
     lot record;
+    -- The lot that was enough, or the last there was: a loop that ends by itself need not keep it.
+    final record;
     taken bigint := 0;
     emptied integer[];
 BEGIN
@@ -26,20 +28,21 @@ BEGIN
             AND (p_until IS NULL OR points_credited_before(p_member, l.seq, p_until))
         ORDER BY l.expires_on, l.seq
     LOOP
+        final := lot;
         taken := least(lot.remaining, missing);
         lot_seq := lot_seq || lot.seq;
         lot_points := lot_points || taken;
         missing := missing - taken;
         EXIT WHEN missing = 0;
     END LOOP;
-    IF missing > 0 AND NOT p_partly THEN
+    IF lot_seq = '{}' OR missing > 0 AND NOT p_partly THEN
         RETURN;
     END IF;
 
     emptied := lot_seq;
-    IF taken < lot.remaining THEN
+    IF taken < final.remaining THEN
         UPDATE points_lot AS l SET remaining = l.remaining - taken
-        WHERE l.member_id = p_member AND l.expires_on = lot.expires_on AND l.seq = lot.seq;
+        WHERE l.member_id = p_member AND l.expires_on = final.expires_on AND l.seq = final.seq;
         emptied := trim_array(lot_seq, 1);
     END IF;
     -- An empty lot's row goes: the working set stays small, and no index on a column that changes
@@ -49,7 +52,7 @@ BEGIN
         -- for a shorter array than the last; that took a third of the whole redemption.
         DELETE FROM points_lot AS l
         WHERE l.member_id = p_member AND l.expires_on >= p_on
-            AND (l.expires_on, l.seq) <= (lot.expires_on, lot.seq)
+            AND (l.expires_on, l.seq) <= (final.expires_on, final.seq)
             AND array_position(emptied, l.seq) IS NOT NULL;
     END IF;
 END $$;

@@ -1,0 +1,178 @@
+"""One posting: what it is told, what it answers, and the one call that makes it."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NoReturn
+
+from django.db import IntegrityError, connection, transaction
+from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import DomainError, Invalid
+from members.queries import Identity
+from points.models import Entry, EntryKind
+
+# A member who earns more than this in one posting is a mistake, and 8 bytes never overflow.
+POINTS_MAX = 1_000_000_000_000
+# Tills' clocks run ahead by a little; by more, something is wrong.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+REFERENCE_MAX = 64
+NOTE_MAX = 200
+
+
+class InsufficientPoints(DomainError):
+    code = "insufficient_points"
+    message = _("%(requested)s points were requested, %(spendable)s can be spent.")
+
+
+class ReferenceReused(DomainError):
+    code = "reference_reused"
+    message = _("The reference “%(reference)s” stands for something else already.")
+
+
+class PointsOutOfRange(Invalid):
+    code = "points_out_of_range"
+    message = _("Points must be a whole number from 1 to %(limit)s.")
+
+
+class LapsedAlready(Invalid):
+    code = "lapsed_already"
+    message = _("Points cannot lapse on %(last_day)s, before they are credited.")
+
+
+class InvalidReference(Invalid):
+    code = "invalid_reference"
+    message = _("A reference has 1 to 64 printable characters and no blanks at its ends.")
+
+
+class InvalidNote(Invalid):
+    code = "invalid_note"
+    message = _("A note has at most 200 printable characters.")
+
+
+class DatedInFuture(Invalid):
+    code = "dated_in_future"
+    message = _("The date lies in the future.")
+
+
+class AlreadySpent(DomainError):
+    code = "already_spent"
+    message = _("The points of this purchase have been spent.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a posting comes from: whose document, which store, which system."""
+
+    issuer_id: int
+    store_id: int | None = None
+    client_id: int | None = None
+    version_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """The entry an operation made, or found made before."""
+
+    seq: int
+    balance_after: int
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What tells a repeat of a posting from another use of its reference."""
+
+    member: Identity
+    kind: EntryKind
+    points: int
+    source: Source
+    reference: str
+    note: str = ""
+    reason: str | None = None
+
+    def earlier(self) -> Posting | None:
+        entry = Entry.objects.filter(
+            issuer_id=self.source.issuer_id, kind=self.kind, reference=self.reference
+        ).first()
+        if entry is None:
+            return None
+        asked = (self.member.id, self.points, self.source.store_id, self.note, self.reason)
+        posted = (entry.member_id, entry.points, entry.store_id, entry.note or "", entry.reason)
+        if asked != posted:
+            raise ReferenceReused(reference=self.reference)
+        return Posting(entry.seq, entry.balance_after, replayed=True)
+
+
+def post(function: str, arguments: tuple[Any, ...], repeat: Repeat | None) -> Any:
+    """
+    Call a posting function and return its Posting, the first one on a repeat, or None.
+
+    Outside a transaction this is one round trip. Inside one, a savepoint keeps a repeat's unique
+    violation from spoiling the caller's work.
+    """
+    places = ", ".join(["%s"] * len(arguments))
+    savepoint = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
+    try:
+        with savepoint, connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}({places})", arguments)
+            (answer,) = cursor.fetchone()
+    except IntegrityError as error:
+        if repeat is None or "points_entry_reference_once" not in str(error):
+            raise
+        return repeat.earlier()
+    return Posting(*answer) if answer else None
+
+
+def require_reference(reference: str) -> None:
+    """:raises InvalidReference: if it cannot name a fact"""
+    is_padded = reference.strip() != reference
+    if not reference or is_padded or not _is_text(reference, most=REFERENCE_MAX):
+        raise InvalidReference
+
+
+def require_note(note: str) -> None:
+    if not _is_text(note, most=NOTE_MAX):
+        raise InvalidNote
+
+
+def _is_text(text: str, *, most: int) -> bool:
+    # What is not printable (NUL, half a surrogate pair) the database would refuse to store.
+    return len(text) <= most and text.isprintable()
+
+
+def require_in_range(points: int) -> None:
+    # A bool or a float comes from a door that did not look; the ledger has whole numbers only.
+    if type(points) is not int or not 0 < points <= POINTS_MAX:
+        raise PointsOutOfRange(limit=POINTS_MAX)
+
+
+def require_last_day(expires_on: date, *, at: datetime) -> None:
+    if expires_on < localdate(at):
+        raise LapsedAlready(last_day=expires_on)
+
+
+def refusal_of(check: Callable[[], None]) -> DomainError | None:
+    """
+    Return what a check refuses, if it does.
+
+    Who asks again about something posted before the member was frozen gets the first answer: so a
+    refusal is raised only after a look for an earlier posting.
+    """
+    try:
+        check()
+    except DomainError as refusal:
+        return refusal
+    return None
+
+
+def refuse(refusal: DomainError) -> NoReturn:
+    raise refusal
+
+
+def require_not_in_future(at: datetime, *, now: datetime) -> None:
+    """:raises DatedInFuture: if a caller's time is ahead of ours by more than clocks differ"""
+    if at > now + CLOCK_TOLERANCE:
+        raise DatedInFuture
