@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -246,12 +246,17 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     )
 
 
-def find_purchase(*, issuer_id: int, reference: str) -> Activity:
-    """:raises UnknownPurchase: if the issuer has posted none under this reference"""
+def find_purchase(
+    *, issuer_id: int, reference: str, only_stores: Collection[int] | None = None
+) -> Activity:
+    """
+    :param only_stores: the stores whose purchases may be seen; None: all of the issuer's
+    :raises UnknownPurchase: if the issuer has posted none under this reference there
+    """
     purchase = points_queries.activity(
         issuer_id=issuer_id, kind=ActivityKind.PURCHASE, reference=reference
     )
-    if purchase is None:
+    if purchase is None or (only_stores is not None and purchase.store_id not in only_stores):
         raise UnknownPurchase
     return purchase
 

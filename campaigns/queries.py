@@ -1,6 +1,6 @@
 """Questions about purchases, as the journal and the ledger hold them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from campaigns.operations import find_purchase
@@ -20,9 +20,11 @@ class Recorded:
     returns: Sequence[Activity] = ()
 
 
-def recorded_purchase(*, issuer_id: int, reference: str) -> Recorded:
-    """:raises UnknownPurchase: if the issuer has posted none under this reference"""
-    activity = find_purchase(issuer_id=issuer_id, reference=reference)
+def recorded_purchase(
+    *, issuer_id: int, reference: str, only_stores: Collection[int] | None = None
+) -> Recorded:
+    """:raises UnknownPurchase: as `find_purchase`"""
+    activity = find_purchase(issuer_id=issuer_id, reference=reference, only_stores=only_stores)
     return _recorded(activity, tuple(activity.returns.order_by("occurred_at", "id")))
 
 

@@ -86,17 +86,20 @@ def statement(
     until: date | None = None,
     before: int | None = None,
     issuer_id: int | None = None,
+    only_stores: Collection[int] | None = None,
 ) -> QuerySet[Entry]:
     """
     A member's entries, latest posting first, with what a page shows of their origin.
 
     :param since: what happened on that day or later; `until`: on that day or earlier
     :param before: only entries with a lower number: the next page, without counting the others
-    :param issuer_id: only what this organization posted
+    :param issuer_id: only what this organization posted; `only_stores`: only what these stores did
     """
     entries = Entry.objects.filter(member_id=member_id)
     if issuer_id is not None:
         entries = entries.filter(issuer_id=issuer_id)
+    if only_stores is not None:
+        entries = entries.filter(store_id__in=only_stores)
     if kind:
         entries = entries.filter(kind=kind)
     if since:
@@ -151,14 +154,19 @@ def account_summary(member_id: int, *, today: date, as_of: date | None = None) -
     )
 
 
-def redemption(*, issuer_id: int, reference: str) -> Entry:
-    """:raises UnknownRedemption: if the issuer has posted none under this reference"""
+def redemption(
+    *, issuer_id: int, reference: str, only_stores: Collection[int] | None = None
+) -> Entry:
+    """
+    :param only_stores: the stores whose redemptions may be seen; None: all of the issuer's
+    :raises UnknownRedemption: if the issuer has posted none under this reference there
+    """
     entry = (
         Entry.objects.filter(issuer_id=issuer_id, kind=EntryKind.REDEEM, reference=reference)
         .select_related("store")
         .first()
     )
-    if entry is None:
+    if entry is None or (only_stores is not None and entry.store_id not in only_stores):
         raise UnknownRedemption
     return entry
 

@@ -118,8 +118,9 @@ class PurchaseDetail(ApiView):
         refusals=[operations.UnknownPurchase],
     )
     def get(self, request: Request, reference: str) -> HttpResponse:
+        by = caller(request)
         purchase = queries.recorded_purchase(
-            issuer_id=caller(request).organization_id, reference=reference
+            issuer_id=by.organization_id, reference=reference, only_stores=by.only_stores
         )
         return respond(recorded_with_returns(purchase))
 
@@ -150,7 +151,9 @@ class ReturnList(ApiView):
         body = ReturnInput.read(request.data)
         by = caller(request)
         now = timezone.now()
-        purchase = operations.find_purchase(issuer_id=by.organization_id, reference=reference)
+        purchase = operations.find_purchase(
+            issuer_id=by.organization_id, reference=reference, only_stores=by.only_stores
+        )
         posted = operations.post_return(
             returned=operations.Return(
                 purchase=purchase,

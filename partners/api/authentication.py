@@ -36,6 +36,8 @@ class Caller:
     scopes: frozenset[str]
     # Code → id of the stores it may post for.
     stores: dict[str, int]
+    # The stores whose documents it may read, closed ones too; None: all of its organization.
+    only_stores: frozenset[int] | None
     expires_at: datetime
 
     def store_id(self, code: str) -> int:
@@ -113,5 +115,6 @@ def _look_up(digest: bytes) -> Caller | None:
         # What the token was issued for, less what the client has lost since.
         scopes=frozenset(token.scope.split()) & frozenset(client.scopes),
         stores=dict(stores.values_list("code", "pk")),
+        only_stores=frozenset(narrowed) or None,
         expires_at=token.expires,
     )

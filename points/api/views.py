@@ -86,7 +86,8 @@ class EntryList(ApiView):
     @describe(
         summary="Read a member's entries",
         description=(
-            "Latest posting first. A dealer sees what its own organization posted, the brand all."
+            "Latest posting first. A dealer sees what its own organization posted, a client of "
+            "some stores what these posted, the brand all."
         ),
         answers={200: EntryPage},
         parameters=[EntriesParameters],
@@ -104,6 +105,7 @@ class EntryList(ApiView):
                 until=self.query.get("to"),
                 before=position_of(cursor) if cursor else None,
                 issuer_id=None if by.is_brand else by.organization_id,
+                only_stores=by.only_stores,
             ),
             limit=self.query["limit"],
         )
@@ -178,8 +180,9 @@ class RedemptionDetail(ApiView):
         refusals=[queries.UnknownRedemption],
     )
     def get(self, request: Request, reference: str) -> HttpResponse:
+        by = caller(request)
         redemption = queries.redemption(
-            issuer_id=caller(request).organization_id, reference=reference
+            issuer_id=by.organization_id, reference=reference, only_stores=by.only_stores
         )
         member = members.identity_of(redemption.member_id)
         return respond(redemption_answer(redemption, member=member.number))

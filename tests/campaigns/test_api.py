@@ -293,6 +293,20 @@ class TestPurchase:
         refused(till.send("purchases/", purchase(of)), 422, "unknown_store")
         assert till.send("purchases/", purchase(of, store="S2")).status_code == 201
 
+    def test_a_client_narrowed_to_stores_reads_and_returns_no_others(self, till, of, store):
+        other = factories.store(store.organization, code="S2")
+        narrowed = Till(factories.api_client(store.organization, stores=[other]))
+        till.send("purchases/", purchase(of))
+        till.send("purchases/", purchase(of, reference="R-2", store="S2"))
+        given_back = {"reference": "T-1", "amount": "1.00"}
+
+        refused(narrowed.ask("purchases/R-1/"), 404, "unknown_purchase")
+        refused(narrowed.send("purchases/R-1/returns/", given_back), 404, "unknown_purchase")
+
+        assert not Activity.objects.filter(kind="RETURN").exists()
+        assert narrowed.ask("purchases/R-2/").status_code == 200
+        assert narrowed.send("purchases/R-2/returns/", given_back).status_code == 201
+
     def test_five_hundred_lines_fit_and_one_more_is_refused(self, till, of):
         lines = [{"line": str(n), "amount": "1.00"} for n in range(500)]
 

@@ -217,6 +217,19 @@ class TestEntries:
         assert seen == [["A"], ["B"], [], ["G", "B", "A"]]
         assert b"for staff only" not in brand.ask(path).content
 
+    def test_a_client_of_some_stores_sees_only_what_these_posted(self, till, of, store):
+        other = factories.store(store.organization, code="S2")
+        narrowed = Till(factories.api_client(store.organization, stores=[other]))
+        factories.buy(of, "500", reference="A", store=store)
+        factories.buy(of, "20", reference="B", store=other)
+        till.send("redemptions/", redemption(of))
+
+        seen = narrowed.ask(f"members/{of.number}/entries/").json()["results"]
+
+        assert [entry["reference"] for entry in seen] == ["B"]
+        refused(narrowed.ask("redemptions/X-1/"), 404, "unknown_redemption")
+        assert till.ask("redemptions/X-1/").status_code == 200
+
     @pytest.mark.parametrize(
         ("query", "code"),
         [
