@@ -55,14 +55,14 @@ def client() -> redis.Redis:
     return connect(settings.REDIS_URL)
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, retries: int = 1) -> redis.Redis:
     """Pooled connections that give up soon: a person is waiting for the answer."""
     return redis.Redis.from_url(
         url,
         decode_responses=True,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
         # Once more, at once: the server may have closed an idle connection. The library's own
         # default would keep people waiting for several seconds.
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), retries),
     )

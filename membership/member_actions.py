@@ -116,15 +116,11 @@ class Adjust(MemberAction):
 
     def _preview(self, form: Any) -> HttpResponse:
         adjustment = form.cleaned_data["points"]
-        account = getattr(self.member, "account", None)
-        balance = account.balance if account else 0
         try:
             expires_on = self._last_day() if adjustment > 0 else None
-            spendable = points.spendable_points(self.member.pk, on=localdate())
-            if -adjustment > spendable:
-                raise points_operations.InsufficientPoints(
-                    requested=-adjustment, spendable=spendable
-                )
+            before, after = points_operations.preview_adjustment(
+                member=self._identity(), points=adjustment, at=timezone.now()
+            )
         except DomainError as refusal:
             form.add_error(None, refusal.sentence)
             return self.form_invalid(form)
@@ -133,8 +129,8 @@ class Adjust(MemberAction):
                 form=form,
                 preview={
                     "points": adjustment,
-                    "before": balance,
-                    "after": balance + adjustment,
+                    "before": before,
+                    "after": after,
                     "expires_on": None if expires_on == NEVER else expires_on,
                     "never": expires_on == NEVER,
                     "reason": AdjustmentReason(form.cleaned_data["reason"]).label,
@@ -144,11 +140,10 @@ class Adjust(MemberAction):
         )
 
     def perform(self, form: Any) -> Any:
-        member = self.member
         brand = partners.brand()
         assert brand is not None, "every installation has its brand (partners/migrations/0002)"
         posting = points_operations.adjust(
-            member=Identity(member.pk, member.number, member.status),
+            member=self._identity(),
             points=form.cleaned_data["points"],
             at=timezone.now(),
             expires_on=self._last_day(),
@@ -164,6 +159,9 @@ class Adjust(MemberAction):
             else gettext("Corrected. Balance: %(balance)s.")
         )
         return said % {"balance": f"{posting.balance_after:,}"}
+
+    def _identity(self) -> Identity:
+        return Identity(self.member.pk, self.member.number, self.member.status)
 
     def _last_day(self) -> Any:
         today = localdate()

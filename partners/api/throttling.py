@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rest_framework.throttling import BaseThrottle
 
+from common import limits
 from partners.api.authentication import Caller
 
 if TYPE_CHECKING:
@@ -114,10 +113,5 @@ def rate() -> tuple[int, int]:
 
 @cache
 def connection() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        # The pause above is the patience we have.
-        retry=Retry(NoBackoff(), 0),
-    )
+    # No second try: the pause above is the patience we have.
+    return limits.connect(settings.REDIS_URL, timeout_seconds=TIMEOUT_SECONDS, retries=0)

@@ -16,7 +16,15 @@ from points.operations._journal import (
     post_purchases,
     post_return,
 )
-from points.operations._ledger import adjust, earn, expire, forfeit, lock, redeem
+from points.operations._ledger import (
+    adjust,
+    earn,
+    expire,
+    forfeit,
+    lock,
+    preview_adjustment,
+    redeem,
+)
 from points.operations._posting import (
     POINTS_MAX,
     AlreadySpent,
@@ -56,6 +64,7 @@ __all__ = [
     "post_purchase",
     "post_purchases",
     "post_return",
+    "preview_adjustment",
     "redeem",
     "require_not_in_future",
     "require_reference",

@@ -165,6 +165,18 @@ def adjust(
     return posting
 
 
+def preview_adjustment(*, member: Identity, points: int, at: datetime) -> tuple[int, int]:
+    """
+    Tell the balance before and after an adjustment nobody has made yet. Writes nothing.
+
+    :raises InsufficientPoints: if fewer can be taken
+    """
+    if -points > queries.spendable_points(member.id, on=localdate(at)):
+        _too_few(member, -points, at)
+    before = queries.balance(member.id)
+    return before, before + points
+
+
 @transaction.atomic
 def forfeit(*, member_id: int, at: datetime) -> Posting | None:
     """
