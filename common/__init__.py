@@ -1,7 +1,8 @@
 """
 Plumbing that knows nothing of loyalty.
 
-Owns     logins, errors, the outbox, jobs and their chunks, audit, encrypted fields, API manners.
+Owns     logins, errors, the outbox, jobs and their chunks, approvals, audit, encrypted fields, API
+         manners.
 Imports  nothing of ours.
 Tells    nothing.
 Hears    nothing.

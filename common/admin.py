@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 
-from common import events, nights
+from common import approvals_admin, events, nights  # noqa: F401 - it registers its own page
 from common.errors import DomainError
 from common.forms import StaffChangeForm, StaffCreationForm
 from common.models import AuditRecord, JobRun, OutboxEvent, User

@@ -23,6 +23,23 @@ class ReasonForm(forms.Form):
     )
 
 
+class NoteForm(forms.Form):
+    """What is said with a decision. It stays beside it and goes into the audit record."""
+
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=REASON_MAX,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+
+class NoteRequiredForm(NoteForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["note"].required = True
+
+
 class RoleField(forms.ModelMultipleChoiceField):
     widget = UnfoldAdminCheckboxSelectMultipleWidget
 

@@ -184,6 +184,100 @@ class AuditRecord(models.Model):
         return f"{localtime(self.at):%Y-%m-%d %H:%M} {self.action} {self.target}"
 
 
+class ApprovalState(models.TextChoices):
+    PENDING = "PENDING", _("Pending")
+    APPROVED = "APPROVED", _("Approved")
+    REJECTED = "REJECTED", _("Rejected")
+    WITHDRAWN = "WITHDRAWN", _("Withdrawn")
+
+
+class Approval(models.Model):
+    """
+    What one person asked for and another decides (see `common.approvals`). A trigger keeps what was
+    asked as it was, lets it be decided once, and sees that both are active staff at the time.
+    """
+
+    kind = models.CharField(_("kind"), max_length=64)
+    reference = models.CharField(
+        _("reference"), max_length=96, help_text="The asking form's own name for this request."
+    )
+    payload = models.JSONField(
+        _("payload"),
+        encoder=DjangoJSONEncoder,
+        help_text="The exact arguments of the operation; no personal data.",
+    )
+    target = models.CharField(
+        _("about"), max_length=128, help_text=_("A name people know, such as a number.")
+    )
+    reason = models.CharField(_("reason"), max_length=500)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("asked by"),
+    )
+    requested_at = models.DateTimeField(_("asked at"))
+    state = models.CharField(
+        _("state"),
+        max_length=9,
+        choices=ApprovalState.choices,
+        default=ApprovalState.PENDING,
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("decided by"),
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True)
+    note = models.CharField(_("note"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "reference"], name="common_approval_reference_once"
+            ),
+            models.CheckConstraint(
+                name="common_approval_is_named_and_reasoned",
+                condition=~Q(reference="") & ~Q(target="") & ~Q(reason=""),
+            ),
+            models.CheckConstraint(
+                name="common_approval_decision_is_whole",
+                condition=Q(state="PENDING", decided_by=None, decided_at=None, note="")
+                | Q(
+                    state__in=["APPROVED", "REJECTED", "WITHDRAWN"],
+                    decided_by__isnull=False,
+                    decided_at__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="common_approval_by_another",
+                condition=Q(state="PENDING")
+                | Q(state="WITHDRAWN", decided_by=F("requested_by"))
+                | (Q(state__in=["APPROVED", "REJECTED"]) & ~Q(decided_by=F("requested_by"))),
+            ),
+            models.CheckConstraint(
+                name="common_approval_rejection_says_why",
+                condition=~Q(state="REJECTED", note=""),
+            ),
+        ]
+        indexes = [
+            # The console's list: what waits, longest first (PostgreSQL puts nulls before the latest
+            # day), then what was decided.
+            models.Index(fields=["-decided_at", "id"], name="common_approval_list"),
+            # How many wait for whom, on every page of the console.
+            models.Index(
+                fields=["kind"], name="common_approval_pending", condition=Q(state="PENDING")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.kind} {self.target}"
+
+
 class IdempotencyRecord(models.Model):
     """The answer first given under a client's `Idempotency-Key`."""
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 from django.views.generic.base import ContextMixin
 
-from common import events
+from common import approvals, events
 from common.models import AuditRecord, JobRun
 from points.models import Activity
 
@@ -38,12 +38,16 @@ def environment(_request: HttpRequest) -> list[Any]:
     return [_("Sandbox"), "warning"] if settings.SANDBOX else [_("Production"), "danger"]
 
 
-def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, by what staff do. A group nobody may enter is not shown."""
     return [
         {
             "items": [
                 {"title": _("Start"), "icon": "home", "link": reverse_lazy("admin:index")},
+                {
+                    **_list("fact_check", _("Approvals"), "common", "approval"),
+                    "badge": waiting_approvals(request),
+                },
             ]
         },
         {
@@ -105,7 +109,21 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if may("common.view_auditrecord"):
         latest_deeds = AuditRecord.objects.select_related("actor").order_by("-pk")[:LATEST]
         context["audit_records"] = latest_deeds
-    return {**context, "today": localdate(), "may_search": may("members.view_member")}
+    return {
+        **context,
+        "today": localdate(),
+        "may_search": may("members.view_member"),
+        "waiting_approvals": waiting_approvals(request),
+    }
+
+
+def waiting_approvals(request: HttpRequest) -> int:
+    """How many requests wait for this login's decision. Asked once for a page."""
+    kept = vars(request)
+    if "waiting_approvals" not in kept:
+        waiting = approvals.waiting_for(request.user)[: approvals.WAITING_COUNTED]
+        kept["waiting_approvals"] = waiting.count()
+    return kept["waiting_approvals"]
 
 
 def locked_out(request: HttpRequest, *_asked: Any) -> HttpResponse:
@@ -163,6 +181,10 @@ SAID_BY_OTHERS = [
     gettext_noop("member.closed"),
     gettext_noop("points.adjusted"),
     gettext_noop("version.published"),
+    gettext_noop("approval.requested"),
+    gettext_noop("approval.approved"),
+    gettext_noop("approval.rejected"),
+    gettext_noop("approval.withdrawn"),
     gettext_noop("job.run_again"),
     gettext_noop("event.retried"),
     gettext_noop("apiclient.secret_issued"),

@@ -4,8 +4,10 @@ from django.core.management import call_command
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from campaigns import earning
+from common import approvals
 from partners.api import authentication
 from programme import queries as programme
+from tests import wishes
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,6 +23,13 @@ def _forget_cached():
     earning.compiled_rules.cache_clear()
     authentication.forget_cached()
     cache.clear()
+
+
+@pytest.fixture
+def wishing(monkeypatch):
+    """Wishes can be asked for (tests/wishes.py), and nothing else."""
+    monkeypatch.setattr(approvals, "_kinds", {})
+    wishes.register()
 
 
 @pytest.fixture(autouse=True, scope="session")

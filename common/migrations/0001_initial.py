@@ -147,4 +147,27 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['target', '-id'], name='common_audit_of_target')],
             },
         ),
+        migrations.CreateModel(
+            name='Approval',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=64, verbose_name='kind')),
+                ('reference', models.CharField(help_text="The asking form's own name for this request.", max_length=96, verbose_name='reference')),
+                ('payload', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, help_text='The exact arguments of the operation; no personal data.', verbose_name='payload')),
+                ('target', models.CharField(help_text='A name people know, such as a number.', max_length=128, verbose_name='about')),
+                ('reason', models.CharField(max_length=500, verbose_name='reason')),
+                ('requested_at', models.DateTimeField(verbose_name='asked at')),
+                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('APPROVED', 'Approved'), ('REJECTED', 'Rejected'), ('WITHDRAWN', 'Withdrawn')], default='PENDING', max_length=9, verbose_name='state')),
+                ('decided_at', models.DateTimeField(null=True, verbose_name='decided at')),
+                ('note', models.CharField(blank=True, max_length=500, verbose_name='note')),
+                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
+                ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked by')),
+            ],
+            options={
+                'verbose_name': 'approval',
+                'verbose_name_plural': 'approvals',
+                'indexes': [models.Index(fields=['-decided_at', 'id'], name='common_approval_list'), models.Index(condition=models.Q(('state', 'PENDING')), fields=['kind'], name='common_approval_pending')],
+                'constraints': [models.UniqueConstraint(fields=('kind', 'reference'), name='common_approval_reference_once'), models.CheckConstraint(condition=models.Q(models.Q(('reference', ''), _negated=True), models.Q(('target', ''), _negated=True), models.Q(('reason', ''), _negated=True)), name='common_approval_is_named_and_reasoned'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('note', ''), ('state', 'PENDING')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('state__in', ['APPROVED', 'REJECTED', 'WITHDRAWN'])), _connector='OR'), name='common_approval_decision_is_whole'), models.CheckConstraint(condition=models.Q(('state', 'PENDING'), models.Q(('decided_by', models.F('requested_by')), ('state', 'WITHDRAWN')), models.Q(('state__in', ['APPROVED', 'REJECTED']), models.Q(('decided_by', models.F('requested_by')), _negated=True)), _connector='OR'), name='common_approval_by_another'), models.CheckConstraint(condition=models.Q(('note', ''), ('state', 'REJECTED'), _negated=True), name='common_approval_rejection_says_why')],
+            },
+        ),
     ]

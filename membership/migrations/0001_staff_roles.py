@@ -14,6 +14,9 @@ SYSTEM = [
     "campaigns.view_importrun",
 ]
 STAFF = ["common.view_user", "auth.view_group"]
+# To follow one's own requests as well as to decide others': what it takes to decide, each kind of
+# request says for itself.
+APPROVALS = ["common.view_approval"]
 CARE = [
     "members.view_member",
     "members.change_member",
@@ -25,7 +28,7 @@ CARE = [
 ]
 ROLES = {
     "administrator": [
-        *CARE, *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF,
+        *CARE, *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -33,14 +36,17 @@ ROLES = {
         "common.rerun_jobrun", "common.retry_outboxevent",
         "common.add_user", "common.change_user",
     ],
-    "programme manager": ["members.view_member", *LEDGER, *RULES, *NETWORK, "campaigns.view_importrun"],
-    "campaign manager": [*RULES, *NETWORK],
-    "finance": [*LEDGER, *RULES, *NETWORK, "campaigns.view_importrun"],
-    "customer care": [*CARE, *LEDGER, *RULES, *NETWORK],
+    "programme manager": [
+        "members.view_member", *LEDGER, *RULES, *NETWORK, *APPROVALS, "campaigns.view_importrun",
+    ],
+    "campaign manager": [*RULES, *NETWORK, *APPROVALS],
+    "finance": [*LEDGER, *RULES, *NETWORK, *APPROVALS, "campaigns.view_importrun"],
+    "customer care": [*CARE, *LEDGER, *RULES, *NETWORK, *APPROVALS],
     "dealer manager": [],
     "store clerk": [],
     "auditor": [
-        "members.view_member", *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF, "partners.view_apiclient",
+        "members.view_member", *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
+        "partners.view_apiclient",
     ],
 }  # fmt: skip
 
