@@ -5,6 +5,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 
 from campaigns import earning
 from partners.api import authentication
+from points import operations
 from programme import queries as programme
 
 
@@ -18,6 +19,7 @@ def _translations_are_compiled():
 def _forget_cached():
     """Processes live longer than a test's transaction: what they remember must not leak."""
     programme.forget_cached()
+    operations.forget_cached()
     earning.compiled_rules.cache_clear()
     authentication.forget_cached()
     cache.clear()
@@ -49,7 +51,7 @@ def _emptying_is_allowed():
     patch.undo()
 
 
-APPEND_ONLY = ("points_entry", "points_activity", "common_auditrecord")
+APPEND_ONLY = ("points_entry", "points_activity", "points_funding", "common_auditrecord")
 
 
 def _switch_append_only(how):
