@@ -1,11 +1,17 @@
 """Loads that take turns with their yardstick, and what comes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol
 
+from benchmarks.options import Options
 from benchmarks.server import Meter
+
+# A load is warm when a turn writes nearly as much to the log for each piece of work as the turn
+# before: by then most pages it goes to have been logged whole since the last checkpoint.
+STEADY = 0.05
+WARM_UP_TURNS = 15
 
 
 @dataclass(frozen=True)
@@ -23,8 +29,12 @@ class Run:
     def per_second(self) -> float:
         return self.done / self.seconds
 
-    def each(self, total: float | None) -> float | None:
-        return None if total is None else total / max(self.done, 1)
+    @property
+    def wal_each(self) -> float:
+        return self.wal_bytes / max(self.done, 1)
+
+    def each_us(self, seconds: float | None) -> float | None:
+        return None if seconds is None else seconds / max(self.done, 1) * 1e6
 
 
 class Load(Protocol):
@@ -35,81 +45,145 @@ class Load(Protocol):
     def run(self, seconds: float) -> Run: ...
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a ratio should be: at least this, or `at_most`."""
+
+    ratio: float
+    at_most: bool = False
+
+    def is_met(self, ratio: float) -> bool:
+        return ratio <= self.ratio if self.at_most else ratio >= self.ratio
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.ratio:g}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report. What was not measured for it is None."""
+
+    name: str
+    to: str
+    ratio: float
+    aim: Aim | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    per_second: float | None = None
+    server_cpu_us: float | None = None
+    yardstick_cpu_us: float | None = None
+    client_cpu_us: float | None = None
+    wal_bytes: float | None = None
+    # How many there were, where that is what differs.
+    members: int | None = None
+
+
 @dataclass
 class Result:
     """A load beside its yardstick over all rounds."""
 
     name: str
     yardstick: str
-    aim: float | None = None
+    aim: Aim | None = None
     runs: list[Run] = field(default_factory=list)
     yardstick_runs: list[Run] = field(default_factory=list)
 
     @property
-    def ratios(self) -> list[float]:
-        pairs = zip(self.runs, self.yardstick_runs, strict=True)
-        return [run.per_second / yardstick.per_second for run, yardstick in pairs]
-
-    @property
     def ratio(self) -> float:
-        return median(self.ratios)
-
-    @property
-    def per_second(self) -> float:
-        return median(run.per_second for run in self.runs)
+        return _rate(self.runs) / _rate(self.yardstick_runs)
 
     @property
     def server_cpu_us(self) -> float | None:
-        return _median(run.each(run.server_cpu_seconds) for run in self.runs)
+        return _median(run.each_us(run.server_cpu_seconds) for run in self.runs)
 
-    @property
-    def yardstick_cpu_us(self) -> float | None:
-        return _median(run.each(run.server_cpu_seconds) for run in self.yardstick_runs)
+    def row(self) -> Row:
+        pairs = zip(self.runs, self.yardstick_runs, strict=True)
+        ratios = [run.per_second / yardstick.per_second for run, yardstick in pairs]
+        return Row(
+            name=self.name,
+            to=self.yardstick,
+            ratio=self.ratio,
+            aim=self.aim,
+            lowest=min(ratios),
+            highest=max(ratios),
+            per_second=_rate(self.runs),
+            server_cpu_us=self.server_cpu_us,
+            yardstick_cpu_us=_median(
+                run.each_us(run.server_cpu_seconds) for run in self.yardstick_runs
+            ),
+            client_cpu_us=_median(run.each_us(run.client_cpu_seconds) for run in self.runs),
+            wal_bytes=median(run.wal_each for run in self.runs),
+        )
 
-    @property
-    def client_cpu_us(self) -> float | None:
-        return _median(run.each(run.client_cpu_seconds) for run in self.runs)
+    def over(self, other: "Result", aim: Aim | None = None) -> Row:
+        """How this load compares with another that had the same yardstick in the same rounds."""
+        return Row(f"{self.name}, to {other.name}", other.name, self.ratio / other.ratio, aim)
 
-    @property
-    def wal_bytes(self) -> float:
-        return median(run.wal_bytes / max(run.done, 1) for run in self.runs)
+
+def _rate(runs: Sequence[Run]) -> float:
+    return median(run.per_second for run in runs)
 
 
 def _median(figures) -> float | None:
-    known = [figure * 1e6 for figure in figures if figure is not None]
+    known = [figure for figure in figures if figure is not None]
     return median(known) if known else None
 
 
-def take_turns(
-    *,
-    yardstick: Load,
-    loads: Sequence[tuple[Load, float | None]],
-    meter: Meter,
-    seconds: float,
-    rounds: int,
-) -> list[Result]:
-    """Run yardstick, load, yardstick, load … after a short turn of each to warm up."""
-    results = [Result(load.name, yardstick.name, aim) for load, aim in loads]
-    for load in (yardstick, *(load for load, _ in loads)):
-        load.run(min(1.0, seconds))
-    for _ in range(rounds):
-        for (load, _aim), result in zip(loads, results, strict=True):
-            result.yardstick_runs.append(_metered(yardstick, meter, seconds))
-            result.runs.append(_metered(load, meter, seconds))
-    return results
+def nothing() -> None:
+    """What there is to do before a turn, mostly."""
 
 
-def _metered(load: Load, meter: Meter, seconds: float) -> Run:
-    before = meter.read()
-    run = load.run(seconds)
-    after = meter.read()
-    worked = None
-    if before.cpu_seconds is not None and after.cpu_seconds is not None:
-        worked = after.cpu_seconds - before.cpu_seconds
-    return Run(
-        done=run.done,
-        seconds=run.seconds,
-        client_cpu_seconds=run.client_cpu_seconds,
-        server_cpu_seconds=worked,
-        wal_bytes=after.wal_bytes - before.wal_bytes,
-    )
+@dataclass(frozen=True)
+class Bench:
+    """What all parts need: what was asked for, the meter, and where to tell how far it is."""
+
+    options: Options
+    meter: Meter
+    say: Callable[[str], None]
+
+    def take_turns(
+        self,
+        *,
+        yardstick: Load,
+        loads: Sequence[tuple[Load, Aim | None]],
+        before_turn: Callable[[], None] = nothing,
+        warm: bool = True,
+    ) -> list[Result]:
+        """Run yardstick, load, yardstick, load … after a short turn of each to warm up."""
+        results = [Result(load.name, yardstick.name, aim) for load, aim in loads]
+        if warm:
+            for load in (yardstick, *(load for load, _ in loads)):
+                load.run(min(1.0, self.options.seconds))
+        for _ in range(self.options.rounds):
+            for (load, _aim), result in zip(loads, results, strict=True):
+                before_turn()
+                result.yardstick_runs.append(self.metered(yardstick))
+                before_turn()
+                result.runs.append(self.metered(load))
+        for result in results:
+            self.say(f"  {result.name}: {result.ratio:.3g} of {result.yardstick}")
+        return results
+
+    def warm_up(self, load: Load) -> None:
+        """Let a load run until what it writes to the log is steady."""
+        earlier = self.metered(load).wal_each
+        for _ in range(WARM_UP_TURNS):
+            latest = self.metered(load).wal_each
+            if latest > earlier * (1 - STEADY):
+                return
+            earlier = latest
+
+    def metered(self, load: Load) -> Run:
+        before = self.meter.read()
+        run = load.run(self.options.seconds)
+        after = self.meter.read()
+        worked = None
+        if before.cpu_seconds is not None and after.cpu_seconds is not None:
+            worked = after.cpu_seconds - before.cpu_seconds
+        return Run(
+            done=run.done,
+            seconds=run.seconds,
+            client_cpu_seconds=run.client_cpu_seconds,
+            server_cpu_seconds=worked,
+            wal_bytes=after.wal_bytes - before.wal_bytes,
+        )

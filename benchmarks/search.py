@@ -27,7 +27,7 @@ def measure(options: Options) -> list[Figure]:
     total = max(options.searched, options.members)
     present = Member.objects.count()
     if total > present:
-        with server.connect().cursor() as cursor:
+        with server.cursor() as cursor:
             seeding.fill_members(cursor, present + 1, total)
     chance = random.Random(7)
     drawn = [chance.randint(1, total) for _ in range(TRIES)]

@@ -1,5 +1,6 @@
 """
-A programme of many members, each with a ledger that adds up.
+Everything that is measured against: a programme of many members, each with a ledger that adds up,
+and the tables of the yardsticks.
 
 Members are made by the platform's own functions and copied in, because only they can seal phones
 and cut names; the ledger is made set by set. Statistics are renewed after each table: with stale
@@ -7,19 +8,26 @@ ones the planner reads whole indexes and the figures are worth nothing.
 """
 
 import io
+import json
+import os
 import random
-from collections.abc import Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from django.utils import timezone
 
-from benchmarks import plain_orm, server
-from benchmarks.options import Options
+from benchmarks import server
+from benchmarks.options import LOT_POINTS, Options
+from benchmarks.yardsticks import hordak
 from common.fields import seal
 from members.numbers import member_number
 from members.queries import name_parts, phone_index
 from partners.models import Store
 from partners.queries import main_store
+from points.operations import JudgedPurchase
 from programme import documents, operations, queries
 from programme.management.commands.load_programme import SHIPPED
 
@@ -30,10 +38,6 @@ GIVEN = (
 JOINED = datetime(2024, 1, 1, tzinfo=UTC)
 BATCH = 50_000
 
-# What one member of a seeded programme looks like to the loads.
-LOT_POINTS = (80, 120)
-REDEMPTION_POINTS = (160, 240)
-
 MARK = "CREATE TABLE IF NOT EXISTS benchmark_seed (members bigint, lots bigint)"
 
 RAW = """
@@ -43,6 +47,33 @@ RAW = """
         id bigserial PRIMARY KEY, account_id bigint NOT NULL, points bigint NOT NULL
     );
     INSERT INTO benchmark_raw_account SELECT g, 0 FROM generate_series(1, %(members)s) AS g
+"""
+
+PLAIN_TOKEN = "a-token-of-this-benchmark"
+
+PLAIN = """
+    INSERT INTO plain_store (code) SELECT code FROM partners_store ORDER BY id LIMIT 1;
+    INSERT INTO plain_member (id, number, name)
+        SELECT id, number, name FROM members_member ORDER BY id;
+    INSERT INTO plain_account (id, member_id, balance, updated_at)
+        SELECT member_id, member_id, balance, now() FROM points_account ORDER BY member_id;
+    INSERT INTO plain_lot (account_id, points, remaining, expires_on)
+        SELECT member_id, points, remaining, expires_on FROM points_lot ORDER BY seq, member_id;
+    INSERT INTO auth_user (
+        username, password, first_name, last_name, email, is_superuser, is_staff, is_active,
+        date_joined
+    ) VALUES ('till', '', '', '', '', false, false, true, now());
+    INSERT INTO authtoken_token (key, created, user_id)
+        SELECT %(token)s, now(), id FROM auth_user;
+"""
+
+HORDAK_ACCOUNTS = 2_000
+HORDAK = """
+    INSERT INTO hordak_account (
+        uuid, name, code, full_code, type, is_bank_account, currencies, lft, rght, tree_id, level
+    )
+    SELECT gen_random_uuid(), 'Member ' || n, n, n, 'LI', false, '["CNY"]', 1, 2, n, 0
+    FROM generate_series(1, %(accounts)s) AS n
 """
 
 # Each member's latest earn came from a purchase.
@@ -91,11 +122,43 @@ ACCOUNTS = """
     SELECT member_id, sum(points), max(seq) FROM points_entry GROUP BY member_id ORDER BY member_id
 """
 
+# In the order of time. Each purchase is an odd entry; the even one after it spends its points.
+PURCHASES_OF_HISTORY = """
+    INSERT INTO points_activity (
+        id, member_id, issuer_id, store_id, version_id, occurred_at, points, amount, kind,
+        reference, fingerprint, lines, explanation
+    )
+    SELECT
+        s * %(members)s + m, m, %(issuer)s, %(store)s, %(version)s,
+        now() - (%(entries)s - s) * interval '1 hour', %(points)s, %(amount)s, 'PURCHASE',
+        (s * %(members)s + m)::text, '\\x00', %(lines)s, %(explanation)s
+    FROM generate_series(1, %(members)s) AS m, generate_series(1, %(entries)s, 2) AS s
+    ORDER BY s, m
+"""
+ENTRIES_OF_HISTORY = """
+    INSERT INTO points_entry (
+        member_id, seq, kind, type, points, balance_after, effective_at, expires_on, issuer_id,
+        reference, store_id, version_id, activity_id, lot_seq, lot_points
+    )
+    SELECT
+        m, s, CASE WHEN earns THEN 'EARN' ELSE 'REDEEM' END, CASE WHEN earns THEN 'CONSUMPTION' END,
+        CASE WHEN earns THEN %(points)s ELSE -%(points)s END,
+        CASE WHEN earns THEN %(points)s ELSE 0 END,
+        now() - (%(entries)s - s) * interval '1 hour', CASE WHEN earns THEN date '2099-12-31' END,
+        %(issuer)s, (s * %(members)s + m)::text, %(store)s, %(version)s,
+        CASE WHEN earns THEN s * %(members)s + m END,
+        CASE WHEN NOT earns THEN ARRAY[s - 1] END,
+        CASE WHEN NOT earns THEN ARRAY[%(points)s] END
+    FROM
+        generate_series(1, %(members)s) AS m, generate_series(1, %(entries)s) AS s,
+        LATERAL (SELECT s %% 2 = 1 AS earns) AS odd
+    ORDER BY s, m
+"""
 
-def seed(options: Options) -> Store:
+
+def seed(options: Options, say: Callable[[str], None]) -> Store:
     """Fill an empty database, or find it filled as asked, and return the store that posts."""
-    connection = server.connect()
-    with connection.cursor() as cursor:
+    with server.cursor() as cursor:
         cursor.execute(MARK)
         cursor.execute("SELECT members, lots FROM benchmark_seed")
         seeded = cursor.fetchone()
@@ -106,13 +169,16 @@ def seed(options: Options) -> Store:
             raise SystemExit(f"This database was seeded with members={seeded[0]} lots={seeded[1]}.")
         if seeded is None:
             _load_programme()
+            say(f"Seeding {options.members:,} members")
             fill_members(cursor, 1, options.members)
+            say(f"Seeding a ledger of {options.members * options.lots:,} lots and entries")
             fill_ledger(cursor, members=options.members, lots=options.lots)
-            _fill_yardsticks(cursor, options)
+            say("Seeding the yardsticks")
+            _fill_raw(cursor, options)
+            _fill_plain(cursor)
             cursor.execute(
                 "INSERT INTO benchmark_seed VALUES (%s, %s)", (options.members, options.lots)
             )
-    connection.close()
     store = main_store()
     assert store is not None, "a migration makes it"
     return store
@@ -146,8 +212,12 @@ def fill_members(cursor, first: int, last: int) -> None:
         cursor.execute(f"VACUUM ANALYZE {table}")
 
 
-def fill_ledger(cursor, *, members: int, lots: int) -> None:
-    """Give the members 1 … members so many earns, a month or so apart, all of them unspent."""
+def fill_ledger(cursor, *, members: int, lots: int, purchases: bool = True) -> None:
+    """
+    Give the members 1 … members so many earns, a month or so apart, all of them unspent.
+
+    :param purchases: whether each member's latest earn came from a purchase in the journal
+    """
     store = main_store()
     assert store is not None, "a migration makes it"
     facts = {
@@ -159,14 +229,61 @@ def fill_ledger(cursor, *, members: int, lots: int) -> None:
         "least": LOT_POINTS[0],
         "spread": LOT_POINTS[1] - LOT_POINTS[0] + 1,
     }
+    tables = {"points_entry": ENTRIES, "points_lot": LOTS, "points_account": ACCOUNTS}
+    if purchases:
+        tables = {"points_activity": ACTIVITIES} | tables
+    # Rows of many members are sorted: in memory, where there is enough.
+    cursor.execute("SET work_mem = '512MB'")
+    for table, statement in tables.items():
+        cursor.execute(statement, facts)
+        cursor.execute(f"VACUUM ANALYZE {table}")
+    cursor.execute("RESET work_mem")
+
+
+def fill_history(cursor, *, members: int, entries: int, purchase: JudgedPurchase) -> None:
+    """Give the members 1 … members so many entries: purchases, each with its points spent next."""
+    facts = {
+        "members": members,
+        "entries": entries,
+        "points": purchase.points,
+        "amount": purchase.amount,
+        "issuer": purchase.source.issuer_id,
+        "store": purchase.source.store_id,
+        "version": purchase.source.version_id,
+        "lines": json.dumps(purchase.lines),
+        "explanation": json.dumps(purchase.explanation),
+    }
     for table, statement in {
-        "points_activity": ACTIVITIES,
-        "points_entry": ENTRIES,
-        "points_lot": LOTS,
-        "points_account": ACCOUNTS,
+        "points_activity": PURCHASES_OF_HISTORY,
+        "points_entry": ENTRIES_OF_HISTORY,
     }.items():
         cursor.execute(statement, facts)
         cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+@contextmanager
+def ledger_of_its_own(schema: str):
+    """
+    Make a ledger's tables, empty, in a schema of their own, and yield a cursor that finds them.
+
+    With their indexes, rules and room on pages, but without foreign keys: its members are numbers.
+    """
+    with server.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        cursor.execute(f"CREATE SCHEMA {schema}")
+        cursor.execute(
+            "SELECT relname, array_to_string(reloptions, ', ') FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            " AND relname LIKE 'points\\_%%'"
+        )
+        for table, storage in cursor.fetchall():
+            cursor.execute(f"CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING ALL)")
+            if storage:
+                cursor.execute(f"ALTER TABLE {schema}.{table} SET ({storage})")
+        cursor.execute(f"GRANT USAGE ON SCHEMA {schema} TO PUBLIC")
+        cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO PUBLIC")
+        cursor.execute(f"SET search_path = {schema}, public")
+        yield cursor
 
 
 def phone(n: int) -> str:
@@ -190,10 +307,63 @@ def _load_programme() -> None:
     operations.load(document=document, published_at=timezone.now())
 
 
-def _fill_yardsticks(cursor, options: Options) -> None:
+def fill_hordak() -> str | None:
+    """Make the tables and accounts of django-hordak; its packages, or None if there are none."""
+    packages = hordak.packages()
+    if packages is None:
+        return None
+    with server.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS hordak")
+        _migrate("benchmarks.yardsticks.hordak.settings", packages=str(packages))
+        cursor.execute("SET search_path = hordak")
+        cursor.execute(HORDAK, {"accounts": HORDAK_ACCOUNTS})
+        cursor.execute("VACUUM ANALYZE hordak_account")
+    return str(packages)
+
+
+def _fill_raw(cursor, options: Options) -> None:
     cursor.execute(RAW, {"members": options.members})
     cursor.execute("VACUUM ANALYZE benchmark_raw_account")
-    plain_orm.create_tables(cursor)
+
+
+def _fill_plain(cursor) -> None:
+    """The same members and lots as in the ledger, and the token of a till."""
+    cursor.execute("CREATE SCHEMA plain")
+    _migrate("benchmarks.yardsticks.plain.settings", "--run-syncdb")
+    cursor.execute("SET search_path = plain, public")
+    with _no_foreign_keys(cursor, "plain"):
+        cursor.execute(PLAIN, {"token": PLAIN_TOKEN})
+    for table in ("member", "account", "lot"):
+        cursor.execute(f"VACUUM ANALYZE plain_{table}")
+    cursor.execute("RESET search_path")
+
+
+def _migrate(settings: str, *arguments: str, packages: str = "") -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "--settings", settings, *arguments],
+        env=os.environ | {"PYTHONPATH": packages},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"The tables of {settings} could not be made:\n{done.stderr}")
+
+
+@contextmanager
+def _no_foreign_keys(cursor, schema: str):
+    """Drop a schema's foreign keys for a while: checked row by row they cost more than the rows."""
+    cursor.execute(
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE contype = 'f' AND connamespace = %s::regnamespace",
+        (schema,),
+    )
+    keys = cursor.fetchall()
+    for table, name, _definition in keys:
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    yield
+    for table, name, definition in keys:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 
 def _member(n: int, chance: random.Random) -> tuple:

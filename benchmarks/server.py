@@ -1,6 +1,10 @@
 """The PostgreSQL server under test: connections to it, what it works and what it writes."""
 
 import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +12,8 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import extensions
 
+SUPERUSER = "DATABASE_SUPERUSER_URL"
+RECOVERY_SECONDS = 300
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -18,14 +24,48 @@ def connect(variable: str = "DATABASE_OWNER_URL") -> extensions.connection:
     return connection
 
 
-def checkpoint() -> bool:
-    """Start from a known state, if we may: True when the server wrote a checkpoint just now."""
-    if "DATABASE_SUPERUSER_URL" not in os.environ:
-        return False
-    connection = connect("DATABASE_SUPERUSER_URL")
-    connection.cursor().execute("CHECKPOINT")
-    connection.close()
-    return True
+@contextmanager
+def cursor(variable: str = "DATABASE_OWNER_URL") -> Iterator[extensions.cursor]:
+    """A cursor of a connection of its own."""
+    connection = connect(variable)
+    try:
+        yield connection.cursor()
+    finally:
+        connection.close()
+
+
+def is_ours() -> bool:
+    """Whether this server was started for us: then we may tell it when to write a checkpoint."""
+    return SUPERUSER in os.environ
+
+
+def checkpoint() -> None:
+    """Have a checkpoint written, if the server is ours: what changes next is logged whole pages."""
+    if is_ours():
+        with cursor(SUPERUSER) as superuser:
+            superuser.execute("CHECKPOINT")
+
+
+def kill_a_process() -> None:
+    """Kill one of the server's processes if it is ours: it ends all others and recovers."""
+    if is_ours():
+        with cursor(SUPERUSER) as superuser:
+            superuser.execute(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1"
+            )
+            os.kill(superuser.fetchone()[0], signal.SIGKILL)
+
+
+def wait_until_it_answers() -> None:
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            return connect().close()
+        except psycopg2.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """
-Part (b): whole HTTP requests, from the socket to the answer, against gunicorn as we deploy it.
+Whole HTTP requests, from the socket to the answer, against gunicorn as we deploy it.
 
 The client is our own: one process that keeps one connection per client busy, sends each request
 with a reference of its own and reads each answer to its end. It shares the machine with the web
@@ -17,19 +17,21 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.calls import references
-from benchmarks.measuring import Result, Run, take_turns
-from benchmarks.options import Options
-from benchmarks.seeding import REDEMPTION_POINTS
-from benchmarks.server import Meter, cpu_seconds_of
+from benchmarks.callers import references
+from benchmarks.measuring import Aim, Bench, Row, Run
+from benchmarks.options import REDEMPTION_POINTS
+from benchmarks.seeding import PLAIN_TOKEN
+from benchmarks.server import cpu_seconds_of
 from members.numbers import member_number
 from partners.models import ApiClient, Scope, Store
 
 HOST = "127.0.0.1"
 SECRET = "a secret of this benchmark"
+PURCHASES = "/api/v1/purchases/"
+REDEMPTIONS = "/api/v1/redemptions/"
 
 Body = Callable[[str], dict]
 
@@ -37,8 +39,9 @@ Body = Callable[[str], dict]
 class WebServer:
     """One application under gunicorn, with the workers and threads of our Dockerfile."""
 
-    def __init__(self, application: str) -> None:
+    def __init__(self, application: str, **environment: str) -> None:
         self._application = application
+        self._environment = environment
 
     def __enter__(self) -> "WebServer":
         with socket.create_server((HOST, 0)) as probe:
@@ -53,7 +56,9 @@ class WebServer:
                 *("--bind", f"{HOST}:{self.port}"),
             ],
             # No till may be refused for asking too often: this is not what is measured.
-            env=os.environ | {"API_RATE": "1000000000/min", "ALLOWED_HOSTS": HOST, "SANDBOX": "1"},
+            env=os.environ
+            | {"API_RATE": "1000000000/min", "ALLOWED_HOSTS": HOST, "SANDBOX": "1"}
+            | self._environment,
         )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -71,14 +76,21 @@ class HttpLoad:
     """POST a body made anew for each reference, over connections that stay open."""
 
     def __init__(
-        self, name: str, server: WebServer, path: str, body: Body, options: Options, token: str = ""
+        self,
+        name: str,
+        server: WebServer,
+        body: Body,
+        *,
+        clients: int,
+        path: str = PURCHASES,
+        authorization: str = "",
     ) -> None:
         self.name = name
         self._server = server
         self._body = body
-        self._clients = options.clients
+        self._clients = clients
         self._head = (
-            f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: {authorization}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         )
 
@@ -117,11 +129,11 @@ class HttpLoad:
         return f"{self._head}{len(body)}\r\n\r\n{body}".encode()
 
 
-def measure(options: Options, store: Store, meter: Meter) -> list[Result]:
+def measure(bench: Bench, store: Store) -> list[Row]:
     chance = random.Random(1)
 
     def member() -> str:
-        return member_number(chance.randint(1, options.members))
+        return member_number(chance.randint(1, bench.options.members))
 
     def purchase(reference: str) -> dict:
         return {
@@ -139,41 +151,57 @@ def measure(options: Options, store: Store, meter: Meter) -> list[Result]:
         points = chance.randint(*REDEMPTION_POINTS)
         return {"reference": reference, "member": member(), "store": store.code, "points": points}
 
-    with _servers() as (hello, framework, platform):
-        token = _token(platform, store)
-        purchases = "/api/v1/purchases/"
-        return take_turns(
-            yardstick=HttpLoad("bare WSGI", hello, purchases, purchase, options),
+    yardsticks = "benchmarks.yardsticks"
+    plain = f"{yardsticks}.plain.wsgi:application"
+    with (
+        WebServer(f"{yardsticks}.bare_wsgi:application") as bare,
+        WebServer(f"{yardsticks}.bare_drf:application") as framework,
+        WebServer(plain) as default,
+        WebServer(plain, PERSISTENT_CONNECTIONS="1") as persistent,
+        WebServer("membership.wsgi:application") as platform,
+    ):
+        till = f"Bearer {_token(platform, store)}"
+        plain_till = f"Token {PLAIN_TOKEN}"
+
+        def load(name: str, server: WebServer, body: Body = purchase, **how: str) -> HttpLoad:
+            return HttpLoad(name, server, body, clients=bench.options.clients, **how)
+
+        results = bench.take_turns(
+            yardstick=load("bare WSGI", bare),
             loads=[
-                (HttpLoad("bare DRF view", framework, purchases, purchase, options), None),
-                (HttpLoad("POST purchase", platform, purchases, purchase, options, token), 0.30),
+                (load("POST purchase", platform, authorization=till), Aim(0.30)),
                 (
-                    HttpLoad(
+                    load(
                         "POST redemption",
                         platform,
-                        "/api/v1/redemptions/",
                         redemption,
-                        options,
-                        token,
+                        path=REDEMPTIONS,
+                        authorization=till,
                     ),
                     None,
                 ),
+                (load("bare DRF view", framework), None),
+                (
+                    load(
+                        "POST purchase, DRF and ORM with persistent connections",
+                        persistent,
+                        authorization=plain_till,
+                    ),
+                    None,
+                ),
+                (
+                    load("POST purchase, default DRF and ORM", default, authorization=plain_till),
+                    None,
+                ),
             ],
-            meter=meter,
-            seconds=options.seconds,
-            rounds=options.rounds,
         )
-
-
-@contextlib.contextmanager
-def _servers() -> Iterator[list[WebServer]]:
-    applications = (
-        "benchmarks.web_hello:application",
-        "benchmarks.web_drf:application",
-        "membership.wsgi:application",
-    )
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(WebServer(application)) for application in applications]
+    purchases, _redemptions, framework_only, persistently, by_default = results
+    return [
+        *(result.row() for result in results),
+        purchases.over(by_default, Aim(10)),
+        purchases.over(persistently),
+        purchases.over(framework_only),
+    ]
 
 
 def _token(platform: WebServer, store: Store) -> str:

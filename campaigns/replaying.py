@@ -62,7 +62,8 @@ class Nights:
         night = self.latest + timedelta(days=1) if self.latest else day
         while night <= day:
             for job in jobs.nightly_jobs():
-                job.run(night)
+                if not job.upkeep:
+                    job(day=night)
             self.latest = night
             night += timedelta(days=1)
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 
-from common import events, jobs
+from common import events, nights
 from common.errors import DomainError
 from common.forms import StaffChangeForm, StaffCreationForm
 from common.models import AuditRecord, JobRun, OutboxEvent, User
@@ -161,10 +161,10 @@ STATE_LABELS = {"finished": "success", "running": "info", "failed": "danger", "w
 class JobRunAdmin(ReadOnlyAdmin):
     """The nights: what ran, how long it took and what it did."""
 
-    list_display = ["day", "name", "state", "claimed_at", "duration", "outcome"]
+    list_display = ["day", "name", "state", "started_at", "duration", "outcome"]
     list_display_links = ["day", "name"]
     ordering = ["-day", "name"]
-    fields = ["name", "day", "state_told", "claimed_at", "finished_at", "duration", "told", "error"]
+    fields = ["name", "day", "state_told", "started_at", "finished_at", "duration", "told", "error"]
     readonly_fields = ["state_told", "duration", "told"]
     actions_detail = ["run_again"]
 
@@ -180,15 +180,15 @@ class JobRunAdmin(ReadOnlyAdmin):
     def _state(self, run: JobRun) -> str:
         if run.finished_at is not None:
             return "finished"
-        if run.is_running(timezone.now() - jobs.STALE_AFTER):
-            return "running"
-        return "failed" if run.error or run.claimed_at else "waiting"
+        if run.failed_at is not None:
+            return "failed"
+        return "running" if run.started_at else "waiting"
 
     @display(description=_("Duration"))
     def duration(self, run: JobRun) -> str:
-        if run.claimed_at is None or run.finished_at is None:
+        if run.started_at is None or run.finished_at is None:
             return "–"
-        return f"{(run.finished_at - run.claimed_at).total_seconds():,.1f} s"
+        return f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
 
     @display(description=_("Report"))
     def outcome(self, run: JobRun) -> str:
@@ -214,7 +214,7 @@ class JobRunAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             return self._confirm(request, run)
         try:
-            jobs.run_again(run_id=run.pk, now=timezone.now(), by=acting(request))
+            nights.run_again(run_id=run.pk, now=timezone.now(), by=acting(request))
         except DomainError as refusal:
             messages.error(request, refusal.sentence)
         else:

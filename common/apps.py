@@ -6,3 +6,6 @@ class CommonConfig(AppConfig):
     name = "common"
     verbose_name = _("System")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from common import nightly, tasks  # noqa: F401, PLC0415 - they register themselves

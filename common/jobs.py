@@ -1,41 +1,84 @@
 """
-Nightly jobs: each runs once a day, survives kill -9, and two workers never do the same piece twice.
+What there is to do at night: each room declares its jobs here, `common.nights` does them.
 
-A job is a function of a day. Its work is cut into chunks of member ids; a chunk's work and the
-mark that it is done commit together, so a second run finds only what is left.
+A job says which ranges of ids there is work for (its plan), and does one range in one transaction.
+It must find only what is left to do, because a range may come a second time. Who does the ranges,
+how many at once and what follows a crash is no concern of the room.
 """
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date
+from typing import Any, Protocol
 
-from celery import Task, current_app
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.db.models import Max, Min, QuerySet
 
-from common import audit
-from common.errors import DomainError
-from common.models import JobChunk, JobRun, User
+# Lines for people that a run keeps, however many its chunks found.
+FINDINGS_MAX = 100
 
-logger = logging.getLogger(__name__)
-
-# A claim older than this belonged to a worker that died; longer than any task may run.
-STALE_AFTER = timedelta(hours=1)
-
-Report = Mapping[str, Any]
+Range = tuple[int, int]
+Plan = Callable[[date], Iterable[Range]]
 
 
-@dataclass(frozen=True, slots=True)
+class Work(Protocol):
+    """Does the ids low … high, both inclusive, of one day, inside the caller's transaction."""
+
+    def __call__(self, *, day: date, low: int, high: int) -> Mapping[str, int | list[str]]: ...
+
+
+@dataclass(slots=True)
+class Done:
+    """What a range, or all of them, came to."""
+
+    figures: dict[str, int]
+    findings: list[str] = field(default_factory=list)
+
+    def add(self, other: "Done") -> None:
+        for name, figure in other.figures.items():
+            self.figures[name] += figure
+        self.findings = (self.findings + other.findings)[:FINDINGS_MAX]
+
+    def report(self) -> dict[str, Any]:
+        """The figures, and under `findings` the lines for people, if there are any."""
+        return {**self.figures, **({"findings": self.findings} if self.findings else {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NightlyJob:
-    """A job as `run_night` and the replay call it: a day in, a report out."""
+    """A job as it was declared (`nightly` tells what each part means)."""
 
     name: str
-    run: Callable[[date], Report]
     order: int
+    title: Any
+    plan: Plan
+    work: Work
+    figures: Mapping[str, Any]
+    upkeep: bool
+    alarm: str
+
+    def __call__(self, *, day: date) -> dict[str, Any]:
+        """
+        Do a day's work here and now, one transaction a range, and return the report.
+
+        Leaves no run behind and may be called again: for replays and tests.
+        """
+        total = self.nothing()
+        for low, high in self.plan(day):
+            with transaction.atomic():
+                total.add(self.do(day=day, low=low, high=high))
+        return total.report()
+
+    def do(self, *, day: date, low: int, high: int) -> Done:
+        """Do one range, inside the caller's transaction."""
+        told: dict[str, Any] = dict(self.work(day=day, low=low, high=high))
+        findings = told.pop("findings", [])
+        assert told.keys() == self.figures.keys(), f"{self.name} tells other figures than declared"
+        return Done(told, findings[:FINDINGS_MAX])
+
+    def nothing(self) -> Done:
+        return Done(dict.fromkeys(self.figures, 0))
 
 
 @dataclass(slots=True)
@@ -46,14 +89,45 @@ class _Register:
 _register = _Register()
 
 
-def nightly(*, name: str, order: int) -> Callable[[Callable[..., Report]], Callable[..., Report]]:
-    """Register a function `f(*, day)` as part of every night, in ascending order."""
+def nightly(
+    *,
+    name: str,
+    order: int,
+    title: Any,
+    plan: Plan,
+    figures: Mapping[str, Any],
+    upkeep: bool = False,
+    alarm: str = "",
+) -> Callable[[Work], NightlyJob]:
+    """
+    Make a function `f(*, day, low, high)` part of every night.
 
-    def decorate(function: Callable[..., Report]) -> Callable[..., Report]:
-        _register.jobs[name] = NightlyJob(name, lambda day: function(day=day), order)
-        return function
+    :param name: `<room>.<function>`, which stays in the tables
+    :param order: jobs run in ascending order, each after the one before is over
+    :param title: what staff call it
+    :param plan: the ranges there is work for (`members_in`, `ids_in`)
+    :param figures: what the function counts, with the words for it; the console's rate is of the
+        first. Beside them it may return `findings`: lines for people
+    :param upkeep: only the latest night need do it: it is not made up for days that were missed,
+        and not played in a replay
+    :param alarm: a figure that is nought unless something is wrong
+    """
 
-    return decorate
+    def declare(work: Work) -> NightlyJob:
+        job = NightlyJob(
+            name=name,
+            order=order,
+            title=title,
+            plan=plan,
+            work=work,
+            figures=figures,
+            upkeep=upkeep,
+            alarm=alarm,
+        )
+        _register.jobs[name] = job
+        return job
+
+    return declare
 
 
 def nightly_jobs() -> list[NightlyJob]:
@@ -61,122 +135,48 @@ def nightly_jobs() -> list[NightlyJob]:
     return sorted(_register.jobs.values(), key=lambda job: job.order)
 
 
-def run_for_day(*, name: str, day: date, now: datetime, job: Callable[[], Report]) -> bool:
-    """
-    Do one day's job unless it is finished or someone else is doing it.
-
-    The claim is a conditional UPDATE, so two workers cannot both win. A claim left by a crashed
-    worker goes stale and the job is run again: jobs must be repeatable.
-    """
-    run, _created = JobRun.objects.get_or_create(name=name, day=day)
-    unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - STALE_AFTER)
-    if not JobRun.objects.filter(unclaimed, pk=run.pk, finished_at=None).update(claimed_at=now):
-        return False
-    try:
-        report = job()
-    except Exception as error:
-        # Free the claim, so that the next start does not wait for it to go stale.
-        JobRun.objects.filter(pk=run.pk).update(claimed_at=None, error=repr(error)[:2000])
-        raise
-    JobRun.objects.filter(pk=run.pk).update(
-        finished_at=timezone.now(), report=dict(report), error=""
-    )
-    return True
+def find(name: str) -> NightlyJob | None:
+    return _register.jobs.get(name)
 
 
-class JobRunning(DomainError):
-    code = "job_running"
-    message = _("This job is running at the moment.")
+# --- Plans ----------------------------------------------------------------------------------------
 
-
-class JobNotStartable(DomainError):
-    code = "job_not_startable"
-    message = _("No task does this job any more.")
-
-
-@transaction.atomic
-def run_again(*, run_id: int, now: datetime, by: User) -> JobRun:
-    """
-    Have one day's job done once more by a worker, whether it failed or had finished.
-
-    :raises JobRunning: if a worker holds it
-    :raises JobNotStartable: if this release has no such job
-    """
-    run = JobRun.objects.select_for_update(no_key=True).get(pk=run_id)
-    task = _task(run.name)
-    if run.is_running(now - STALE_AFTER):
-        raise JobRunning
-    run.claimed_at = run.finished_at = None
-    run.error = ""
-    run.save(update_fields=["claimed_at", "finished_at", "error"])
-    audit.record(action="job.run_again", target=str(run), by=by)
-    transaction.on_commit(lambda: task.delay(day=run.day.isoformat()))
-    return run
-
-
-def _task(name: str) -> Task:
-    """The Celery task `points.nightly.f` of the job `points.f`."""
-    # Only workers import every room's tasks by themselves.
-    current_app.loader.import_default_modules()
-    room, _dot, function = name.partition(".")
-    task = current_app.tasks.get(f"{room}.nightly.{function}")
-    if task is None:
-        raise JobNotStartable
-    return task
-
-
-# --- Chunks ------------------------------------------------------------------------------------
-
-PLAN = """
-    INSERT INTO common_jobchunk (job, run_key, low, high, rows)
-    SELECT %(job)s, %(run_key)s, min(member_id), max(member_id), 0
+MEMBERS = """
+    SELECT min(member_id), max(member_id)
     FROM (
         SELECT member_id, (row_number() OVER (ORDER BY member_id) - 1) / %(size)s AS chunk
-        FROM ({members}) AS member
+        FROM ({query}) AS found
     ) AS numbered
-    GROUP BY chunk
-    -- Two workers that plan at once write in the same order and do not deadlock.
-    ORDER BY chunk
-    -- Work found again under a chunk that was done (a late arrival): it is done once more.
-    ON CONFLICT (job, run_key, low)
-    DO UPDATE SET high = greatest(common_jobchunk.high, excluded.high), done_at = NULL
+    GROUP BY chunk ORDER BY chunk
 """
 
 
-def plan_chunks(
-    *, job: str, run_key: str, members: str, parameters: Mapping[str, Any], size: int
-) -> None:
+def members_in(query: str) -> Plan:
     """
-    Cut the members a query finds into chunks of `size`.
+    Cut the members a query finds into ranges of `NIGHT_CHUNK_MEMBERS` each.
 
-    :param members: SQL that selects `member_id`, once each
+    :param query: SQL that selects `member_id`, once each; it may name `%(day)s`
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            PLAN.format(members=members),
-            {**parameters, "job": job, "run_key": run_key, "size": size},
-        )
 
-
-def work_chunks(*, job: str, run_key: str, work: Callable[[int, int], int]) -> int:
-    """
-    Do the chunks that are left, one transaction each, and return the rows they changed.
-
-    Any number of workers may run this at once: each takes the next chunk nobody holds.
-    """
-    total = 0
-    while True:
-        with transaction.atomic(durable=True):
-            chunk = (
-                JobChunk.objects.filter(job=job, run_key=run_key, done_at=None)
-                .order_by("low")
-                .select_for_update(skip_locked=True, no_key=True)
-                .first()
+    def plan(day: date) -> list[Range]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                MEMBERS.format(query=query), {"day": day, "size": settings.NIGHT_CHUNK_MEMBERS}
             )
-            if chunk is None:
-                return total
-            rows = work(chunk.low, chunk.high)
-            JobChunk.objects.filter(pk=chunk.pk).update(
-                done_at=timezone.now(), rows=F("rows") + rows
-            )
-        total += rows
+            return cursor.fetchall()
+
+    return plan
+
+
+def ids_in(found: Callable[[date], QuerySet], *, size: int) -> Plan:
+    """
+    Cut what lies between the lowest and the highest id of what is found into ranges of `size` ids.
+    """
+
+    def plan(day: date) -> Iterator[Range]:
+        ends = found(day).aggregate(low=Min("pk"), high=Max("pk"))
+        if ends["low"] is not None:
+            for start in range(ends["low"], ends["high"] + 1, size):
+                yield start, min(start + size - 1, ends["high"])
+
+    return plan

@@ -1,5 +1,3 @@
-from datetime import datetime
-
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.serializers.json import DjangoJSONEncoder
@@ -65,13 +63,29 @@ class OutboxEvent(models.Model):
 
 
 class JobRun(models.Model):
-    """One night's work of one job: who claimed it, whether it ended and what it did."""
+    """
+    One job's work of one day (see `common.nights`): how far it is and what it did.
+
+    Nobody holds a run. Who works on it holds one chunk at a time, by the chunk's row.
+    """
 
     name = models.CharField(_("job"), max_length=64)
     day = models.DateField(_("day"))
-    claimed_at = models.DateTimeField(_("started at"), null=True)
+    number = models.PositiveSmallIntegerField(
+        _("number"), default=1, help_text=_("Of the day's runs, as staff may ask for another.")
+    )
+    started_at = models.DateTimeField(_("started at"), null=True)
+    planned_at = models.DateTimeField(_("planned at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
-    report = models.JSONField(_("report"), default=dict)
+    failed_at = models.DateTimeField(
+        _("failed at"), null=True, help_text=_("What could be done is done; a person must look.")
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts to plan"), default=0)
+    chunk_count = models.PositiveIntegerField(_("chunks"), default=0)
+    seconds = models.FloatField(
+        _("seconds of work"), default=0, help_text=_("Of all workers together.")
+    )
+    report = models.JSONField(_("report"), default=dict, encoder=DjangoJSONEncoder)
     error = models.TextField(_("error"), blank=True)
 
     class Meta:
@@ -79,41 +93,63 @@ class JobRun(models.Model):
         verbose_name_plural = _("job runs")
         permissions = [("rerun_jobrun", "Can have a job done again")]
         constraints = [
-            models.UniqueConstraint(fields=["name", "day"], name="common_jobrun_once_a_day"),
+            models.UniqueConstraint(
+                fields=["name", "day", "number"], name="common_jobrun_numbered_by_day"
+            ),
+            models.CheckConstraint(
+                name="common_jobrun_finished_or_failed",
+                condition=Q(finished_at=None) | Q(failed_at=None),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.day}"
+        return f"{self.name} {self.day}" + (f" #{self.number}" if self.number > 1 else "")
 
-    def is_running(self, stale_before: datetime) -> bool:
-        """Whether a worker holds it, and has not held it for so long that it must have died."""
-        if self.finished_at is not None or self.claimed_at is None:
-            return False
-        return self.claimed_at >= stale_before
+    @property
+    def is_over(self) -> bool:
+        return self.finished_at is not None or self.failed_at is not None
 
 
 class JobChunk(models.Model):
-    """A range of members one worker does in one transaction; done and its trace commit together."""
+    """A range of ids one worker does in one transaction; the work and its trace commit together."""
 
-    job = models.CharField(max_length=64)
-    run_key = models.CharField(max_length=32)
-    low = models.BigIntegerField()
-    high = models.BigIntegerField(help_text="Inclusive.")
-    done_at = models.DateTimeField(null=True)
-    rows = models.BigIntegerField(default=0)
+    run = models.ForeignKey(
+        # The unique key begins with it: no index of its own.
+        JobRun,
+        on_delete=models.PROTECT,
+        related_name="chunks",
+        db_index=False,
+        verbose_name=_("job run"),
+    )
+    low = models.BigIntegerField(_("from"))
+    high = models.BigIntegerField(_("to"), help_text=_("Inclusive."))
+    done_at = models.DateTimeField(_("done at"), null=True)
+    seconds = models.FloatField(_("seconds of work"), default=0)
+    report = models.JSONField(_("report"), default=dict, encoder=DjangoJSONEncoder)
+    findings = models.JSONField(_("findings"), default=list)
+    attempts = models.PositiveSmallIntegerField(_("failed attempts"), default=0)
+    error = models.TextField(_("error"), blank=True)
 
     class Meta:
         verbose_name = _("job chunk")
         verbose_name_plural = _("job chunks")
         constraints = [
-            models.UniqueConstraint(fields=["job", "run_key", "low"], name="common_jobchunk_once"),
+            models.UniqueConstraint(fields=["run", "low"], name="common_jobchunk_once"),
             models.CheckConstraint(
                 condition=Q(high__gte=F("low")), name="common_jobchunk_not_empty"
             ),
         ]
+        indexes = [
+            # A worker takes the next one; those that failed come last.
+            models.Index(
+                fields=["run", "attempts", "low"],
+                name="common_jobchunk_to_do",
+                condition=Q(done_at=None),
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.job} {self.run_key} {self.low}–{self.high}"
+        return f"{self.run_id}: {self.low}–{self.high}"
 
 
 class AuditRecord(models.Model):

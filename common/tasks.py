@@ -1,13 +1,7 @@
-from datetime import timedelta
-
 from celery import shared_task
 from django.utils import timezone
 
-from common import events
-from common.models import IdempotencyRecord
-
-# Callers may repeat a key for a day; a week leaves room for a till that was switched off.
-ANSWERS_KEPT = timedelta(days=7)
+from common import events, nights
 
 
 @shared_task(name="common.deliver_waiting_events")
@@ -15,6 +9,6 @@ def deliver_waiting_events(**_later_arguments: object) -> None:
     events.deliver_waiting(now=timezone.now())
 
 
-@shared_task(name="common.nightly.forget_old_answers")
-def forget_old_answers(**_later_arguments: object) -> None:
-    IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - ANSWERS_KEPT).delete()
+@shared_task(name="common.nightly.work")
+def work(**_later_arguments: object) -> None:
+    nights.work(now=timezone.now())

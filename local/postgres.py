@@ -27,6 +27,8 @@ APP = "membership_app"
 # The same roles and privileges as in the containers. Run at every start, so an older data folder
 # gets what a newer version of the platform asks for.
 SETUP = PROJECT / "docker" / "database.sql"
+# What a data folder's server is told beyond what all are, as JSON; there mostly is none.
+SETTINGS_OF_ONES_OWN = "postgres-settings.json"
 # The longest path a Unix socket may have on the systems we run on.
 SOCKET_PATH_MAX = 103
 
@@ -273,7 +275,7 @@ class Postgres:
             "port": self.port,
             "unix_socket_directories": sockets,
             "max_connections": 200,
-            "shared_buffers": f"{min(2048, max(128, _memory_mb() // 8))}MB",
+            "shared_buffers": f"{min(2048, max(128, memory_mb() // 8))}MB",
             "max_wal_size": "4GB",
             "checkpoint_timeout": "15min",
             "wal_compression": "on",  # the wheel is built without lz4
@@ -288,6 +290,7 @@ class Postgres:
         }
         if (Path(self.programs.path("")).parent / "lib" / "pg_stat_statements.so").exists():
             settings["shared_preload_libraries"] = "pg_stat_statements"
+        settings |= read_json(self.data.file(SETTINGS_OF_ONES_OWN)) or {}
         lines = [f"{name} = '{value}'" for name, value in settings.items()]
         return "# Written at every start by dev.py\n" + "\n".join(lines) + "\n"
 
@@ -395,7 +398,7 @@ def _utf8_locale() -> str:
     return "C"
 
 
-def _memory_mb() -> int:
+def memory_mb() -> int:
     """Return this machine's memory, or the share a container gives us of it."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     try:

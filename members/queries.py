@@ -5,12 +5,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, NotFound
 from common.fields import blind_index
+from common.postgres.calls import first_row
 from members import phones, products
 from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product
 from members.numbers import is_member_number
@@ -76,9 +76,7 @@ def identify(number: str) -> Identity:
         raise UnknownMember
     # Each till request asks this. Composing it anew from objects cost a seventh of the CPU of a
     # whole purchase request (docs/performance.md).
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, number, status FROM members_member WHERE number = %s", [number])
-        row = cursor.fetchone()
+    row = first_row("SELECT id, number, status FROM members_member WHERE number = %s", (number,))
     if row is None:
         raise UnknownMember
     return Identity(*row)

@@ -14,18 +14,11 @@ from membership.member_page import currency
 from points import queries as points
 from points.models import Activity
 from points.statements import money
+from programme.words import ROUNDED
 
 REASONS = {
     "an_earlier_rule_took_the_line": _("An earlier rule took its lines."),
     "no_line_of_its_categories": _("No line belongs to its categories."),
-}
-ROUNDED = {
-    ("down", "document"): _("Rounded down, once for the whole document"),
-    ("half_up", "document"): _("Rounded half up, once for the whole document"),
-    ("up", "document"): _("Rounded up, once for the whole document"),
-    ("down", "line"): _("Rounded down, for each line"),
-    ("half_up", "line"): _("Rounded half up, for each line"),
-    ("up", "line"): _("Rounded up, for each line"),
 }
 
 

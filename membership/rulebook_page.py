@@ -5,26 +5,13 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from campaigns import words
-from membership.activity_page import ROUNDED
+from campaigns import words as earning_words
 from membership.console import ConsolePage
+from programme import words
 from programme.models import Version
-from programme.policies import Policies, Validity
-
-UNTIL = {
-    "day": _("%(months)s months after the day they were earned"),
-    "month_end": _("%(months)s months, to the end of that month"),
-    "quarter_end": _("%(months)s months, to the end of that quarter"),
-    "year_end": _("%(months)s months, to the end of that year"),
-}
-AFTER_SPENDING = {
-    "debt": _("the balance goes below zero; the next points make up for it"),
-    "write_off": _("what is missing is written off"),
-    "refuse": _("the return is refused"),
-}
+from programme.policies import Policies
 
 
 class RulebookPage(ConsolePage, TemplateView):
@@ -38,7 +25,6 @@ class RulebookPage(ConsolePage, TemplateView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         version = self.version
-        policies = Policies.parse(version.policies)
         after = (
             Version.objects.filter(valid_from__gt=version.valid_from, published_at__isnull=False)
             .order_by("valid_from")
@@ -48,23 +34,10 @@ class RulebookPage(ConsolePage, TemplateView):
             version=version,
             title=gettext("Rulebook %(version)s") % {"version": version},
             valid_until=after.valid_from if after else None,
-            policies=[
-                (gettext("Points live"), _validity(policies.validity)),
-                (gettext("Rounding"), ROUNDED[policies.rounding.mode, policies.rounding.per]),
-                (
-                    gettext("If points of a returned purchase are spent"),
-                    AFTER_SPENDING[policies.return_after_spending],
-                ),
-            ],
-            rules=words.rules(version.pk),
+            policies=words.policies(Policies.parse(version.policies)),
+            rules=earning_words.rules(version.pk),
             **context,
         )
-
-
-def _validity(validity: Validity) -> str:
-    if validity.months is None:
-        return gettext("for ever")
-    return str(UNTIL[validity.until]) % {"months": validity.months}
 
 
 URLS: dict[str, tuple[str, Any]] = {"rulebook": ("rulebook/<int:number>/", RulebookPage)}

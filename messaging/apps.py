@@ -6,4 +6,4 @@ class MessagingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from messaging import checks  # noqa: F401, PLC0415 - it registers itself
+        from messaging import checks, nightly  # noqa: F401, PLC0415 - they register themselves

@@ -1,5 +1,6 @@
 """A programme as a document: the shape of its YAML file."""
 
+from datetime import date
 from textwrap import shorten
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import Invalid
 from common.localized import NAMES_SCHEMA, TEXT_PATTERN
 from programme import sections
-from programme.policies import POLICIES_SCHEMA
+from programme.policies import POLICIES_SCHEMA, contradictions
 
 FORMAT = 1
 TEXT_MAX = 1_000_000
@@ -76,13 +77,16 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def validate(document: Any) -> None:
-    """:raises InvalidProgramme: at the first place that breaks the schema"""
+    """:raises InvalidProgramme: at the first place that breaks the schema or makes no sense"""
     validator = jsonschema.Draft202012Validator(
         schema(), format_checker=jsonschema.FormatChecker(["date"])
     )
     error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if error is not None:
         raise InvalidProgramme(where=error.json_path, why=shorten(error.message, WHY_MAX))
+    valid_from = date.fromisoformat(document["valid_from"])
+    for where, why in contradictions(document["policies"], valid_from=valid_from):
+        raise InvalidProgramme(where=f"$.policies.{where}", why=why)
 
 
 def render(document: dict[str, Any]) -> str:
@@ -128,9 +132,20 @@ def _in_schema_order(value: Any, schema: dict[str, Any]) -> Any:
         return [_in_schema_order(item, schema.get("items", {})) for item in value]
     if not isinstance(value, dict):
         return value
-    shapes = [schema, *schema.get("oneOf", [])]
-    properties: dict[str, Any] = next(
-        (shape["properties"] for shape in shapes if "properties" in shape), {}
-    )
-    names = [*(name for name in properties if name in value), *(value.keys() - properties.keys())]
+    properties = _properties(schema, value)
+    names = [
+        *(name for name in properties if name in value),
+        *(name for name in value if name not in properties),
+    ]
     return {name: _in_schema_order(value[name], properties.get(name, {})) for name in names}
+
+
+def _properties(schema: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    """The properties a valid value may have, whichever of its shapes the value takes."""
+    if "if" in schema:
+        fits = jsonschema.Draft202012Validator(schema["if"]).is_valid(value)
+        return _properties(schema["then" if fits else "else"], value)
+    found: dict[str, Any] = dict(schema.get("properties", {}))
+    for shape in schema.get("oneOf", []):
+        found |= _properties(shape, value)
+    return found

@@ -1,4 +1,6 @@
 import select
+from collections.abc import Sequence
+from typing import Any
 
 from django.db.backends.postgresql import base
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
@@ -21,3 +23,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         socket.register(self.connection, select.POLLIN)
         failed = self.connection.info.transaction_status == TRANSACTION_STATUS_INERROR
         return not (failed or socket.poll(0)) or super().is_usable()
+
+    def first_row(self, statement: str, arguments: Sequence[Any]) -> tuple[Any, ...] | None:
+        """
+        Send one statement and return its first row (`common.postgres.calls`).
+
+        As a cursor of Django's does, with the driver's own: connect if need be, give up a
+        connection that is known to be dead, refuse in a transaction that has failed, and raise
+        Django's errors. Where somebody listens to what is sent, it does go through Django's.
+        """
+        if self.queries_logged or self.execute_wrappers:
+            with self.cursor() as listened_to:
+                listened_to.execute(statement, arguments)
+                return listened_to.fetchone()
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        self.validate_no_broken_transaction()
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row

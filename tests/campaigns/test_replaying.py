@@ -134,11 +134,16 @@ class TestTheClock:
 
     def test_every_job_runs_every_night_from_the_first_day_to_the_last(self, write, monkeypatch):
         nights = []
-        both = [
-            jobs.NightlyJob("first", lambda day: nights.append(("first", day)) or {}, 1),
-            jobs.NightlyJob("second", lambda day: nights.append(("second", day)) or {}, 2),
-        ]
-        monkeypatch.setattr(jobs, "nightly_jobs", lambda: both)
+        monkeypatch.setattr(jobs, "_register", jobs._Register())
+        for order, name in enumerate(["first", "second", "upkeep"]):
+            jobs.nightly(
+                name=name,
+                order=order,
+                title=name,
+                plan=lambda day: [(1, 1)],
+                figures={},
+                upkeep=name == "upkeep",
+            )(lambda *, day, low, high, name=name: nights.append((name, day)) or {})
         path = write(
             "2024-02-28T23:00:00,purchase,C1,P-1,100.00,,",
             "2024-03-01,purchase,C1,P-2,100.00,,",

@@ -14,6 +14,7 @@ from programme import documents, operations, queries
 from programme.models import Version
 from tests.factories import rulebook
 from tests.factories.programme import PLAIN
+from tests.programme.strategies import policies, text
 
 pytestmark = pytest.mark.django_db
 
@@ -24,12 +25,6 @@ def document(**earning):
     found = documents.parse(PLAIN.read_text())
     found["earning"]["rules"][0] |= earning
     return found
-
-
-def text(least=1, most=30):
-    """Whatever a page can show: no control characters, no half surrogate pairs."""
-    characters = st.characters(exclude_categories=["Cs", "Cc"])
-    return st.text(characters, min_size=least, max_size=most)
 
 
 def decimals(whole, places):
@@ -51,47 +46,42 @@ rules = st.fixed_dictionaries(
         "per_amount": decimals(12, 2),
     }
 )
-programmes = st.fixed_dictionaries(
-    {
-        "format": st.just(1),
-        "programme": st.fixed_dictionaries(
-            {
-                "code": st.just("random"),
-                "names": names,
-                "currency": st.from_regex(r"[A-Z]{3}", fullmatch=True),
-                "points_per_currency_unit": st.integers(1, 1_000_000),
-                "color": st.from_regex(r"#[0-9a-f]{6}", fullmatch=True),
+
+
+@st.composite
+def programmes(draw):
+    valid_from = draw(st.dates())
+    return draw(
+        st.fixed_dictionaries(
+            PROGRAMME
+            | {
+                "valid_from": st.just(valid_from.isoformat()),
+                "policies": policies(valid_from=valid_from),
             }
-        ),
-        "valid_from": st.dates().map(lambda day: day.isoformat()),
-        "note": text(0, 500),
-        "policies": st.fixed_dictionaries(
-            {
-                "validity": st.just("never")
-                | st.fixed_dictionaries(
-                    {
-                        "months": st.integers(1, 1200),
-                        "until": st.sampled_from(["day", "month_end", "quarter_end", "year_end"]),
-                    }
-                ),
-                "rounding": st.fixed_dictionaries(
-                    {
-                        "mode": st.sampled_from(["down", "half_up", "up"]),
-                        "per": st.sampled_from(["document", "line"]),
-                    }
-                ),
-                "return_after_spending": st.sampled_from(["debt", "write_off", "refuse"]),
-            }
-        ),
-        "earning": st.fixed_dictionaries(
-            {"rules": st.lists(rules, min_size=1, max_size=5, unique_by=lambda rule: rule["code"])}
-        ),
-    }
-)
+        )
+    )
+
+
+PROGRAMME = {
+    "format": st.just(1),
+    "programme": st.fixed_dictionaries(
+        {
+            "code": st.just("random"),
+            "names": names,
+            "currency": st.from_regex(r"[A-Z]{3}", fullmatch=True),
+            "points_per_currency_unit": st.integers(1, 1_000_000),
+            "color": st.from_regex(r"#[0-9a-f]{6}", fullmatch=True),
+        }
+    ),
+    "note": text(0, 500),
+    "earning": st.fixed_dictionaries(
+        {"rules": st.lists(rules, min_size=1, max_size=5, unique_by=lambda rule: rule["code"])}
+    ),
+}
 
 
 @settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(programmes)
+@given(programmes())
 def test_any_programme_goes_there_and_back_without_loss(written):
     with transaction.atomic():
         assert documents.parse(documents.render(written)) == written

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from common import events, jobs
+from common import events, nights
 from common.models import AuditRecord, JobRun, OutboxEvent, User
 from members import operations as members
 from points.models import Account, Entry
@@ -46,7 +46,7 @@ class TestJobRuns:
         assert run.finished_at is not None
 
     def test_tells_state_and_report_of_a_run(self, boss):
-        run = self.run(error="boom", claimed_at=timezone.now() - timedelta(days=1))
+        run = self.run(error="boom", failed_at=timezone.now())
 
         content = boss.get(reverse("admin:common_jobrun_change", args=[run.pk])).content.decode()
 
@@ -56,23 +56,25 @@ class TestJobRuns:
 
     def test_runs_a_finished_day_again_by_its_task(self, boss, django_capture_on_commit_callbacks):
         of = identity()
-        run = self.run(finished_at=timezone.now(), claimed_at=timezone.now(), report={"lots": 0})
+        run = self.run(finished_at=timezone.now(), started_at=timezone.now(), report={"lots": 0})
         lot(of, 70, expires_on=DAY - timedelta(days=1))
 
         with django_capture_on_commit_callbacks(execute=True):
             self.again(boss, run)
 
         run.refresh_from_db()
-        assert run.finished_at is not None
-        assert run.report == {"members": 1, "lots": 1, "points": 70}
+        assert run.report == {"lots": 0}
+        again = JobRun.objects.get(name=run.name, day=DAY, number=2)
+        assert again.finished_at is not None
+        assert again.report == {"members": 1, "lots": 1, "points": 70}
         assert Account.objects.get(pk=of.id).balance == 0
         record = AuditRecord.objects.get(action="job.run_again")
-        assert (record.actor.username, record.target) == ("boss", f"points.expire_due_lots {DAY}")
+        assert (record.actor.username, record.target) == ("boss", str(again))
 
     def test_twice_in_a_row_does_nothing_twice(self, boss, django_capture_on_commit_callbacks):
         of = identity()
         lot(of, 70, expires_on=DAY - timedelta(days=1))
-        run = self.run(error="boom")
+        run = self.run(error="boom", failed_at=timezone.now())
 
         for _ in range(2):
             with django_capture_on_commit_callbacks(execute=True):
@@ -81,23 +83,19 @@ class TestJobRuns:
         assert Entry.objects.filter(kind="EXPIRE").count() == 1
 
     def test_leaves_alone_what_a_worker_holds(self, boss):
-        claimed_at = timezone.now()
-        run = self.run(claimed_at=claimed_at)
+        run = self.run(started_at=timezone.now())
 
         response = self.again(boss, run)
 
         assert "running at the moment" in response.content.decode()
-        run.refresh_from_db()
-        assert run.claimed_at == claimed_at
         assert not AuditRecord.objects.filter(action="job.run_again").exists()
 
     def test_takes_over_what_a_dead_worker_held(self, boss):
-        run = self.run(claimed_at=timezone.now() - jobs.STALE_AFTER - timedelta(minutes=1))
+        run = self.run(started_at=timezone.now() - nights.STOPPED_AFTER - timedelta(minutes=1))
 
         self.again(boss, run)
 
-        run.refresh_from_db()
-        assert run.claimed_at is None
+        assert AuditRecord.objects.filter(action="job.run_again").exists()
 
     def test_says_when_no_task_does_the_job(self, boss):
         run = JobRun.objects.create(name="points.of_an_older_release", day=DAY, error="x")
@@ -117,7 +115,7 @@ class TestJobRuns:
         user = staff(is_superuser=False)
         user.groups.add(Group.objects.get(name="auditor"))
         client.force_login(user)
-        run = self.run(error="boom")
+        run = self.run(error="boom", failed_at=timezone.now())
 
         assert self.again(client, run).status_code == 403
         run.refresh_from_db()

@@ -1,7 +1,7 @@
 """The manners every call has: what is read, how it is refused, how it is repeated."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, OperationalError
@@ -11,7 +11,7 @@ from campaigns.api import views as campaigns
 from common.api.parsing import BODY_MAX, Malformed, parse
 from common.api.views import language_of
 from common.models import IdempotencyRecord
-from common.tasks import forget_old_answers
+from common.nightly import forget_old_answers
 from points import queries
 from points.models import Activity
 from tests import factories
@@ -374,17 +374,18 @@ class TestIdempotencyKey:
         assert not IdempotencyRecord.objects.exists()
         assert queries.balance(of.id) == 0
 
-    def test_is_forgotten_after_a_week(self, till, of):
+    def test_is_forgotten_by_the_first_night_a_week_later(self, till, of):
+        night = timezone.make_aware(datetime(2026, 7, 1))
         till.send("quotes/", QUOTE, key="old")
         till.send("quotes/", QUOTE, key="young")
-        IdempotencyRecord.objects.filter(key="old").update(
-            created_at=timezone.now() - timedelta(days=7, seconds=1)
-        )
+        records = IdempotencyRecord.objects
+        records.filter(key="old").update(created_at=night - timedelta(days=7, seconds=1))
+        records.filter(key="young").update(created_at=night - timedelta(days=7))
 
-        forget_old_answers()
-        forget_old_answers()
+        assert forget_old_answers(day=night.date()) == {"answers": 1}
+        assert forget_old_answers(day=night.date()) == {"answers": 0}
 
-        assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["young"]
+        assert list(records.values_list("key", flat=True)) == ["young"]
 
     def test_once_per_client_is_held_by_the_database(self, till, client):
         till.send("quotes/", QUOTE, key="k-1")

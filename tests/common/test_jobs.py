@@ -1,161 +1,89 @@
-"""Nightly jobs: once a day, resumable, by any number of workers."""
+"""Declaring a job of the night, and the ranges there is work for."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 
 from common import jobs
-from common.models import JobChunk, JobRun
+from common.models import User
 
 pytestmark = pytest.mark.django_db
 
 DAY = date(2026, 7, 1)
-NOW = datetime(2026, 6, 30, 16, 10, tzinfo=UTC)
 
 
-def run(job=lambda: {"done": 1}, *, now=NOW, day=DAY, name="room.job"):
-    return jobs.run_for_day(name=name, day=day, now=now, job=job)
+@pytest.fixture(autouse=True)
+def _own_register(monkeypatch):
+    monkeypatch.setattr(jobs, "_register", jobs._Register())
 
 
-class TestRunForDay:
-    def test_is_done_once_a_day(self):
-        assert run() is True
-        assert run() is False
-        assert run(day=date(2026, 7, 2)) is True
-        assert run(name="room.other") is True
-
-        assert JobRun.objects.get(name="room.job", day=DAY).report == {"done": 1}
-
-    def test_what_somebody_is_doing_is_left_to_them(self):
-        inner = []
-
-        assert run(lambda: inner.append(run()) or {}) is True
-        assert inner == [False]
-
-    def test_a_claim_goes_stale(self):
-        JobRun.objects.create(name="room.job", day=DAY, claimed_at=NOW)
-
-        assert run(now=NOW + jobs.STALE_AFTER) is False
-        assert run(now=NOW + jobs.STALE_AFTER + timedelta(seconds=1)) is True
-
-    def test_a_failure_frees_the_claim_and_is_written_down(self):
-        def fails():
-            raise ValueError("x" * 3000)
-
-        with pytest.raises(ValueError, match="xxx"):
-            run(fails)
-
-        failed = JobRun.objects.get()
-        assert (failed.claimed_at, failed.finished_at) == (None, None)
-        assert failed.error.startswith("ValueError('xxx")
-        assert run() is True
-        done = JobRun.objects.get()
-        assert (done.error, done.report) == ("", {"done": 1})
-
-    def test_a_worker_that_was_stopped_leaves_its_claim_to_go_stale(self):
-        def stopped():
-            raise SystemExit
-
-        with pytest.raises(SystemExit):
-            run(stopped)
-
-        assert run() is False
-        assert run(now=NOW + timedelta(hours=2)) is True
+def declare(work, *, name="room.job", order=10, ranges=((1, 2), (3, 4)), **options):
+    options = {"title": name, "figures": {"ids": "Ids"}, "plan": lambda day: ranges} | options
+    return jobs.nightly(name=name, order=order, **options)(work)
 
 
-MEMBERS = "SELECT unnest(%(members)s::bigint[]) AS member_id"
+class TestDeclaring:
+    def test_the_night_has_an_order(self):
+        later = declare(lambda **_: {"ids": 1}, name="room.later", order=20)
+        first = declare(lambda **_: {"ids": 1}, name="room.first", order=10)
+
+        assert jobs.nightly_jobs() == [first, later]
+        assert jobs.find("room.later") is later
+        assert jobs.find("room.gone") is None
+
+    def test_called_it_does_a_day_and_adds_up(self):
+        seen = []
+        job = declare(
+            lambda *, day, low, high: seen.append((day, low, high)) or {"ids": high - low + 1}
+        )
+
+        assert job(day=DAY) == {"ids": 4}
+        assert seen == [(DAY, 1, 2), (DAY, 3, 4)]
+
+    def test_without_work_its_figures_are_nought(self):
+        assert declare(lambda **_: {}, ranges=())(day=DAY) == {"ids": 0}
+
+    def test_findings_come_together_up_to_a_hundred(self):
+        many = declare(lambda *, day, low, high: {"ids": 1, "findings": [f"{low}"] * 60})
+
+        report = many(day=DAY)
+
+        assert report["ids"] == 2
+        assert report["findings"] == ["1"] * 60 + ["3"] * 40
+
+    def test_figures_that_were_not_declared_are_a_fault(self):
+        with pytest.raises(AssertionError, match="other figures"):
+            declare(lambda **_: {"members": 1})(day=DAY)
 
 
-def plan(members, size=2):
-    jobs.plan_chunks(
-        job="room.job", run_key="2026-07-01", members=MEMBERS,
-        parameters={"members": members}, size=size,
-    )  # fmt: skip
+class TestMembersIn:
+    def ranges(self, *members):
+        listed = ", ".join(f"({member})" for member in members) or "(NULL::bigint)"
+        plan = jobs.members_in(
+            f"SELECT member_id FROM (VALUES {listed}) AS found (member_id)"
+            " WHERE member_id IS NOT NULL AND %(day)s = '2026-07-01'"
+        )
+        return list(plan(DAY))
 
+    def test_cuts_the_members_that_are_there(self, settings):
+        settings.NIGHT_CHUNK_MEMBERS = 2
 
-def chunks():
-    return list(JobChunk.objects.order_by("low").values_list("low", "high"))
-
-
-def work(done):
-    return jobs.work_chunks(
-        job="room.job",
-        run_key="2026-07-01",
-        work=lambda low, high: done.append((low, high)) or high - low + 1,
-    )
-
-
-class TestChunks:
-    def test_cut_the_members_that_are_there(self):
-        plan([3, 900, 1, 7, 8])
-
-        assert chunks() == [(1, 3), (7, 8), (900, 900)]
+        assert self.ranges(3, 900, 1, 7, 8) == [(1, 3), (7, 8), (900, 900)]
 
     def test_nobody_makes_none(self):
-        plan([])
-
-        assert chunks() == []
-        assert work([]) == 0
-
-    def test_are_done_in_order_and_once(self):
-        plan([1, 2, 3, 4, 5])
-        done = []
-
-        assert work(done) == 5
-        assert work(done) == 0
-        assert done == [(1, 2), (3, 4), (5, 5)]
-        assert list(JobChunk.objects.order_by("low").values_list("rows", flat=True)) == [2, 2, 1]
-
-    def test_that_failed_is_left_and_those_before_it_are_not(self):
-        plan([1, 2, 3, 4, 5])
-        done = []
-
-        def fails_at_three(low, high):
-            if low == 3:
-                raise RuntimeError
-            done.append(low)
-            return 1
-
-        with pytest.raises(RuntimeError):
-            jobs.work_chunks(job="room.job", run_key="2026-07-01", work=fails_at_three)
-        assert done == [1]
-
-        rest = []
-        assert work(rest) == 3
-        assert rest == [(3, 4), (5, 5)]
-
-    def test_who_came_late_is_planned_under_a_chunk_that_was_done(self):
-        plan([1, 2, 3, 4])
-        work([])
-        plan([1, 9])
-        again = []
-
-        work(again)
-
-        assert again == [(1, 9)]
-
-    def test_another_days_are_another_matter(self):
-        plan([1, 2])
-
-        assert jobs.work_chunks(job="room.job", run_key="2026-07-02", work=lambda *_: 1) == 0
-        assert jobs.work_chunks(job="room.other", run_key="2026-07-01", work=lambda *_: 1) == 0
+        assert self.ranges() == []
 
 
-def test_the_night_has_an_order(monkeypatch):
-    monkeypatch.setattr(jobs, "_register", jobs._Register())
-    days = []
+class TestIdsIn:
+    def test_cuts_what_lies_between_the_lowest_and_the_highest(self):
+        ids = sorted(User.objects.create(username=name).pk for name in "abcdef")
+        plan = jobs.ids_in(lambda day: User.objects.filter(pk__gt=ids[0]), size=2)
 
-    @jobs.nightly(name="b", order=20)
-    def second(*, day):
-        days.append(("b", day))
-        return {}
+        assert list(plan(DAY)) == [
+            (ids[1], ids[1] + 1),
+            (ids[3], ids[3] + 1),
+            (ids[5], ids[5]),
+        ]
 
-    @jobs.nightly(name="a", order=10)
-    def first(*, day):
-        days.append(("a", day))
-        return {}
-
-    for job in jobs.nightly_jobs():
-        job.run(DAY)
-
-    assert days == [("a", DAY), ("b", DAY)]
+    def test_nothing_makes_none(self):
+        assert list(jobs.ids_in(lambda day: User.objects.none(), size=2)(DAY)) == []

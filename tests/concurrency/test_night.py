@@ -8,10 +8,10 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from campaigns import operations as campaigns
-from common import events, jobs
-from common.models import JobChunk, OutboxEvent
+from common import events
+from common.models import OutboxEvent
 from members import operations as members
-from points import nightly, operations, queries
+from points import operations, queries
 from points.models import Entry, Lot
 from tests.concurrency.racing import Racer, at_once, until_waiting
 from tests.factories import identity, lot, member, source
@@ -103,60 +103,6 @@ def _purchase(of):
     return campaigns.Purchase(
         member=of, reference="P1", at=NOON, amount=Decimal("100.00"), source=source()
     )
-
-
-def test_two_workers_share_the_night(monkeypatch):
-    monkeypatch.setattr(nightly, "CHUNK_MEMBERS", 3)
-    for _ in range(20):
-        lot(identity(), 10, expires_on=LAPSED)
-
-    reports = at_once(*[lambda: nightly.expire_due_lots(day=DAY)] * 3)
-
-    assert sum(report["points"] for report in reports) == 200
-    assert Entry.objects.filter(kind="EXPIRE").count() == 20
-    assert not Lot.objects.exists()
-    assert not JobChunk.objects.filter(done_at=None).exists()
-
-
-def test_a_chunk_somebody_holds_is_passed_over(monkeypatch):
-    monkeypatch.setattr(nightly, "CHUNK_MEMBERS", 1)
-    first, second = sorted((identity(), identity()), key=lambda one: one.id)
-    for one in (first, second):
-        lot(one, 10, expires_on=LAPSED)
-    jobs.plan_chunks(
-        job="points.expire_due_lots",
-        run_key=DAY.isoformat(),
-        members=nightly.DUE_MEMBERS,
-        parameters={"day": DAY},
-        size=1,
-    )
-
-    other = Racer(
-        lambda: jobs.work_chunks(
-            job="points.expire_due_lots",
-            run_key=DAY.isoformat(),
-            work=lambda low, high: operations.expire(low=low, high=high, on=DAY)[1],
-        )
-    )
-    with transaction.atomic():
-        JobChunk.objects.select_for_update().get(low=first.id)
-        assert other.go().answer() == 1
-
-    assert [queries.balance(one.id) for one in (first, second)] == [10, 0]
-
-
-def test_one_worker_claims_a_day():
-    lot(identity(), 10, expires_on=LAPSED)
-
-    def work():
-        return jobs.run_for_day(
-            name="points.expire_due_lots",
-            day=DAY,
-            now=JULY,
-            job=lambda: nightly.expire_due_lots(day=DAY),
-        )
-
-    assert sorted(at_once(work, work, work, work)) == [False, False, False, True]
 
 
 def test_two_deliverers_deliver_each_event_once():

@@ -911,3 +911,23 @@ class TestRulebookPage:
         assert "Rounded down, once for the whole document" in text
         assert "the balance goes below zero" in text
         assert "1 points for every 10" in text
+
+    def test_tells_each_line_of_a_policy_as_text(self, boss):
+        from tests.factories import rulebook
+
+        version = rulebook(
+            valid_from="2026-01-01",
+            validity={"cycle_years": 2},
+            vesting={"days": 14, "categories": {"labor": {"days": 0}}},
+            funding=[
+                {"payer": "brand", "share": "70", "budget": "<b>&"},
+                {"payer": "store", "share": "30"},
+            ],
+        )
+
+        response = boss.get(page("rulebook", version.number))
+
+        text = text_of(response)
+        assert "then everything is cleared" in text
+        assert "labor: at once everything else: 14 days after the purchase" in text
+        assert "the brand: 70 %, from “&lt;b&gt;&amp;” the organization of the store" in text

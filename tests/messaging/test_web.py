@@ -1,5 +1,5 @@
 import importlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.urls import NoReverseMatch, clear_url_caches, reverse
@@ -8,7 +8,7 @@ import membership.site_urls
 import membership.urls
 import messaging.urls
 from messaging.models import SandboxCode
-from messaging.tasks import forget_old_codes
+from messaging.nightly import forget_old_codes
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
@@ -56,13 +56,13 @@ class TestSandboxCodesPage:
             cursor.execute("SELECT phone, code FROM messaging_sandboxcode")
             assert [value[:3] for value in cursor.fetchone()] == ["k1:", "k1:"]
 
-    def test_the_night_forgets_codes_of_yesterday(self):
-        from django.utils import timezone
+    def test_the_night_forgets_codes_of_the_day_before_yesterday(self):
+        yesterday = datetime(2026, 6, 13, 16, tzinfo=UTC)
+        sent("+8613800138000", "111111", yesterday - timedelta(seconds=1))
+        kept = sent("+8613800138000", "222222", yesterday)
 
-        sent("+8613800138000", "111111", timezone.now() - timedelta(hours=25))
-        kept = sent("+8613800138000", "222222", timezone.now() - timedelta(hours=23))
-
-        forget_old_codes()
+        assert forget_old_codes(day=date(2026, 6, 15)) == {"codes": 1}
+        assert forget_old_codes(day=date(2026, 6, 15)) == {"codes": 0}
 
         assert [code.pk for code in SandboxCode.objects.all()] == [kept.pk]
 

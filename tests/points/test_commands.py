@@ -196,7 +196,7 @@ class TestVerifyLedger:
         JobRun.objects.create(
             name="points.expire_due_lots",
             day=date(2027, 8, 1),
-            claimed_at=later,
+            started_at=later,
             finished_at=later,
         )
         assert verify("--day=2027-07-31") == (["1 accounts, no difference"], False)

@@ -1,19 +1,16 @@
 """The night: expiry in chunks, once, resumable."""
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import date
 
 import pytest
-from django.db import connection
+import time_machine
 
-from common.models import JobChunk
-from points import nightly, verification
-from points.models import Account, Entry, Lot
+from common import tasks
+from points import nightly, queries, verification
+from points.models import Account, Entry
 from tests.factories import identity, lot
 from tests.factories.points import NOON
+from tests.nights import done
 
 DAY = date(2026, 7, 1)
 LAPSED = date(2026, 6, 30)
@@ -29,8 +26,8 @@ def ledger_is_right():
 @pytest.mark.django_db
 class TestExpireDueLots:
     @pytest.fixture(autouse=True)
-    def _small_chunks(self, monkeypatch):
-        monkeypatch.setattr(nightly, "CHUNK_MEMBERS", 2)
+    def _small_chunks(self, settings):
+        settings.NIGHT_CHUNK_MEMBERS = 2
 
     def test_writes_off_what_lapsed_before_the_day(self):
         due = [identity() for _ in range(5)]
@@ -41,7 +38,6 @@ class TestExpireDueLots:
 
         assert nightly.expire_due_lots(day=DAY) == {"members": 5, "lots": 5, "points": 50}
 
-        assert JobChunk.objects.exclude(done_at=None).count() == 3
         assert sorted(Account.objects.values_list("balance", flat=True)) == [5] * 5 + [7]
         assert ledger_is_right()
 
@@ -53,7 +49,7 @@ class TestExpireDueLots:
         assert Entry.objects.filter(kind="EXPIRE").count() == 1
 
     def test_an_empty_night_is_no_work(self, django_assert_num_queries):
-        with django_assert_num_queries(4):  # plan, and a look for a chunk between two savepoints
+        with django_assert_num_queries(1):
             assert nightly.expire_due_lots(day=DAY)["members"] == 0
 
     def test_what_came_in_late_goes_the_next_time_it_runs(self):
@@ -84,97 +80,25 @@ class TestExpireDueLots:
             "2026-04-30T16:00:00+00:00",
         ]
 
-    def test_stopped_in_the_middle_it_goes_on_where_it_was(self, monkeypatch):
-        members = sorted((identity() for _ in range(6)), key=lambda one: one.id)
-        for one in members:
-            lot(one, 10, expires_on=LAPSED)
-        expire = nightly.operations.expire
-        seen = []
+    def test_leaves_a_run_with_its_figures(self):
+        for _ in range(3):
+            lot(identity(), 10, expires_on=LAPSED)
 
-        def stop_at_the_second(*, low, high, on):
-            seen.append((low, high))
-            if len(seen) == 2:
-                expire(low=low, high=high, on=on)
-                raise KeyboardInterrupt
-            return expire(low=low, high=high, on=on)
+        run = done(nightly.expire_due_lots, day=DAY)
 
-        monkeypatch.setattr(nightly.operations, "expire", stop_at_the_second)
-        with pytest.raises(KeyboardInterrupt):
-            nightly.expire_due_lots(day=DAY)
-        # The first chunk is done; the second was undone with its work.
-        assert Entry.objects.filter(kind="EXPIRE").count() == 2
-        assert JobChunk.objects.filter(done_at=None).count() == 2
-
-        assert nightly.expire_due_lots(day=DAY) == {"members": 4, "lots": 4, "points": 40}
-
-        assert Entry.objects.filter(kind="EXPIRE").count() == 6
-        assert not JobChunk.objects.filter(done_at=None).exists()
-        assert not Lot.objects.exists()
-        assert ledger_is_right()
-
-    def test_is_one_of_the_nights_jobs(self):
-        from common import jobs
-
-        [job] = [job for job in jobs.nightly_jobs() if job.name == "points.expire_due_lots"]
-        lot(identity(), 10, expires_on=LAPSED)
-
-        assert job.run(DAY)["points"] == 10
+        assert run.report == {"members": 3, "lots": 3, "points": 30}
+        assert [chunk.report["lots"] for chunk in run.chunks.order_by("low")] == [2, 1]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_killed_in_the_middle_it_does_nothing_twice():
-    """A real process, kill -9 between and inside its chunks, then the same night again."""
-    members = 3000
-    with connection.cursor() as cursor:
-        cursor.execute(SEED, {"members": members, "last_day": LAPSED})
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("now", "left"), [("2026-06-30T16:09:59Z", 10), ("2026-06-30T16:10:00Z", 0)]
+)
+def test_the_night_of_a_day_takes_what_was_good_until_the_day_before(now, left):
+    of = identity()
+    lot(of, 10, expires_on=LAPSED)
 
-    for kills in (1, 2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.points.killed", DAY.isoformat()],
-            env=os.environ | {"DATABASE_URL": test_database_url()},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        # It says when it stands in the middle of a chunk: work done, not yet committed.
-        assert process.stdout.readline() == "in chunk 3\n"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        # Two whole chunks each time, and nothing of the one it died in.
-        assert Entry.objects.filter(kind="EXPIRE").count() == kills * 2 * 500
-    assert JobChunk.objects.filter(done_at=None).exists()
-    assert not Entry.objects.exclude(kind="EXPIRE").exclude(kind="EARN").exists()
+    with time_machine.travel(now, tick=False):
+        tasks.work(zone="Mars")  # an argument of a later release
 
-    report = nightly.expire_due_lots(day=DAY)
-
-    assert report == {"members": 1000, "lots": 1000, "points": 10_000}
-    assert Entry.objects.filter(kind="EXPIRE").count() == members
-    assert not Account.objects.exclude(balance=0).exists()
-    assert not Lot.objects.exists()
-    assert ledger_is_right()
-
-
-SEED = """
-    INSERT INTO members_member (
-        number, status, name, name_parts, sex, phone, email, id_number, province, city, joined_at,
-        activated_at
-    )
-    SELECT 'M' || lpad(n::text, 10, '0'), 'ACTIVE', '', '{}', '', '', '', '', '', '', now(), now()
-    FROM generate_series(1, %(members)s) AS n;
-
-    INSERT INTO points_account (member_id, balance, seq) SELECT id, 10, 1 FROM members_member;
-    INSERT INTO points_lot (member_id, expires_on, seq, points, remaining)
-    SELECT id, %(last_day)s, 1, 10, 10 FROM members_member;
-    INSERT INTO points_entry (
-        member_id, seq, kind, type, points, balance_after, effective_at, expires_on
-    )
-    SELECT id, 1, 'EARN', 'CONSUMPTION', 10, 10, now() - interval '1 year', %(last_day)s
-    FROM members_member;
-"""
-
-
-def test_database_url():
-    settings = connection.settings_dict
-    return "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**settings)
-
-
-test_database_url.__test__ = False
+    assert queries.balance(of.id) == left

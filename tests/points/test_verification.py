@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import connection
 
-from common.models import JobRun
-from points import nightly, operations, tasks, verification
+from points import nightly, operations, verification
 from points.verification import Difference
 from tests.factories import buy, identity, lot, plain, source
 from tests.factories.points import NOON
+from tests.nights import done
 from tests.points.returning import give_back
 
 pytestmark = pytest.mark.django_db
@@ -106,22 +106,26 @@ class TestSwept:
 
 class TestNight:
     def test_an_import_after_the_sweep_raises_no_alarm(self, of, caplog):
-        tasks.expire_due_lots(day=DAY.isoformat())
+        done(nightly.expire_due_lots, day=DAY)
         lot(of, 3, expires_on=date(2025, 1, 31), at=NOON.replace(year=2024))
 
-        tasks.verify_ledger(day=DAY.isoformat())
+        run = done(nightly.verify_ledger, day=DAY)
 
-        run = JobRun.objects.get(name="points.verify_ledger")
         assert run.report == {"members": 2, "differences": 0}
         assert caplog.records == []
 
     def test_a_lot_the_sweep_forgot_raises_one(self, of, caplog):
-        tasks.expire_due_lots(day=DAY.isoformat())
+        done(nightly.expire_due_lots, day=DAY)
         lot(of, 3, expires_on=date(2025, 1, 31), at=NOON.replace(year=2024))
         damage("UPDATE points_entry SET recorded_at = now() - interval '2 hours'")
 
-        assert nightly.verify_ledger(day=DAY) == {"members": 2, "differences": 1}
+        run = done(nightly.verify_ledger, day=DAY)
 
+        assert run.report == {
+            "members": 2,
+            "differences": 1,
+            "findings": [f"swept,{of.number},8"],
+        }
         [record] = caplog.records
         assert record.levelname == "CRITICAL"
         assert "swept" in record.getMessage()

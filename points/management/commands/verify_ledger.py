@@ -5,7 +5,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from common.progress import progress
-from members.models import Member
 from points import nightly, verification
 from points.models import Account
 
@@ -36,21 +35,12 @@ if there is a difference. It only reads, and may run beside the tills."""
                 report=report, day=day, size=options["range_size"]
             ):
                 advance(members)
-                self._tell(report.differences[told:])
+                for line in nightly.told(report.differences[told:]):
+                    self.stdout.write(",".join(line))
                 told = len(report.differences)
         if told:
             raise CommandError(f"{told} differences in {report.members} accounts")
         self.stdout.write(f"{report.members} accounts, no difference")
-
-    def _tell(self, differences: list[verification.Difference]) -> None:
-        numbers = dict(
-            Member.objects.filter(pk__in={each.member_id for each in differences}).values_list(
-                "pk", "number"
-            )
-        )
-        for each in differences:
-            seq = "" if each.seq is None else each.seq
-            self.stdout.write(f"{each.equation},{numbers[each.member_id]},{seq}")
 
 
 def _positive(text: str) -> int:

@@ -6,21 +6,12 @@ reference, as document numbers and UUIDv7 are.
 """
 
 import json
-import os
-import re
-import resource
-import shutil
-import subprocess
-import tempfile
-import time
 from datetime import timedelta
 from decimal import Decimal
 
 from django.utils import timezone
 
-from benchmarks.measuring import Run
-from benchmarks.options import Options
-from benchmarks.seeding import REDEMPTION_POINTS
+from benchmarks.options import REDEMPTION_POINTS
 from campaigns import operations as campaigns
 from campaigns.earning import Line
 from members.numbers import member_number
@@ -43,9 +34,10 @@ REFERENCE = """\
 \\set reference :base + :i * 64 + :client_id
 """
 
-EARN = (
-    REFERENCE
-    + """\
+# As UUIDv4 keys are: each goes to another page of the index.
+RANDOM_REFERENCE = "\\set reference random(100000000000000000, 999999999999999999)\n"
+
+EARN = """\
 \\set member random(1, :members)
 \\set points random(1, 100)
 SELECT points_credit(
@@ -53,11 +45,8 @@ SELECT points_credit(
     :reference::text, {store}, NULL, {version}, NULL, NULL, NULL, NULL
 );
 """
-)
 
-REDEEM = (
-    REFERENCE
-    + """\
+REDEEM = """\
 \\set member random(1, :members)
 \\set points random({least}, {most})
 SELECT points_debit(
@@ -65,18 +54,14 @@ SELECT points_debit(
     {version}, NULL, NULL, NULL, NULL
 );
 """
-)
 
-PURCHASE = (
-    REFERENCE
-    + """\
+PURCHASE = """\
 \\set member random(1, :members)
 SELECT points_post_purchase(
     :member, 26, date '{expires_on}', now(), 268.00, {issuer}, :reference::text, {store}, NULL,
     {version}, '\\x{fingerprint}', '{lines}', '{explanation}'
 );
 """
-)
 
 BALANCE = """\
 \\set member random(1, :members)
@@ -90,46 +75,6 @@ WHERE member_id = :member AND expires_on >= date '{today}';
 """
 
 NOTHING = "SELECT 1;\n"
-
-
-class Pgbench:
-    """One script, run by pgbench with prepared statements."""
-
-    def __init__(
-        self, name: str, script: str, options: Options, *, members: int | None = None
-    ) -> None:
-        self.name = name
-        self._members = members or options.members
-        self._clients = options.clients
-        self._program = shutil.which(os.environ.get("PGBENCH", "pgbench"))
-        if self._program is None:
-            raise SystemExit("pgbench is needed: PostgreSQL brings it; put it on the PATH.")
-        self._script = tempfile.NamedTemporaryFile("w", suffix=".sql")  # noqa: SIM115 - goes with us
-        self._script.write(script)
-        self._script.flush()
-
-    def run(self, seconds: float) -> Run:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        output = subprocess.run(
-            [
-                self._program,
-                *("--no-vacuum", "--protocol", "prepared", "--jobs", "2"),
-                *("--client", str(self._clients), "--time", str(max(1, round(seconds)))),
-                *("--define", f"members={self._members}", "--define", "i=0"),
-                *("--define", f"base={int(time.time() * 10) * 10**7}"),
-                *("--file", self._script.name, os.environ["DATABASE_URL"]),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = re.search(r"actually processed: (\d+)", output.stdout)
-        per_second = re.search(r"^tps = ([\d.]+)", output.stdout, re.M)
-        if output.returncode or not done or not per_second:
-            raise SystemExit(f"pgbench failed at {self.name}:\n{output.stdout}{output.stderr}")
-        worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Run(int(done[1]), int(done[1]) / float(per_second[1]), client_cpu_seconds=worked)
 
 
 def scripts(store: Store) -> dict[str, str]:
@@ -149,9 +94,10 @@ def scripts(store: Store) -> dict[str, str]:
     }
     named = {
         "raw": RAW,
-        "earn": EARN,
-        "redeem": REDEEM,
-        "purchase": PURCHASE,
+        "earn": REFERENCE + EARN,
+        "earn by random keys": RANDOM_REFERENCE + EARN,
+        "redeem": REFERENCE + REDEEM,
+        "purchase": REFERENCE + PURCHASE,
         "balance": BALANCE,
         "spendable": SPENDABLE,
         "nothing": NOTHING,

@@ -1,0 +1,131 @@
+"""
+The programme's policies: the decisions a rulebook version takes beside its rules.
+
+Only what some room reads stands here; each is documented in docs/programme.md.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from programme.policies._contradictions import contradictions
+from programme.policies._days import NEVER
+from programme.policies._terms import (
+    AT_ONCE,
+    BY_EVENT,
+    FUNDING_SCHEMA,
+    NOTICES_SCHEMA,
+    POINTS,
+    ROUNDING_SCHEMA,
+    TRANSFERS_SCHEMA,
+    VESTING_SCHEMA,
+    WHOLE,
+    FundingShare,
+    Lead,
+    Notices,
+    Rounding,
+    TransferLimit,
+    Vest,
+    Vesting,
+)
+from programme.policies._validity import (
+    VALIDITY_SCHEMA,
+    Cycle,
+    ForMonths,
+    Inactivity,
+    UntilDate,
+    UntilDayOfYear,
+    Validity,
+)
+
+__all__ = [
+    "AT_ONCE",
+    "BY_EVENT",
+    "NEVER",
+    "POLICIES_SCHEMA",
+    "Cycle",
+    "ForMonths",
+    "FundingShare",
+    "Inactivity",
+    "Lead",
+    "Notices",
+    "Policies",
+    "Rounding",
+    "TransferLimit",
+    "UntilDate",
+    "UntilDayOfYear",
+    "Validity",
+    "Vest",
+    "Vesting",
+    "contradictions",
+]
+
+POLICIES_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "validity": VALIDITY_SCHEMA,
+        "clock": {"enum": ["earning", "activation"]},
+        "rounding": ROUNDING_SCHEMA,
+        "return_after_spending": {"enum": ["debt", "write_off", "refuse"]},
+        "vesting": VESTING_SCHEMA,
+        "notices": NOTICES_SCHEMA,
+        "reinstatement_days": {"type": "integer", "minimum": 0, "maximum": 366},
+        "holds": {
+            "type": "object",
+            "properties": {"minutes": {"type": "integer", "minimum": 1, "maximum": 7 * 24 * 60}},
+            "required": ["minutes"],
+            "additionalProperties": False,
+        },
+        "adjustment_limit": POINTS | {"type": ["integer", "null"], "minimum": 0},
+        "transfers": TRANSFERS_SCHEMA,
+        "funding": FUNDING_SCHEMA,
+    },
+    "required": ["validity", "rounding", "return_after_spending"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    validity: Validity
+    rounding: Rounding
+    return_after_spending: str
+    # Points of a pre-registered member wait; their validity starts on the day of activation.
+    clock_from_activation: bool = False
+    vesting: Vesting = field(default_factory=Vesting)
+    notices: Notices = field(default_factory=Notices)
+    # Points given back to their own lots live at least so many days more.
+    reinstatement_days: int = 30
+    # How long a hold lasts unless the till says less.
+    hold_minutes: int = 15
+    # A correction of more points, up or down, needs a second person. None: none does; 0: all do.
+    adjustment_limit: int | None = None
+    # None: members cannot give points away.
+    transfer_limits: tuple[TransferLimit, ...] | None = None
+    funding: tuple[FundingShare, ...] = (FundingShare(FundingShare.BRAND, WHOLE),)
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> "Policies":
+        """Read what POLICIES_SCHEMA has accepted and has no `contradictions`."""
+        given: dict[str, Any] = {
+            name: document[name]
+            for name in ("reinstatement_days", "adjustment_limit")
+            if name in document
+        }
+        if "vesting" in document:
+            given["vesting"] = Vesting.parse(document["vesting"])
+        if "notices" in document:
+            given["notices"] = Notices.parse(document["notices"])
+        if "holds" in document:
+            given["hold_minutes"] = document["holds"]["minutes"]
+        if "transfers" in document:
+            limits = document["transfers"]["limits"]
+            given["transfer_limits"] = tuple(TransferLimit(**limit) for limit in limits)
+        if "funding" in document:
+            given["funding"] = tuple(FundingShare.parse(share) for share in document["funding"])
+        return cls(
+            validity=Validity.parse(document["validity"]),
+            rounding=Rounding(**document["rounding"]),
+            return_after_spending=document["return_after_spending"],
+            clock_from_activation=document.get("clock") == "activation",
+            **given,
+        )

@@ -1,0 +1,66 @@
+"""What a schema cannot see: policies of the right shape that make no sense."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from datetime import date
+from typing import Any, TypeVar
+
+from programme.policies._terms import WHOLE, FundingShare
+from programme.policies._validity import ForMonths, Validity
+
+# Its place below the policies, and the reason.
+Contradiction = tuple[str, str]
+Item = TypeVar("Item", bound=Hashable)
+
+
+def contradictions(document: dict[str, Any], *, valid_from: date) -> Iterator[Contradiction]:
+    """Yield what is wrong with policies that POLICIES_SCHEMA has accepted."""
+    validity = document["validity"]
+    if "day_of_year" in validity and not _is_day_of_year(validity["day_of_year"]):
+        yield "validity.day_of_year", f"no year has a “{validity['day_of_year']}”"
+        return  # the rest reads the validity
+    if "date" in validity and date.fromisoformat(validity["date"]) < valid_from:
+        why = f"before {valid_from}, the version's first day: all points would lapse as they come"
+        yield "validity.date", why
+    if "vesting" in document:
+        yield from _of_vesting(document["vesting"], Validity.parse(validity))
+    if "transfers" in document:
+        windows = (limit["days"] for limit in document["transfers"]["limits"])
+        for days in _twice(windows):
+            yield "transfers.limits", f"two limits for {days} days"
+    if "funding" in document:
+        yield from _of_funding([FundingShare.parse(share) for share in document["funding"]])
+
+
+def _is_day_of_year(text: str) -> bool:
+    try:
+        date.fromisoformat(f"2024-{text}")  # a leap year: 29 February is a day
+    except ValueError:
+        return False
+    return True
+
+
+def _of_vesting(vesting: dict[str, Any], validity: Validity) -> Iterator[Contradiction]:
+    if not isinstance(validity, ForMonths):
+        return
+    shortest = validity.shortest_days()
+    waits = {"vesting": vesting} | {
+        f"vesting.categories.{category}": wait
+        for category, wait in vesting.get("categories", {}).items()
+    }
+    for place, wait in waits.items():
+        if wait.get("days", 0) > shortest:
+            why = f"points may lapse after {shortest} days, before they could be spent"
+            yield f"{place}.days", why
+
+
+def _of_funding(shares: list[FundingShare]) -> Iterator[Contradiction]:
+    total = sum(share.basis_points for share in shares)
+    if total != WHOLE:
+        yield "funding", f"the shares add up to {total / 100:g}, not to 100"
+    for payer, budget in _twice((share.payer, share.budget) for share in shares):
+        yield "funding", f"“{payer}” twice" + (f" with the budget “{budget}”" if budget else "")
+
+
+def _twice(items: Iterable[Item]) -> list[Item]:
+    return [item for item, times in Counter(items).items() if times > 1]

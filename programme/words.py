@@ -1,0 +1,223 @@
+"""A version's policies in words, in the active language."""
+
+from datetime import date
+from decimal import Decimal
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from programme.policies import (
+    Cycle,
+    ForMonths,
+    FundingShare,
+    Inactivity,
+    Lead,
+    Notices,
+    Policies,
+    TransferLimit,
+    UntilDate,
+    UntilDayOfYear,
+    Validity,
+    Vesting,
+)
+
+ROUNDED = {
+    ("down", "document"): gettext_lazy("Rounded down, once for the whole document"),
+    ("half_up", "document"): gettext_lazy("Rounded half up, once for the whole document"),
+    ("up", "document"): gettext_lazy("Rounded up, once for the whole document"),
+    ("down", "line"): gettext_lazy("Rounded down, for each line"),
+    ("half_up", "line"): gettext_lazy("Rounded half up, for each line"),
+    ("up", "line"): gettext_lazy("Rounded up, for each line"),
+}
+_AFTER_SPENDING = {
+    "debt": gettext_lazy("the balance goes below zero; the next points make up for it"),
+    "write_off": gettext_lazy("what is missing is written off"),
+    "refuse": gettext_lazy("the return is refused"),
+}
+_AFTER_EARNING = {
+    "day": gettext_lazy("%(time)s after the day they were earned"),
+    "month_end": gettext_lazy("%(time)s, to the end of that month"),
+    "quarter_end": gettext_lazy("%(time)s, to the end of that quarter"),
+    "year_end": gettext_lazy("%(time)s, to the end of that year"),
+}
+_AFTER_ACTIVITY = {
+    "day": gettext_lazy("%(time)s after the latest activity; then everything lapses"),
+    "month_end": gettext_lazy(
+        "%(time)s after the latest activity, to the end of that month; then everything lapses"
+    ),
+    "quarter_end": gettext_lazy(
+        "%(time)s after the latest activity, to the end of that quarter; then everything lapses"
+    ),
+    "year_end": gettext_lazy(
+        "%(time)s after the latest activity, to the end of that year; then everything lapses"
+    ),
+}
+_ACTIVITIES = {
+    "EARN": gettext_lazy("points earned count as activity"),
+    "REDEEM": gettext_lazy("points redeemed count as activity"),
+    "TRANSFER_OUT": gettext_lazy("points given away count as activity"),
+    "TRANSFER_IN": gettext_lazy("points received from a member count as activity"),
+    "ADJUST": gettext_lazy("corrections count as activity"),
+}
+
+
+def policies(told: Policies) -> list[tuple[str, list[str]]]:
+    """Each policy's name and what it says, one line or more."""
+    return [
+        (_("Points live"), _validity(told.validity)),
+        (_("Their time runs"), [_clock(told)]),
+        (_("Points can be spent"), _vesting(told.vesting)),
+        (_("Rounding"), [str(ROUNDED[told.rounding.mode, told.rounding.per])]),
+        (
+            _("If points of a returned purchase are spent"),
+            [str(_AFTER_SPENDING[told.return_after_spending])],
+        ),
+        (_("Points given back"), [_reinstatement(told.reinstatement_days)]),
+        (_("Before points lapse"), _notices(told.notices)),
+        (_("A hold"), [_hold(told.hold_minutes)]),
+        (_("Corrections"), [_adjustments(told.adjustment_limit)]),
+        (_("Transfers between members"), _transfers(told.transfer_limits)),
+        (_("Who pays"), [_share(share) for share in told.funding]),
+    ]
+
+
+def _validity(validity: Validity) -> list[str]:
+    match validity:
+        case ForMonths(months, until, extra_months):
+            return [
+                str(_AFTER_EARNING[until]) % _months(months),
+                *(
+                    _("tier %(tier)s: %(time)s longer") % {"tier": tier, **_months(extra)}
+                    for tier, extra in extra_months.items()
+                ),
+            ]
+        case UntilDate(day):
+            return [_("until %(day)s") % {"day": date_format(day)}]
+        case UntilDayOfYear(month, day, years):
+            return [_until_day_of_year(month, day, years)]
+        case Cycle(years):
+            told = ngettext(
+                "for %(count)s calendar year, that of the first point; then everything is cleared",
+                "for %(count)s calendar years, the first point's own included; then everything"
+                " is cleared",
+                years,
+            )
+            return [told % {"count": years}]
+        case Inactivity(months, until, kinds):
+            counted = [str(told) for kind, told in _ACTIVITIES.items() if kind in kinds]
+            return [str(_AFTER_ACTIVITY[until]) % _months(months), *counted]
+    return [_("for ever")]
+
+
+def _until_day_of_year(month: int, day: int, years: int) -> str:
+    next_one = date_format(date(2024, month, day), "MONTH_DAY_FORMAT")
+    if years == 1:
+        return _("until the next %(day)s") % {"day": next_one}
+    told = ngettext(
+        "until the next %(day)s and %(count)s year more",
+        "until the next %(day)s and %(count)s years more",
+        years - 1,
+    )
+    return told % {"day": next_one, "count": years - 1}
+
+
+def _clock(told: Policies) -> str:
+    if told.clock_from_activation:
+        return _("from the day they were earned; for pre-registered members from their activation")
+    return _("from the day they were earned")
+
+
+def _vesting(vesting: Vesting) -> list[str]:
+    told = [
+        _("%(category)s: %(when)s") % {"category": category, "when": _wait(days)}
+        for category, days in vesting.categories.items()
+    ]
+    if not told:
+        return [_wait(vesting.days)]
+    return [*told, _("everything else: %(when)s") % {"when": _wait(vesting.days)}]
+
+
+def _wait(days: int | None) -> str:
+    if days is None:
+        return _("once they are released")
+    return _("%(time)s after the purchase") % _days(days) if days else _("at once")
+
+
+def _reinstatement(days: int) -> str:
+    if not days:
+        return _("keep their last day")
+    return _("keep their last day, but live at least %(time)s more") % _days(days)
+
+
+def _notices(notices: Notices) -> list[str]:
+    told = [_("a notice %(time)s before") % _lead(lead) for lead in notices.before]
+    if notices.required:
+        extended = _("no notice, no expiry: without one they live %(time)s longer")
+        told.append(extended % _days(notices.extension_days))
+    return told
+
+
+def _lead(lead: Lead) -> dict[str, str]:
+    return _months(lead.months) if lead.months else _days(lead.days)
+
+
+def _hold(minutes: int) -> str:
+    time = ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": minutes}
+    return _("lasts %(time)s unless the till says less") % {"time": time}
+
+
+def _adjustments(limit: int | None) -> str:
+    if limit is None:
+        return _("need one person")
+    if not limit:
+        return _("always need a second person")
+    return _("need a second person above %(points)s points") % {"points": _figure(limit)}
+
+
+def _transfers(limits: tuple[TransferLimit, ...] | None) -> list[str]:
+    if limits is None:
+        return [_("not allowed")]
+    return [_transfer_limit(limit) for limit in limits]
+
+
+def _transfer_limit(limit: TransferLimit) -> str:
+    told = _days(limit.days)
+    if limit.count is not None:
+        told["count"] = ngettext("%(count)s transfer", "%(count)s transfers", limit.count) % {
+            "count": _figure(limit.count)
+        }
+    if limit.points is not None:
+        told["points"] = _figure(limit.points)
+    if limit.points is None:
+        return _("at most %(count)s within %(time)s") % told
+    if limit.count is None:
+        return _("at most %(points)s points within %(time)s") % told
+    return _("at most %(count)s and %(points)s points within %(time)s") % told
+
+
+def _share(share: FundingShare) -> str:
+    payers = {
+        FundingShare.BRAND: _("the brand"),
+        FundingShare.STORE: _("the organization of the store"),
+    }
+    told = {
+        "payer": payers.get(share.payer, share.payer),
+        "share": f"{(Decimal(share.basis_points) / 100).normalize():f}",
+        "budget": share.budget,
+    }
+    if not share.budget:
+        return _("%(payer)s: %(share)s %%") % told
+    return _("%(payer)s: %(share)s %%, from “%(budget)s”") % told
+
+
+def _months(count: int) -> dict[str, str]:
+    return {"time": ngettext("%(count)s month", "%(count)s months", count) % {"count": count}}
+
+
+def _days(count: int) -> dict[str, str]:
+    return {"time": ngettext("%(count)s day", "%(count)s days", count) % {"count": count}}
+
+
+def _figure(points: int) -> str:
+    return number_format(points, force_grouping=True)
