@@ -88,7 +88,8 @@ class Account(models.Model):
     pending = models.BigIntegerField(db_default=0, help_text="What has not vested yet.")
     held = models.BigIntegerField(db_default=0, help_text="What is set aside by holds.")
     qualifying = models.BigIntegerField(
-        db_default=0, help_text="All qualifying points; neither spending nor expiry touch them (T3)."
+        db_default=0,
+        help_text="All qualifying points; neither spending nor expiry touch them (T3).",
     )
     # No constraint: it would be checked at each posting, and a merge writes both.
     merged_into = models.ForeignKey(
@@ -195,9 +196,7 @@ class Hold(models.Model):
     class Meta:
         verbose_name = _("hold")
         verbose_name_plural = _("holds")
-        constraints = [
-            models.CheckConstraint(name="points_hold_points", condition=Q(points__gt=0))
-        ]
+        constraints = [models.CheckConstraint(name="points_hold_points", condition=Q(points__gt=0))]
         indexes = [
             # The sweep finds those that are over.
             models.Index(fields=["until"], name="points_hold_until"),
@@ -361,7 +360,8 @@ class Entry(models.Model):
     counterpart = _kept(Member, null=True, help_text="The other side of a transfer or merge.")
     seq = models.IntegerField()
     reverses = models.IntegerField(
-        null=True, help_text="The entry of this member that this one takes back or brings to its end."
+        null=True,
+        help_text="The entry of this member that this one takes back or brings to its end.",
     )
     counterpart_seq = models.IntegerField(null=True, help_text="Its entry there.")
     expires_on = models.DateField(null=True, help_text="A credit's last good day.")
@@ -370,7 +370,9 @@ class Entry(models.Model):
     reference = models.CharField(max_length=64, null=True)
     reason = models.CharField(max_length=16, choices=AdjustmentReason.choices, null=True)
     note = models.CharField(max_length=200, null=True)
-    line = models.CharField(max_length=64, null=True, help_text="The line of the document it is about.")
+    line = models.CharField(
+        max_length=64, null=True, help_text="The line of the document it is about."
+    )
     # What it did to which lots; a new credit's own lot is not named.
     lot_seq = ArrayField(models.IntegerField(), null=True, help_text="Lots by their entries …")
     lot_points = ArrayField(

@@ -36,8 +36,8 @@ class Expiry:
     points: int
 
 
-# What can be spent on a day: open lots that have not lapsed, and what has vested by then, of which a
-# debt is paid first. Neither vesting nor expiry waits for the night.
+# What can be spent on a day: open lots that have not lapsed, and what has vested by then, of which
+# a debt is paid first. Neither vesting nor expiry waits for the night.
 SPENDABLE_SQL = """
     SELECT coalesce((
         SELECT sum(l.remaining) FROM points_lot AS l
@@ -119,9 +119,9 @@ def qualifying_points(
 def lots(member_id: int, *, on: date) -> QuerySet[Lot]:
     """The lots that can be spent on a day, in the order of spending."""
     lapsed = Account.objects.filter(pk=member_id, lapses_on__lt=on)
-    return Lot.objects.filter(
-        ~Exists(lapsed), member_id=member_id, expires_on__gte=on
-    ).order_by("expires_on", "seq")
+    return Lot.objects.filter(~Exists(lapsed), member_id=member_id, expires_on__gte=on).order_by(
+        "expires_on", "seq"
+    )
 
 
 EXPIRIES_SQL = """
@@ -212,9 +212,7 @@ def account_summary(member_id: int, *, today: date, as_of: date | None = None) -
     if as_of is not None:
         then = balance_as_of(member_id, as_of)
         return AccountSummary(as_of, then, max(0, then))
-    account = Account.objects.filter(pk=member_id).first() or Account(
-        balance=0, pending=0, held=0
-    )
+    account = Account.objects.filter(pk=member_id).first() or Account(balance=0, pending=0, held=0)
     return AccountSummary(
         as_of=today,
         balance=account.balance,
@@ -419,12 +417,14 @@ class Totals:
     outstanding: int
 
 
-# Credits by hand count as earned, debits by hand as taken back, forfeited points as expired; what was
-# given back lowers what it had been. A lot past its last day that the night has not swept counts as
+# Credits by hand count as earned, debits by hand as taken back, forfeited points as expired; what
+# was given back lowers what it had been. A lot past its last day that the night has not swept counts as
 # expired on the day after.
 TOTALS_SQL = """
     SELECT
-        coalesce(sum(e.worth) FILTER (WHERE e.kind = 'EARN' OR e.kind = 'ADJUST' AND e.worth > 0), 0),
+        coalesce(sum(e.worth) FILTER (
+            WHERE e.kind = 'EARN' OR e.kind = 'ADJUST' AND e.worth > 0
+        ), 0),
         coalesce(-sum(e.worth) FILTER (WHERE e.kind = 'REDEEM'), 0),
         coalesce(-sum(e.worth) FILTER (
             WHERE e.kind = 'REVERSE' OR e.kind = 'ADJUST' AND e.worth < 0

@@ -74,9 +74,7 @@ def funding_by_policy(
     for share in shares:
         payer = _payer(share.payer, store_id=store_id, issuer_id=issuer_id)
         together[payer, share.budget] += share.basis_points
-    funding_id = funding(
-        [(payer, parts, budget) for (payer, budget), parts in together.items()]
-    )
+    funding_id = funding([(payer, parts, budget) for (payer, budget), parts in together.items()])
     if funding_id in _ids.values():
         _by_policy[asked] = funding_id
     return funding_id

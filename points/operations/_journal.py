@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError
+from common.postgres import calls as postgres
 from members.queries import Identity
 from points import queries
 from points.models import Activity, ActivityKind, Entry
@@ -73,9 +74,7 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
     """
     if refusal := _refusal_to_earn(purchase):
         return _first_answer(purchase, _earlier([purchase])) or refuse(refusal)
-    with connection.cursor() as cursor:
-        cursor.execute(POST_PURCHASE, _purchase_arguments(purchase))
-        (row,) = cursor.fetchone()
+    row = postgres.call("points_post_purchase", *_purchase_arguments(purchase))
     if row and row[0] is not None:
         return _new(*row)
     return _first_answer(purchase, _earlier([purchase])) or refuse(_merged(purchase))
@@ -214,12 +213,6 @@ class AccountMoved(DomainError):
     status = 503
     headers = {"Retry-After": "1"}
 
-
-POST_PURCHASE = """
-    SELECT points_post_purchase(
-        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s
-    )
-"""
 
 POST_PURCHASES = """
     SELECT nth, activity, entry_seq, balance FROM points_post_purchases(

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, NoReturn
 
 from django.db import IntegrityError, connection, transaction
@@ -11,6 +12,7 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, Invalid
+from common.postgres.calls import first_row
 from members.queries import Identity
 from points import queries
 from points.models import Entry, EntryKind
@@ -117,9 +119,7 @@ class Repeat:
         return Posting(entry.seq, entry.balance_after, replayed=True)
 
 
-def post(
-    function: str, arguments: tuple[Any, ...], repeat: Repeat, **named: Any
-) -> Posting | None:
+def post(function: str, arguments: tuple[Any, ...], repeat: Repeat, **named: Any) -> Posting | None:
     """
     Call a posting function; return its Posting, the first one on a repeat, or None when it refuses.
 
@@ -142,18 +142,23 @@ def call(function: str, arguments: tuple[Any, ...], **named: Any) -> Any:
     Outside a transaction this is one round trip. Inside one, a savepoint keeps a repeat's unique
     violation from spoiling the caller's work.
     """
-    places = ["%s"] * len(arguments) + [f"{name} => %s" for name in named]
-    statement = f"SELECT {function}({', '.join(places)})"
+    statement = _calling(function, len(arguments), tuple(named))
     savepoint = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
-        with savepoint, connection.cursor() as cursor:
-            cursor.execute(statement, (*arguments, *named.values()))
-            (answer,) = cursor.fetchone()
+        with savepoint:
+            row = first_row(statement, (*arguments, *named.values()))
     except IntegrityError as error:
         if "points_entry_reference_once" not in str(error):
             raise
         return TAKEN
-    return answer
+    assert row is not None, "a function answers"
+    return row[0]
+
+
+@cache
+def _calling(function: str, arguments: int, named: tuple[str, ...]) -> str:
+    places = ["%s"] * arguments + [f"{name} => %s" for name in named]
+    return f"SELECT {function}({', '.join(places)})"
 
 
 def when_given(**named: Any) -> dict[str, Any]:
