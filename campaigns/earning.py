@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import floor
 from typing import Any
 
 from campaigns.models import EarningRule
@@ -45,6 +46,22 @@ class Rule:
 class Judgement:
     points: int
     explanation: dict[str, Any]
+    # What each line is worth, before rounding.
+    exact: tuple[Fraction, ...]
+
+    def shares(self) -> list[int]:
+        """
+        The whole points spread over the lines, as near to what each is worth as whole points can be.
+
+        What rounding leaves over or short goes to the lines with the largest remainders.
+        """
+        whole = [floor(exact) for exact in self.exact]
+        by_remainder = sorted(
+            range(len(whole)), key=lambda nth: self.exact[nth] - whole[nth], reverse=True
+        )
+        for nth in by_remainder[: self.points - sum(whole)]:
+            whole[nth] += 1
+        return whole
 
 
 @lru_cache(maxsize=64)
@@ -63,10 +80,12 @@ def judge(
     total = Fraction(0)
     whole = 0
     explained = []
+    exacts = []
     fired = set()
     for line in lines:
         rule = next((rule for rule in rules if rule.takes(line.category)), None)
         exact = rule.worth(line.amount) if rule else Fraction(0)
+        exacts.append(exact)
         total += exact
         whole += rounding.whole(exact)
         if rule:
@@ -95,7 +114,7 @@ def judge(
             if rule.code not in fired
         ],
     }
-    return Judgement(points, explanation)
+    return Judgement(points, explanation, tuple(exacts))
 
 
 def _reason(rule: Rule, lines: Sequence[Line]) -> str:

@@ -18,8 +18,9 @@ from common.errors import DomainError, Invalid, NotFound
 from members.queries import Identity
 from points import operations as points
 from points import queries as points_queries
-from points.models import Activity, ActivityKind
+from points.models import Activity, ActivityKind, EntryKind
 from programme import queries as programme
+from programme.policies import NEVER, Vesting
 from programme.queries import Rulebook
 
 CENT = Decimal("0.01")
@@ -150,8 +151,13 @@ def quote(
 def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
     """Check a purchase and judge it by the rulebook of its day. Writes nothing."""
     lines = _checked_lines(purchase, now=now)
-    rulebook = programme.rulebook_on(localdate(purchase.at))
+    day = localdate(purchase.at)
+    rulebook = programme.rulebook_on(day)
+    policies = rulebook.policies
     judgement = _judge(rulebook, lines)
+    pending = _pending(judgement, lines, vesting=policies.vesting, day=day)
+    # M3: the points wait with their member; `points.operations.start_clock` gives them a last day.
+    waits = policies.clock_from_activation and purchase.member.is_pre_registered
     return points.JudgedPurchase(
         member=purchase.member,
         reference=purchase.reference,
@@ -160,14 +166,36 @@ def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
         lines=_as_json(purchase.lines),
         fingerprint=purchase.fingerprint(),
         points=judgement.points,
-        expires_on=rulebook.policies.validity.last_day(localdate(purchase.at)),
+        expires_on=NEVER if waits else policies.validity.last_day(day),
         explanation=judgement.explanation,
         source=points.Source(
             issuer_id=purchase.source.issuer_id,
             store_id=purchase.source.store_id,
             client_id=purchase.source.client_id,
             version_id=rulebook.id,
+            funding_id=points.funding_by_policy(
+                policies.funding,
+                store_id=purchase.source.store_id,
+                issuer_id=purchase.source.issuer_id,
+            ),
         ),
+        pending=pending,
+        lapses_on=None if waits else policies.validity.account_last_day(day),
+        rolls=policies.validity.counts(EntryKind.EARN),
+    )
+
+
+def _pending(
+    judgement: Judgement, lines: Sequence[Line], *, vesting: Vesting, day: date
+) -> tuple[points.PendingLine, ...]:
+    """Which points wait, by line, and for what (P8)."""
+    waits = [vesting.vests_on(day, line.category) for line in lines]
+    if not any(wait.pending for wait in waits):
+        return ()
+    return tuple(
+        points.PendingLine(line.number, share, wait.on)
+        for line, share, wait in zip(lines, judgement.shares(), waits, strict=True)
+        if wait.pending and share
     )
 
 

@@ -245,13 +245,18 @@ def activate(
     *, member_id: int, activated_at: datetime, by: User | None = None, reason: str = ""
 ) -> Member:
     """
-    Turn a pre-registered member into an active one.
+    Turn a pre-registered member into an active one. What they earned follows by the event
+    `member.activated`: its validity may begin only now.
 
     :raises WrongState: if the member is not pre-registered
     """
     member = _locked(member_id, MemberStatus.PRE_REGISTERED)
     member.status = MemberStatus.ACTIVE
     member.activated_at = activated_at
+    events.publish(
+        "member.activated",
+        {"member_id": member.pk, "activated_at": activated_at.isoformat()},
+    )
     return _changed(member, "member.activated", by, reason)
 
 

@@ -55,10 +55,14 @@ class Identity:
         if self.status == MemberStatus.CLOSED:
             raise MemberClosed(number=self.number)
 
+    @property
+    def is_pre_registered(self) -> bool:
+        return self.status == MemberStatus.PRE_REGISTERED
+
     def require_can_redeem(self) -> None:
         """:raises MemberNotActivated: or as `require_can_earn`"""
         self.require_can_earn()
-        if self.status == MemberStatus.PRE_REGISTERED:
+        if self.is_pre_registered:
             raise MemberNotActivated(number=self.number)
 
 

@@ -150,7 +150,7 @@ class Adjust(MemberAction):
             reason=AdjustmentReason(form.cleaned_data["reason"]),
             note=form.cleaned_data["note"],
             reference=form.cleaned_data["reference"],
-            issuer_id=brand.pk,
+            source=points_operations.Source(issuer_id=brand.pk),
             by=acting(self.request),
         )
         said = (

@@ -1,9 +1,9 @@
 """
 The ledger's tables. They are written by the functions in `points/sql`, and only by them.
 
-What must always hold: a member's entries add up to the balance; the open lots add up to it too,
-or there is none of them while the balance is below zero (a debt); `seq` has no gaps; entries and
-activities are never changed nor deleted, which the database enforces.
+What must always hold: a member's entries add up to the balance, to what waits and to what is held;
+the open lots add up to the balance too, or there is none of them while it is below zero (a debt);
+`seq` has no gaps; entries and activities are never changed nor deleted, which the database enforces.
 """
 
 from typing import Any
@@ -19,15 +19,25 @@ from django.utils.translation import gettext_lazy as _
 from members.models import Member
 from partners.models import ApiClient, Organization, Store
 from programme.models import Version
+from programme.policies import NEVER
 
 
 class EntryKind(models.TextChoices):
     EARN = "EARN", _("Earned")
+    VEST = "VEST", _("Vested")
     REDEEM = "REDEEM", _("Redeemed")
+    HOLD = "HOLD", _("Held")
+    RELEASE = "RELEASE", _("Released")
     REVERSE = "REVERSE", _("Taken back")
+    REINSTATE = "REINSTATE", _("Reinstated")
     ADJUST = "ADJUST", _("Adjusted")
     EXPIRE = "EXPIRE", _("Expired")
     FORFEIT = "FORFEIT", _("Forfeited")
+    TRANSFER_OUT = "TRANSFER_OUT", _("Transferred away")
+    TRANSFER_IN = "TRANSFER_IN", _("Received")
+    MERGE_OUT = "MERGE_OUT", _("Moved to another account")
+    MERGE_IN = "MERGE_IN", _("Moved from another account")
+    EXTEND = "EXTEND", _("Validity changed")
 
 
 class PointType(models.TextChoices):
@@ -69,18 +79,49 @@ def _kept(to: Any, **options: Any) -> Any:
 
 
 class Account(models.Model):
-    """The one row an operation locks. No index on a column that changes: updates stay HOT."""
+    """The one row an operation locks. No index on a column that postings change: they stay HOT."""
 
     member = models.OneToOneField(Member, primary_key=True, on_delete=models.PROTECT)
     balance = models.BigIntegerField(
-        default=0, help_text="All points on the books; below zero, a debt."
+        db_default=0, help_text="What can be spent or has lapsed unswept; below zero, a debt."
     )
-    seq = models.IntegerField(default=0, help_text="Number of the latest entry.")
+    pending = models.BigIntegerField(db_default=0, help_text="What has not vested yet.")
+    held = models.BigIntegerField(db_default=0, help_text="What is set aside by holds.")
+    qualifying = models.BigIntegerField(
+        db_default=0,
+        help_text="All qualifying points; neither spending nor expiry touch them (T3).",
+    )
+    # No constraint: it would be checked at each posting, and a merge writes both.
+    merged_into = models.ForeignKey(
+        Member, null=True, on_delete=models.PROTECT, db_index=False, db_constraint=False,
+        related_name="+", help_text="Nothing can be posted to a merged account.",
+    )  # fmt: skip
+    seq = models.IntegerField(db_default=0, help_text="Number of the latest entry.")
+    lapses_on = models.DateField(
+        db_default=NEVER,
+        help_text="The last day of everything, where validity is a cycle or ends by inactivity.",
+    )
 
     class Meta:
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
-        permissions = [("adjust_points", "Can correct a balance by hand")]
+        permissions = [
+            ("adjust_points", "Can correct a balance by hand"),
+            ("approve_points", "Can approve what others want to do with points"),
+            ("merge_accounts", "Can merge the accounts of two members and take that apart"),
+            ("transfer_points", "Can transfer points between members"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="points_account_waits_and_holds", condition=Q(pending__gte=0, held__gte=0)
+            )
+        ]
+        indexes = [
+            # The night finds accounts that lapse as a whole; most never do.
+            models.Index(
+                fields=["lapses_on"], condition=Q(lapses_on__lt=NEVER), name="points_account_due"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.member_id}: {self.balance}"
@@ -113,6 +154,121 @@ class Lot(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.seq}: {self.remaining}/{self.points}"
+
+
+class Pending(models.Model):
+    """Points of one line of an earn that have not vested yet; gone when they have."""
+
+    pk = models.CompositePrimaryKey("member_id", "seq", "line")
+    member = _kept(Member)
+    points = models.BigIntegerField()
+    seq = models.IntegerField(help_text="The entry that earned them.")
+    expires_on = models.DateField(help_text="The last day they can be spent once they have vested.")
+    vests_on = models.DateField(null=True, help_text="Null: when somebody says so.")
+    line = models.CharField(max_length=64, help_text="The document's line; empty for all of it.")
+
+    class Meta:
+        verbose_name = _("pending points")
+        verbose_name_plural = _("pending points")
+        constraints = [
+            models.CheckConstraint(name="points_pending_points", condition=Q(points__gt=0))
+        ]
+        indexes = [
+            # The night finds what is due.
+            models.Index(
+                fields=["vests_on"], condition=Q(vests_on__isnull=False), name="points_pending_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.seq}/{self.line}: {self.points}"
+
+
+class Hold(models.Model):
+    """Points a till has set aside; gone when the hold has ended. Its entry tells of which lots."""
+
+    pk = models.CompositePrimaryKey("member_id", "seq")
+    member = _kept(Member)
+    points = models.BigIntegerField()
+    until = models.DateTimeField(help_text="After that the points are given back.")
+    seq = models.IntegerField(help_text="The entry that set them aside.")
+
+    class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        constraints = [models.CheckConstraint(name="points_hold_points", condition=Q(points__gt=0))]
+        indexes = [
+            # The sweep finds those that are over.
+            models.Index(fields=["until"], name="points_hold_until"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.seq}: {self.points}"
+
+
+class Merge(models.Model):
+    """Two accounts made one, so that it can be taken apart again."""
+
+    member = _kept(Member, help_text="Whose account was given up.")
+    into = _kept(Member)
+    merged_at = models.DateTimeField(_("merged at"))
+    unmerged_at = models.DateTimeField(_("taken apart at"), null=True)
+    actor = _kept(settings.AUTH_USER_MODEL, null=True)
+    unmerged_by = _kept(settings.AUTH_USER_MODEL, null=True)
+    out_seq = models.IntegerField(help_text="The entry that left the one account …")
+    first_seq = models.IntegerField(help_text="… and the first …")
+    last_seq = models.IntegerField(help_text="… to the last that came into the other.")
+    lapses_on = models.DateField(help_text="What the account given up had said.")
+    note = models.CharField(_("note"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("merge")
+        verbose_name_plural = _("merges")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member"], condition=Q(unmerged_at=None), name="points_merge_once_at_a_time"
+            ),
+            models.CheckConstraint(
+                name="points_merge_of_two", condition=~Q(member_id=F("into_id"))
+            ),
+        ]
+        indexes = [
+            # Where an account's points went, and whose came to it.
+            models.Index(fields=["member"], name="points_merge_from"),
+            models.Index(fields=["into"], name="points_merge_into"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} → {self.into_id}"
+
+
+class Funding(models.Model):
+    """
+    Who pays for points, in shares of ten thousand. Rows are shared and never change (P13).
+
+    `organizations`, `shares` and `budgets` belong together by place; a budget is a campaign's or a
+    department's own name for the purse, and may be empty.
+    """
+
+    organizations = ArrayField(models.BigIntegerField())
+    shares = ArrayField(models.IntegerField(), help_text="Of 10,000; together 10,000.")
+    budgets = ArrayField(models.CharField(max_length=64))
+
+    class Meta:
+        verbose_name = _("funding")
+        verbose_name_plural = _("fundings")
+        # That the shares add up stands in points/sql/funding_rules.sql.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organizations", "shares", "budgets"], name="points_funding_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{organization}: {share / 100:g} %"
+            for organization, share in zip(self.organizations, self.shares, strict=True)
+        )
 
 
 class Activity(models.Model):
@@ -185,7 +341,12 @@ class Entry(models.Model):
 
     pk = models.CompositePrimaryKey("member_id", "seq")
     member = _kept(Member, related_name="entries")
-    points = models.BigIntegerField(help_text="Credits are positive, debits negative.")
+    points = models.BigIntegerField(help_text="What it changed of the balance, signed.")
+    pending = models.BigIntegerField(db_default=0, help_text="What it changed of what waits.")
+    held = models.BigIntegerField(db_default=0, help_text="What it changed of what is held.")
+    qualifying = models.BigIntegerField(
+        db_default=0, help_text="What it changed of the qualifying points (T3)."
+    )
     balance_after = models.BigIntegerField()
     effective_at = models.DateTimeField(help_text="When it happened for the member.")
     recorded_at = models.DateTimeField(db_default=Now(), help_text="When we wrote it down.")
@@ -195,17 +356,30 @@ class Entry(models.Model):
     client = _kept(ApiClient, null=True)
     version = _kept(Version, null=True)
     actor = _kept(settings.AUTH_USER_MODEL, null=True)
+    funding = _kept(Funding, null=True)
+    counterpart = _kept(Member, null=True, help_text="The other side of a transfer or merge.")
     seq = models.IntegerField()
-    reverses = models.IntegerField(null=True, help_text="The seq of the entry this takes back.")
+    reverses = models.IntegerField(
+        null=True,
+        help_text="The entry of this member that this one takes back or brings to its end.",
+    )
+    counterpart_seq = models.IntegerField(null=True, help_text="Its entry there.")
     expires_on = models.DateField(null=True, help_text="A credit's last good day.")
-    kind = models.CharField(max_length=8, choices=EntryKind.choices)
+    kind = models.CharField(max_length=12, choices=EntryKind.choices)
     type = models.CharField(max_length=11, choices=PointType.choices, null=True)
     reference = models.CharField(max_length=64, null=True)
     reason = models.CharField(max_length=16, choices=AdjustmentReason.choices, null=True)
     note = models.CharField(max_length=200, null=True)
-    lot_seq = ArrayField(models.IntegerField(), null=True, help_text="Lots a debit took from …")
+    line = models.CharField(
+        max_length=64, null=True, help_text="The line of the document it is about."
+    )
+    # What it did to which lots; a new credit's own lot is not named.
+    lot_seq = ArrayField(models.IntegerField(), null=True, help_text="Lots by their entries …")
     lot_points = ArrayField(
-        models.BigIntegerField(), null=True, help_text="… and how much of each."
+        models.BigIntegerField(), null=True, help_text="… what each lost or got …"
+    )
+    lot_expires_on = ArrayField(
+        models.DateField(), null=True, help_text="… and the last day each had then."
     )
 
     objects = EntryQuerySet.as_manager()
@@ -222,7 +396,7 @@ class Entry(models.Model):
             ),
         ]
         indexes = [
-            # What was taken back of one earn.
+            # What became of one entry: taken back, vested, given back, ended.
             models.Index(
                 fields=["member", "reverses"],
                 condition=Q(reverses__isnull=False),
@@ -231,4 +405,11 @@ class Entry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.seq} {self.kind} {self.points:+}"
+        return f"#{self.seq} {self.kind} {self.worth:+}"
+
+    @property
+    def worth(self) -> int:
+        """How many points the line is about: also those that wait, or that a hold spent."""
+        if self.kind in (EntryKind.HOLD, EntryKind.RELEASE, EntryKind.VEST):
+            return self.points
+        return self.points + self.pending + self.held

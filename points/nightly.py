@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common import jobs, nights
 from members.models import Member
-from points import operations, verification
+from points import operations, queries, verification
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,71 @@ logger = logging.getLogger(__name__)
 UNCOMMITTED_FOR = timedelta(hours=1)
 VERIFIED_AT_ONCE = 20_000
 
-DUE_MEMBERS = "SELECT DISTINCT member_id FROM points_lot WHERE expires_on < %(day)s"
+# Whose clock should have started with their activation, had the event not been late.
+WAITING_MEMBERS = """
+    SELECT DISTINCT l.member_id FROM points_lot AS l
+    JOIN members_member AS m ON m.id = l.member_id
+    JOIN points_entry AS e ON e.member_id = l.member_id AND e.seq = l.seq
+    JOIN programme_version AS v ON v.id = e.version_id
+    WHERE l.expires_on = '9999-12-31' AND m.activated_at IS NOT NULL
+        AND v.policies ->> 'clock' = 'activation' AND v.policies -> 'validity' <> '"never"'
+        AND NOT v.policies -> 'validity' ?| ARRAY['cycle_years', 'inactive_months']
+"""
+
+OVERDUE_MEMBERS = "SELECT DISTINCT member_id FROM points_hold WHERE until <= %(day)s"
+
+VESTING_MEMBERS = "SELECT DISTINCT member_id FROM points_pending WHERE vests_on <= %(day)s"
+
+DUE_MEMBERS = """
+    SELECT member_id FROM points_lot WHERE expires_on < %(day)s
+    UNION
+    SELECT member_id FROM points_account WHERE lapses_on < %(day)s
+"""
+
+
+@jobs.nightly(
+    name="points.start_waiting_clocks",
+    order=5,
+    title=_("Validity of activated members' points"),
+    plan=jobs.members_in(WAITING_MEMBERS),
+    figures={"members": _("Members")},
+)
+def start_waiting_clocks(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Begin the validity of points posted while their member was being activated."""
+    found = Member.objects.filter(pk__range=(low, high))
+    started = 0
+    for member_id, activated_at in found.values_list("pk", "activated_at"):
+        if activated_at and operations.start_clock(member_id=member_id, activated_at=activated_at):
+            started += 1
+    return {"members": started}
+
+
+@jobs.nightly(
+    name="points.release_overdue_holds",
+    order=10,
+    title=_("End of holds"),
+    plan=jobs.members_in(OVERDUE_MEMBERS),
+    figures={"holds": _("Holds"), "members": _("Members"), "points": _("Points")},
+)
+def release_overdue_holds(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Give back what holds set aside whose time was over when the day began."""
+    members, holds, points = operations.release_overdue(
+        low=low, high=high, at=queries.start_of_day(day)
+    )
+    return {"holds": holds, "members": members, "points": points}
+
+
+@jobs.nightly(
+    name="points.vest_due_points",
+    order=20,
+    title=_("Vesting of points"),
+    plan=jobs.members_in(VESTING_MEMBERS),
+    figures={"earns": _("Earns"), "members": _("Members"), "points": _("Points")},
+)
+def vest_due_points(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Make spendable what is due by the day."""
+    members, earns, points = operations.vest_due(low=low, high=high, on=day)
+    return {"earns": earns, "members": members, "points": points}
 
 
 @jobs.nightly(

@@ -4,9 +4,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,12 +15,17 @@ from common.errors import NotFound
 from members.models import Member
 from members.numbers import is_member_number
 from partners.models import Organization
-from points.models import Account, Activity, ActivityKind, Entry, EntryKind, Lot
+from points.models import Account, Activity, ActivityKind, Entry, EntryKind, Funding, Lot
 
 
 class UnknownRedemption(NotFound):
     code = "unknown_redemption"
     message = _("There is no such redemption.")
+
+
+class UnknownHold(NotFound):
+    code = "unknown_hold"
+    message = _("There is no such hold.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +36,110 @@ class Expiry:
     points: int
 
 
+# What can be spent on a day: open lots that have not lapsed, and what has vested by then, of which
+# a debt is paid first. Neither vesting nor expiry waits for the night.
+SPENDABLE_SQL = """
+    SELECT coalesce((
+        SELECT sum(l.remaining) FROM points_lot AS l
+        WHERE l.member_id = a.member_id AND l.expires_on >= %(on)s AND a.lapses_on >= %(on)s
+            AND (%(until)s IS NULL OR points_credited_before(l.member_id, l.seq, %(until)s))
+    ), 0) + greatest(0, least(a.balance, 0) + CASE WHEN a.pending = 0 THEN 0 ELSE coalesce((
+        SELECT sum(w.points) FROM points_pending AS w
+        WHERE w.member_id = a.member_id AND w.vests_on <= %(on)s
+            AND greatest(w.expires_on, w.vests_on) >= %(on)s
+    ), 0) END)
+    FROM points_account AS a WHERE a.member_id = %(member)s
+"""
+
+
 def spendable_points(member_id: int, *, on: date) -> int:
     """What can be redeemed on a day. Lapsed points the night has not swept yet do not count."""
-    lots = Lot.objects.filter(member_id=member_id, expires_on__gte=on)
-    return lots.aggregate(points=Sum("remaining", default=0))["points"]
+    return _spendable(member_id, on=on, until=None)
 
 
 def spendable_points_late(member_id: int, *, on: date) -> int:
     """As `spendable_points`, for a day told of late: what was earned since does not count."""
-    earned_by_then = Entry.objects.filter(
-        member_id=member_id, points__gt=0, effective_at__lt=end_of_day(on)
-    )
-    lots = Lot.objects.filter(
-        member_id=member_id, expires_on__gte=on, seq__in=earned_by_then.values("seq")
-    )
-    return lots.aggregate(points=Sum("remaining", default=0))["points"]
+    return _spendable(member_id, on=on, until=end_of_day(on))
+
+
+def _spendable(member_id: int, *, on: date, until: datetime | None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(SPENDABLE_SQL, {"member": member_id, "on": on, "until": until})
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def balance(member_id: int) -> int:
-    """All points on the books; below zero, a debt."""
+    """What is on the books to be spent; below zero, a debt."""
     account = Account.objects.filter(pk=member_id).first()
     return account.balance if account else 0
 
 
+# Vested or lapsed by then, though the night has not written it down yet.
+AS_OF_SQL = """
+    SELECT coalesce((
+        SELECT sum(e.points) FROM points_entry AS e
+        WHERE e.member_id = a.member_id AND e.effective_at < %(until)s
+    ), 0) - coalesce((
+        SELECT sum(l.remaining) FROM points_lot AS l
+        WHERE l.member_id = a.member_id AND least(l.expires_on, a.lapses_on) < %(day)s
+    ), 0) + coalesce((
+        SELECT sum(w.points) FROM points_pending AS w
+        WHERE w.member_id = a.member_id AND w.vests_on <= %(day)s
+            AND greatest(w.expires_on, w.vests_on) >= %(day)s
+    ), 0)
+    FROM points_account AS a WHERE a.member_id = %(member)s
+"""
+
+
 def balance_as_of(member_id: int, day: date) -> int:
-    """What could be spent at the end of a day, as the ledger tells it now."""
-    entries = Entry.objects.filter(member_id=member_id, effective_at__lt=end_of_day(day))
-    posted = entries.aggregate(points=Sum("points", default=0))["points"]
-    # Lapsed by then, though the night has not written it down yet.
-    lapsed = Lot.objects.filter(member_id=member_id, expires_on__lt=day)
-    return posted - lapsed.aggregate(points=Sum("remaining", default=0))["points"]
+    """What could be spent at the end of a day, as the ledger tells it now; below zero, a debt."""
+    with connection.cursor() as cursor:
+        cursor.execute(AS_OF_SQL, {"member": member_id, "day": day, "until": end_of_day(day)})
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def qualifying_points(
+    member_id: int, *, since: date | None = None, until: date | None = None
+) -> int:
+    """
+    Points towards tiers, counted apart: neither spending nor expiry touch them (T3).
+
+    :param since: by what happened on that day or later; `until`: on that day or earlier
+    """
+    entries = Entry.objects.filter(member_id=member_id).exclude(qualifying=0)
+    if since:
+        entries = entries.filter(effective_at__gte=start_of_day(since))
+    if until:
+        entries = entries.filter(effective_at__lt=end_of_day(until))
+    return entries.aggregate(points=Sum("qualifying", default=0))["points"]
 
 
 def lots(member_id: int, *, on: date) -> QuerySet[Lot]:
     """The lots that can be spent on a day, in the order of spending."""
-    return Lot.objects.filter(member_id=member_id, expires_on__gte=on).order_by("expires_on", "seq")
+    lapsed = Account.objects.filter(pk=member_id, lapses_on__lt=on)
+    return Lot.objects.filter(~Exists(lapsed), member_id=member_id, expires_on__gte=on).order_by(
+        "expires_on", "seq"
+    )
+
+
+EXPIRIES_SQL = """
+    SELECT least(l.expires_on, a.lapses_on) AS last_day, sum(l.remaining)
+    FROM points_account AS a JOIN points_lot AS l USING (member_id)
+    WHERE a.member_id = %(member)s AND a.lapses_on >= %(on)s AND l.expires_on >= %(on)s
+        AND least(l.expires_on, a.lapses_on) < %(never)s
+    GROUP BY last_day ORDER BY last_day LIMIT %(limit)s
+"""
 
 
 def expiries(member_id: int, *, on: date, limit: int = 3) -> list[Expiry]:
     """Which points lapse next, soonest first; points that never lapse are left out."""
-    days = (
-        Lot.objects.filter(member_id=member_id, expires_on__gte=on, expires_on__lt=date.max)
-        .values_list("expires_on")
-        .annotate(points=Sum("remaining"))
-        .order_by("expires_on")[:limit]
-    )
-    return [Expiry(*row) for row in days]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            EXPIRIES_SQL, {"member": member_id, "on": on, "never": date.max, "limit": limit}
+        )
+        return [Expiry(day, int(points)) for day, points in cursor.fetchall()]
 
 
 def statement(
@@ -133,25 +197,124 @@ def taken_over_on(member_id: int, *, joined_at: datetime) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """An account at the end of a day. `expiries` is only known for today."""
+    """An account at the end of a day. The last three are only known for today."""
 
     as_of: date
     balance: int
     spendable: int
-    expiries: list[Expiry] | None
+    pending: int | None = None
+    held: int | None = None
+    expiries: list[Expiry] | None = None
 
 
 def account_summary(member_id: int, *, today: date, as_of: date | None = None) -> AccountSummary:
     """Return the account now, or as of the end of a day."""
     if as_of is not None:
         then = balance_as_of(member_id, as_of)
-        return AccountSummary(as_of, then, max(0, then), None)
+        return AccountSummary(as_of, then, max(0, then))
+    account = Account.objects.filter(pk=member_id).first() or Account(balance=0, pending=0, held=0)
     return AccountSummary(
         as_of=today,
-        balance=balance(member_id),
+        balance=account.balance,
         spendable=spendable_points(member_id, on=today),
+        pending=account.pending,
+        held=account.held,
         expiries=expiries(member_id, on=today),
     )
+
+
+def posted(issuer_id: int | None, kind: EntryKind, reference: str | None) -> Entry | None:
+    """What a reference stands for, if it does."""
+    return Entry.objects.filter(issuer_id=issuer_id, kind=kind, reference=reference).first()
+
+
+def end_of_hold(held: Entry, kind: EntryKind) -> Entry | None:
+    """The entry that spent a hold (REDEEM) or gave it back (RELEASE)."""
+    return Entry.objects.filter(member_id=held.member_id, reverses=held.seq, kind=kind).first()
+
+
+def hold(*, issuer_id: int, reference: str, only_stores: Collection[int] | None = None) -> Entry:
+    """
+    :param only_stores: the stores whose holds may be seen; None: all of the issuer's
+    :raises UnknownHold: if the issuer has posted none under this reference there
+    """
+    entry = (
+        Entry.objects.filter(issuer_id=issuer_id, kind=EntryKind.HOLD, reference=reference)
+        .select_related("store")
+        .first()
+    )
+    if entry is None or (only_stores is not None and entry.store_id not in only_stores):
+        raise UnknownHold
+    return entry
+
+
+def merged_into(member_id: int) -> str | None:
+    """The number of the member whose account this one's was merged into, if it was."""
+    into = Account.objects.filter(pk=member_id).exclude(merged_into=None)
+    return into.values_list("merged_into__number", flat=True).first()
+
+
+def holder_of(member_id: int) -> int:
+    """Who has a member's points now: the member, or where merges have taken them."""
+    with connection.cursor() as cursor:
+        cursor.execute(HOLDER_SQL, (member_id,))
+        row = cursor.fetchone()
+    return row[0] if row else member_id
+
+
+HOLDER_SQL = """
+    WITH RECURSIVE way (member_id, into_id) AS (
+        SELECT a.member_id, a.merged_into_id FROM points_account AS a WHERE a.member_id = %s
+        UNION
+        SELECT a.member_id, a.merged_into_id
+        FROM way AS w JOIN points_account AS a ON a.member_id = w.into_id
+    )
+    SELECT w.member_id FROM way AS w WHERE w.into_id IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one payer bears of the points a debit took from one lot."""
+
+    # The entry that made the lot.
+    lot: int
+    # None where nobody is known to pay: points from before payers were written down.
+    organization_id: int | None
+    budget: str
+    # Exact: shares are of ten thousand, so points have at most four decimals.
+    points: Decimal
+
+
+def cost_of(entry: Entry) -> list[Cost]:
+    """
+    Tell whom a debit cost how many points, lot by lot (P13).
+
+    A redemption of what was held, and what a return took back, count as debits too.
+    """
+    taken = [
+        (seq, -points)
+        for seq, points in zip(entry.lot_seq or (), entry.lot_points or (), strict=True)
+        if points < 0
+    ]
+    payers = dict(
+        Entry.objects.filter(member_id=entry.member_id, seq__in=[seq for seq, _points in taken])
+        .exclude(funding=None)
+        .values_list("seq", "funding")
+    )
+    fundings = Funding.objects.in_bulk(set(payers.values()))
+    costs = []
+    for seq, points in taken:
+        funding = fundings.get(payers.get(seq))
+        if funding is None:
+            costs.append(Cost(seq, None, "", Decimal(points)))
+            continue
+        purses = zip(funding.organizations, funding.shares, funding.budgets, strict=True)
+        costs += [
+            Cost(seq, organization, budget, Decimal(points * share) / 10_000)
+            for organization, share, budget in purses
+        ]
+    return costs
 
 
 def redemption(
@@ -238,30 +401,55 @@ def _issuers() -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the ledger holds at the end of a day. `outstanding` is what the others leave."""
+    """
+    What the ledger holds at the end of a day, waiting and held points included.
+
+    `moved` is what came from other accounts less what went there: for all members together, none.
+    `outstanding` is what the others leave.
+    """
 
     as_of: date
     earned: int
     redeemed: int
     taken_back: int
     expired: int
+    moved: int
     outstanding: int
 
 
-# Credits by hand count as earned, debits by hand as taken back, forfeited points as expired.
-# A lot past its last day that the night has not swept counts as expired on the day after.
+# Credits by hand count as earned, debits by hand as taken back, forfeited points as expired; what
+# was given back lowers what it had been. A lot past its last day that the night has not swept counts as
+# expired on the day after.
 TOTALS_SQL = """
     SELECT
-        coalesce(sum(e.points) FILTER (WHERE e.points > 0), 0),
-        coalesce(-sum(e.points) FILTER (WHERE e.kind = 'REDEEM'), 0),
-        coalesce(-sum(e.points) FILTER (WHERE e.points < 0 AND e.kind IN ('REVERSE', 'ADJUST')), 0),
-        coalesce(-sum(e.points) FILTER (WHERE e.kind IN ('EXPIRE', 'FORFEIT')), 0) + (
-            SELECT coalesce(sum(l.remaining), 0) FROM points_lot AS l
-            WHERE l.expires_on < %(day)s
+        coalesce(sum(e.worth) FILTER (
+            WHERE e.kind = 'EARN' OR e.kind = 'ADJUST' AND e.worth > 0
+        ), 0),
+        coalesce(-sum(e.worth) FILTER (WHERE e.kind = 'REDEEM'), 0),
+        coalesce(-sum(e.worth) FILTER (
+            WHERE e.kind = 'REVERSE' OR e.kind = 'ADJUST' AND e.worth < 0
+        ), 0),
+        coalesce(-sum(e.worth) FILTER (WHERE e.kind IN ('EXPIRE', 'FORFEIT')), 0) + (
+            SELECT coalesce(sum(l.remaining), 0)
+            FROM points_lot AS l JOIN points_account AS a USING (member_id)
+            WHERE least(l.expires_on, a.lapses_on) < %(day)s
                 AND (%(member)s::bigint IS NULL OR l.member_id = %(member)s)
-        )
-    FROM points_entry AS e
-    WHERE e.effective_at < %(until)s AND (%(member)s::bigint IS NULL OR e.member_id = %(member)s)
+        ),
+        coalesce(sum(e.worth) FILTER (
+            WHERE e.kind IN ('TRANSFER_OUT', 'TRANSFER_IN', 'MERGE_OUT', 'MERGE_IN')
+        ), 0)
+    FROM (
+        SELECT
+            CASE WHEN e.kind <> 'REINSTATE' THEN e.kind ELSE (
+                SELECT o.kind FROM points_entry AS o
+                WHERE o.member_id = coalesce(e.counterpart_id, e.member_id)
+                    AND o.seq = coalesce(e.counterpart_seq, e.reverses)
+            ) END AS kind,
+            e.points + e.pending + e.held AS worth
+        FROM points_entry AS e
+        WHERE e.effective_at < %(until)s
+            AND (%(member)s::bigint IS NULL OR e.member_id = %(member)s)
+    ) AS e
 """
 
 
@@ -269,9 +457,9 @@ def totals(*, as_of: date, member_id: int | None = None) -> Totals:
     """Sum the whole ledger, or one member's, as of the end of a day."""
     with connection.cursor() as cursor:
         cursor.execute(TOTALS_SQL, {"day": as_of, "until": end_of_day(as_of), "member": member_id})
-        earned, redeemed, taken_back, expired = (int(value) for value in cursor.fetchone())
-    outstanding = earned - redeemed - taken_back - expired
-    return Totals(as_of, earned, redeemed, taken_back, expired, outstanding)
+        earned, redeemed, taken_back, expired, moved = (int(value) for value in cursor.fetchone())
+    outstanding = earned - redeemed - taken_back - expired + moved
+    return Totals(as_of, earned, redeemed, taken_back, expired, moved, outstanding)
 
 
 def start_of_day(day: date) -> datetime:

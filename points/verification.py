@@ -2,13 +2,18 @@
 The proof of the ledger: derive everything from the entries and compare.
 
 Equations, for each member:
-  gapless    seq runs 1 … n without a gap, and n stands on the account
-  chain      each balance_after is the one before plus the entry's points
-  balance    the account's balance is the last balance_after
-  lots       the open lots add up to the balance, or there are none and it is a debt
-  shares     what a debit took from lots adds up to it (a reversal may leave a debt instead)
-  remaining  each open lot is what its credit brought, less a debt it paid, less what was taken
-  swept      no lot that was there when the night began is open past its last day
+  gapless     seq runs 1 … n without a gap, and n stands on the account
+  chain       each balance_after is the one before plus the entry's points
+  balance     the account's balance, pending, held and qualifying are what the entries add up to
+  lots        the open lots add up to the balance, or there are none and it is a debt
+  waits       what waits adds up to the account's pending
+  holds       the open holds are those no entry has ended, and add up to the account's held
+  shares      what an entry did to lots is what it did to the balance above zero; a redemption of a
+              hold names as many points as the hold lost
+  remaining   each open lot is what its credit brought above a debt, with all that entries did to it
+  reinstated  of no debit more was given back than it took
+  transfers   what left for another account arrived there
+  swept       no lot that was there when the night began is open past its last day
 Each range is one statement, so it sees one moment and may run beside the tills.
 """
 
@@ -21,33 +26,49 @@ from django.db import connection
 DIFFERENCES = """
     WITH entry AS MATERIALIZED (
         SELECT
-            e.member_id, e.seq, e.kind, e.points, e.balance_after, e.expires_on, e.lot_seq,
-            e.lot_points, e.reverses, e.recorded_at,
+            e.member_id, e.seq, e.kind, e.points, e.pending, e.held, e.qualifying, e.balance_after,
+            e.expires_on, e.lot_seq, e.lot_points, e.lot_expires_on, e.reverses, e.counterpart_id,
+            e.recorded_at, e.points + e.pending + e.held AS worth,
             lag(e.balance_after, 1, 0::bigint) OVER member AS before,
             row_number() OVER member AS nth
         FROM points_entry AS e WHERE e.member_id BETWEEN %(low)s AND %(high)s
         WINDOW member AS (PARTITION BY e.member_id ORDER BY e.seq)
     ), sums AS (
-        SELECT member_id, count(*) AS entries, sum(points) AS points FROM entry GROUP BY member_id
+        SELECT
+            member_id, count(*) AS entries, sum(points) AS points, sum(pending) AS pending,
+            sum(held) AS held, sum(qualifying) AS qualifying
+        FROM entry GROUP BY member_id
     ), open AS MATERIALIZED (
-        SELECT l.member_id, l.seq, l.points, l.remaining, l.expires_on
+        SELECT l.member_id, l.seq, l.remaining, l.expires_on
         FROM points_lot AS l WHERE l.member_id BETWEEN %(low)s AND %(high)s
     ), open_sums AS (
         SELECT member_id, sum(remaining) AS remaining FROM open GROUP BY member_id
+    ), waiting AS (
+        SELECT member_id, sum(points) AS points FROM points_pending
+        WHERE member_id BETWEEN %(low)s AND %(high)s GROUP BY member_id
+    ), hold AS (
+        SELECT h.member_id, h.seq, h.points FROM points_hold AS h
+        WHERE h.member_id BETWEEN %(low)s AND %(high)s
+    ), hold_sums AS (
+        SELECT member_id, sum(points) AS points FROM hold GROUP BY member_id
     ), account AS (
-        SELECT a.member_id, a.balance, a.seq FROM points_account AS a
-        WHERE a.member_id BETWEEN %(low)s AND %(high)s
-    ), taken AS (
-        SELECT e.member_id, used.seq, sum(used.points) AS points
-        FROM entry AS e, unnest(e.lot_seq, e.lot_points) AS used (seq, points)
-        GROUP BY e.member_id, used.seq
-    ), derived AS (
-        -- What must be left of each credit: above the debt it paid, less what debits took.
+        SELECT a.* FROM points_account AS a WHERE a.member_id BETWEEN %(low)s AND %(high)s
+    ), touched AS (
+        -- What became of each lot: its credit, above the debt it paid …
         SELECT
-            e.member_id, e.seq, e.expires_on, e.points,
-            greatest(least(e.points, e.balance_after), 0) - coalesce(t.points, 0) AS remaining
-        FROM entry AS e LEFT JOIN taken AS t USING (member_id, seq)
-        WHERE e.points > 0
+            member_id, seq, expires_on, recorded_at,
+            greatest(least(points, balance_after), 0) AS points
+        FROM entry WHERE lot_seq IS NULL
+        UNION ALL
+        -- … and all that was taken from it and given back to it.
+        SELECT e.member_id, l.seq, l.expires_on, e.recorded_at, l.points
+        FROM entry AS e, unnest(e.lot_seq, e.lot_points, e.lot_expires_on)
+            AS l (seq, points, expires_on)
+        WHERE NOT (e.kind = 'REDEEM' AND e.held <> 0)
+    ), derived AS MATERIALIZED (
+        SELECT
+            member_id, seq, expires_on, sum(points) AS remaining, max(recorded_at) AS recorded_at
+        FROM touched GROUP BY member_id, seq, expires_on
     )
     SELECT 'gapless', member_id, seq FROM entry WHERE seq <> nth
     UNION ALL
@@ -59,27 +80,69 @@ DIFFERENCES = """
     UNION ALL
     SELECT 'balance', a.member_id, a.seq
     FROM account AS a LEFT JOIN sums AS s USING (member_id)
-    WHERE a.balance <> coalesce(s.points, 0)
+    WHERE (a.balance, a.pending, a.held, a.qualifying) IS DISTINCT FROM (
+        coalesce(s.points, 0), coalesce(s.pending, 0), coalesce(s.held, 0),
+        coalesce(s.qualifying, 0)
+    )
     UNION ALL
     SELECT 'lots', coalesce(a.member_id, o.member_id), NULL
     FROM account AS a FULL JOIN open_sums AS o USING (member_id)
     WHERE coalesce(o.remaining, 0) <> greatest(coalesce(a.balance, 0), 0)
     UNION ALL
+    SELECT 'waits', coalesce(a.member_id, w.member_id), NULL
+    FROM account AS a FULL JOIN waiting AS w USING (member_id)
+    WHERE coalesce(w.points, 0) <> coalesce(a.pending, 0)
+    UNION ALL
+    SELECT 'holds', coalesce(a.member_id, h.member_id), NULL
+    FROM account AS a FULL JOIN hold_sums AS h USING (member_id)
+    WHERE coalesce(h.points, 0) <> coalesce(a.held, 0)
+    UNION ALL
+    SELECT 'holds', coalesce(e.member_id, h.member_id), coalesce(e.seq, h.seq)
+    FROM (
+        SELECT e.member_id, e.seq, e.held FROM entry AS e
+        WHERE e.kind = 'HOLD' AND NOT EXISTS (
+            SELECT FROM entry AS o WHERE o.member_id = e.member_id AND o.reverses = e.seq
+        )
+    ) AS e FULL JOIN hold AS h USING (member_id, seq)
+    WHERE coalesce(e.held, -1) <> coalesce(h.points, -1)
+    UNION ALL
     SELECT 'shares', e.member_id, e.seq FROM entry AS e
-    WHERE e.points < 0 AND (
-        cardinality(e.lot_seq) <> cardinality(e.lot_points)
-        OR (SELECT coalesce(sum(p), 0) FROM unnest(e.lot_points) AS p)
-            <> -e.points - CASE WHEN e.kind = 'REVERSE'
-                THEN greatest(0, -e.points - greatest(e.before, 0)) ELSE 0 END
-    )
+    WHERE e.lot_seq IS NOT NULL
+        AND (SELECT coalesce(sum(p), 0) FROM unnest(e.lot_points) AS p) <> CASE
+            WHEN e.kind = 'REDEEM' AND e.held <> 0 THEN e.held
+            ELSE greatest(e.balance_after, 0) - greatest(e.before, 0)
+        END
     UNION ALL
     SELECT 'remaining', coalesce(d.member_id, o.member_id), coalesce(d.seq, o.seq)
-    FROM derived AS d FULL JOIN open AS o USING (member_id, seq)
+    FROM derived AS d FULL JOIN open AS o USING (member_id, seq, expires_on)
     WHERE coalesce(d.remaining, -1) <> coalesce(o.remaining, 0)
-        OR (o.seq IS NOT NULL AND (o.expires_on <> d.expires_on OR o.points <> d.points))
     UNION ALL
-    SELECT 'swept', o.member_id, o.seq FROM open AS o JOIN entry AS e USING (member_id, seq)
-    WHERE o.expires_on < %(swept_on)s AND e.recorded_at < %(sweep_began_at)s
+    SELECT 'reinstated', o.member_id, o.seq
+    FROM entry AS e JOIN entry AS o ON o.member_id = e.member_id AND o.seq = e.reverses
+    WHERE e.kind = 'REINSTATE'
+    GROUP BY o.member_id, o.seq, o.worth HAVING sum(e.points) > -o.worth
+    UNION ALL
+    SELECT 'transfers', e.member_id, e.seq FROM entry AS e
+    WHERE e.kind = 'TRANSFER_OUT' AND -e.points <> (
+        SELECT coalesce(sum(i.points), 0) FROM points_entry AS i
+        WHERE i.member_id = e.counterpart_id AND i.kind = 'TRANSFER_IN'
+            AND i.counterpart_id = e.member_id AND i.counterpart_seq = e.seq
+    )
+    UNION ALL
+    SELECT 'transfers', e.member_id, e.seq
+    FROM points_merge AS m JOIN entry AS e ON e.member_id = m.member_id AND e.seq = m.out_seq
+    WHERE (-e.points, -e.pending, -e.qualifying) <> (
+        SELECT
+            coalesce(sum(i.points), 0)::bigint, coalesce(sum(i.pending), 0)::bigint,
+            coalesce(sum(i.qualifying), 0)::bigint
+        FROM points_entry AS i
+        WHERE i.member_id = m.into_id AND i.seq BETWEEN m.first_seq AND m.last_seq
+    )
+    UNION ALL
+    SELECT 'swept', o.member_id, o.seq
+    FROM open AS o JOIN derived AS d USING (member_id, seq, expires_on)
+    JOIN account AS a USING (member_id)
+    WHERE least(o.expires_on, a.lapses_on) < %(swept_on)s AND d.recorded_at < %(sweep_began_at)s
 """
 
 

@@ -6,6 +6,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from campaigns import earning
 from common import approvals
 from partners.api import authentication
+from points import operations
 from programme import queries as programme
 from tests import wishes
 
@@ -20,6 +21,7 @@ def _translations_are_compiled():
 def _forget_cached():
     """Processes live longer than a test's transaction: what they remember must not leak."""
     programme.forget_cached()
+    operations.forget_cached()
     earning.compiled_rules.cache_clear()
     authentication.forget_cached()
     cache.clear()
@@ -58,7 +60,7 @@ def _emptying_is_allowed():
     patch.undo()
 
 
-APPEND_ONLY = ("points_entry", "points_activity", "common_auditrecord")
+APPEND_ONLY = ("points_entry", "points_activity", "points_funding", "common_auditrecord")
 
 
 def _switch_append_only(how):

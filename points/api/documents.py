@@ -47,6 +47,9 @@ class AccountAnswer(Answer):
     balance: int
     spendable: int
     debt: int
+    # What has not vested yet, and what holds set aside; null when another day was asked for.
+    pending: int | None
+    held: int | None
     # The end of this day, in the programme's time zone.
     as_of: date
     # What lapses next; null when another day than today was asked for.
@@ -54,7 +57,7 @@ class AccountAnswer(Answer):
 
 
 class LotUse(Answer):
-    """How much a debit took from the points of which credit."""
+    """What a line did to the points of which credit: negative, it took them."""
 
     entry: str
     points: int
@@ -64,6 +67,10 @@ class EntryAnswer(Answer):
     entry: str
     kind: str
     points: int
+    # What it changed of what waits, of what is held and of the qualifying points.
+    pending: int
+    held: int
+    qualifying: int
     balance_after: int
     at: datetime
     recorded_at: datetime
@@ -99,6 +106,8 @@ def account_answer(summary: AccountSummary, *, member: str) -> AccountAnswer:
         balance=summary.balance,
         spendable=summary.spendable,
         debt=max(0, -summary.balance),
+        pending=summary.pending,
+        held=summary.held,
         as_of=summary.as_of,
         expiries=None
         if expiries is None
@@ -129,7 +138,7 @@ def redemption_answer(entry: Entry, *, member: str) -> RedemptionAnswer:
         member=member,
         store=entry.store.code if entry.store else None,
         at=localtime(entry.effective_at),
-        points=-entry.points,
+        points=-entry.worth,
         note=entry.note or "",
         entry=entry_name(member, entry.seq),
         balance_after=entry.balance_after,
@@ -142,6 +151,9 @@ def entry_answer(entry: Entry, *, member: str) -> EntryAnswer:
         entry=entry_name(member, entry.seq),
         kind=entry.kind,
         points=entry.points,
+        pending=entry.pending,
+        held=entry.held,
+        qualifying=entry.qualifying,
         balance_after=entry.balance_after,
         at=localtime(entry.effective_at),
         recorded_at=localtime(entry.recorded_at),

@@ -12,11 +12,14 @@ STORAGE = """
     ALTER TABLE points_lot SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
     SELECT common_make_append_only('points_entry');
     SELECT common_make_append_only('points_activity');
+    SELECT common_make_append_only('points_funding');
+    SELECT common_keep_rows('points_merge');
 """
 
 UNDO = """
     DROP TRIGGER append_only ON points_entry;
     DROP TRIGGER append_only ON points_activity;
+    DROP TRIGGER append_only ON points_funding;
 """
 
 
@@ -28,6 +31,9 @@ class Migration(migrations.Migration):
         migrations.RunSQL(STORAGE, UNDO),
         *(
             migrations.RunSQL((SQL / f"{name}.sql").read_text(), migrations.RunSQL.noop)
-            for name in ("entry_rules", "credit", "debit", "expire", "reverse", "post_purchase")
+            for name in (
+                "entry_rules", "funding_rules", "credit", "many", "take", "debit", "hold", "vest",
+                "expire", "reverse", "reinstate", "transfer", "merge", "purchase",
+            )  # fmt: skip
         ),
     ]

@@ -5,25 +5,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection
-from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError
+from common.postgres import calls as postgres
 from members.queries import Identity
 from points import queries
 from points.models import Activity, ActivityKind, Entry
+from points.operations._ledger import PendingLine, pending_json
 from points.operations._posting import (
     POINTS_MAX,
+    TAKEN,
     AlreadySpent,
     PointsOutOfRange,
     Posting,
     ReferenceReused,
     Source,
+    call,
     refusal_of,
     refuse,
+    require_not_merged,
 )
 
 
@@ -37,10 +43,15 @@ class JudgedPurchase:
     amount: Decimal
     lines: Sequence[dict[str, Any]]
     fingerprint: bytes
+    # What it is worth in all, of which `pending` waits.
     points: int
     expires_on: date
     explanation: dict[str, Any]
     source: Source
+    pending: tuple[PendingLine, ...] = ()
+    # See `earn`.
+    lapses_on: date | None = None
+    rolls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +68,26 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
     Write a purchase into the journal and credit its points. Repeating it changes nothing.
 
     :raises MemberFrozen: :raises MemberClosed: if the member may not earn
+    :raises AccountMerged: if the account was given up
     :raises ReferenceReused: if the document came in before with other content
     :raises PointsOutOfRange: if it is worth more than anyone may earn at once
     """
     if refusal := _refusal_to_earn(purchase):
         return _first_answer(purchase, _earlier([purchase])) or refuse(refusal)
-    with connection.cursor() as cursor:
-        cursor.execute(POST_PURCHASE, _purchase_arguments(purchase))
-        (row,) = cursor.fetchone()
-    return _posted(purchase, row, _earlier([purchase] if row[0] is None else []))
+    row = postgres.call("points_post_purchase", *_purchase_arguments(purchase))
+    if row and row[0] is not None:
+        return _new(*row)
+    return _first_answer(purchase, _earlier([purchase])) or refuse(_merged(purchase))
 
 
 def post_purchases(*, purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | DomainError]:
     """
-    As `post_purchase` for many, in order and in one round trip; call it inside a transaction.
+    As `post_purchase` for many, set by set and in one round trip per issuer and system; call it
+    inside a transaction.
 
-    In the order of member ids they wait for the night and for others in that order, without a
-    deadlock. With a till that posts one of the same documents there can be one: try again then.
+    The accounts are held in the order of members, so batches and the night wait for each other
+    without a deadlock. With a till that posts one of the same documents there can be one: try again
+    then.
 
     A refusal stands in the place of its purchase and harms none of the others.
     """
@@ -88,19 +102,31 @@ def post_purchases(*, purchases: Sequence[JudgedPurchase]) -> list[PostedActivit
 
 
 def _post_allowed(purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | DomainError]:
-    columns = [list(column) for column in zip(*map(_purchase_arguments, purchases), strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(POST_PURCHASES, columns)
-        rows = cursor.fetchall()
-    posted = [(purchase, row) for purchase, (row,) in zip(purchases, rows, strict=True)]
-    earlier = _earlier([purchase for purchase, row in posted if row[0] is None])
-    outcomes: list[PostedActivity | DomainError] = []
-    for purchase, row in posted:
-        try:
-            outcomes.append(_posted(purchase, row, earlier))
-        except ReferenceReused as reused:
-            outcomes.append(reused)
-    return outcomes
+    groups: dict[tuple[int, int | None, bool], list[int]] = {}
+    for place, purchase in enumerate(purchases):
+        source = purchase.source
+        group = (source.issuer_id, source.client_id, purchase.rolls)
+        groups.setdefault(group, []).append(place)
+    new: dict[int, PostedActivity] = {}
+    for (issuer_id, client_id, rolls), places in groups.items():
+        chosen = [purchases[place] for place in places]
+        columns = [list(column) for column in zip(*map(_purchase_columns, chosen), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                POST_PURCHASES,
+                (
+                    *columns[:4], settings.TIME_ZONE, columns[4], issuer_id, *columns[5:7],
+                    client_id, *columns[7:], rolls,
+                ),
+            )  # fmt: skip
+            for nth, *answer in cursor.fetchall():
+                new[places[nth - 1]] = _new(*answer)
+    missing = [purchase for place, purchase in enumerate(purchases) if place not in new]
+    earlier = _earlier(missing)
+    return [
+        new.get(place) or _repeat_or_merged(purchase, earlier)
+        for place, purchase in enumerate(purchases)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +146,10 @@ class JudgedReturn:
     explanation: dict[str, Any]
     after_spending: str
     source: Source
+
+    @property
+    def line_numbers(self) -> list[str]:
+        return [line["line"] for line in self.lines]
 
 
 def post_return(*, returned: JudgedReturn) -> PostedActivity:
@@ -158,52 +188,85 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
     earned = queries.entry_of(returned.purchase)
     if earned is None:
         return PostedActivity(activity.pk, None, replayed=False)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT * FROM points_reverse(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                member.id, earned.seq, returned.keep, -returned.points, returned.after_spending,
-                localdate(returned.at), returned.at, settings.TIME_ZONE, source.issuer_id,
-                returned.reference, source.store_id, source.client_id, source.version_id,
-                activity.pk,
-            ),
-        )  # fmt: skip
-        refused, seq, _taken, balance = cursor.fetchone()
+    answer = call(
+        "points_reverse",
+        (
+            queries.holder_of(member.id), member.id, earned.seq, returned.keep, returned.keep,
+            -returned.points, returned.after_spending, returned.line_numbers, returned.at,
+            settings.TIME_ZONE, source.issuer_id, returned.reference, source.store_id,
+            source.client_id, source.version_id, activity.pk,
+        ),
+    )  # fmt: skip
+    if answer is TAKEN:
+        raise ReferenceReused(reference=returned.reference)
+    # Null: it was merged into another between our two questions. The next try finds it there.
+    refused, seq, _taken, balance = answer or refuse(AccountMoved())
     if refused:
         raise AlreadySpent
     posting = Posting(seq, balance) if seq is not None else None
     return PostedActivity(activity.pk, posting, replayed=False)
 
 
-POST_PURCHASE = """
-    SELECT points_post_purchase(
-        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb
-    )
-"""
+class AccountMoved(DomainError):
+    code = "account_moved"
+    message = _("The account is being merged into another. Please try again.")
+    status = 503
+    headers = {"Retry-After": "1"}
 
-# The function once per row and in the order of the rows: a member's balance after each line is
-# the same as if they had been posted one by one.
+
 POST_PURCHASES = """
-    SELECT posted FROM unnest(
-        %s::bigint[], %s::bigint[], %s::date[], %s::timestamptz[], %s::numeric[], %s::bigint[],
-        %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[], %s::text[], %s::text[]
-    ) WITH ORDINALITY AS p (
-        member, points, expires_on, at, amount, issuer, reference, store, client, version,
-        fingerprint, lines, explanation, nth
-    ), LATERAL points_post_purchase(
-        p.member, p.points, p.expires_on, p.at, p.amount, p.issuer, p.reference, p.store,
-        p.client, p.version, p.fingerprint, p.lines::jsonb, p.explanation::jsonb
-    ) AS posted
+    SELECT nth, activity, entry_seq, balance FROM points_post_purchases(
+        %s::bigint[], %s::bigint[], %s::date[], %s::timestamptz[], %s, %s::numeric[], %s,
+        %s::text[], %s::bigint[], %s, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+        %s::bytea[], %s::jsonb[], %s::jsonb[], %s::jsonb[], %s::date[], %s
+    )
 """
 
 
 def _purchase_arguments(purchase: JudgedPurchase) -> tuple[Any, ...]:
     source = purchase.source
     return (
-        purchase.member.id, purchase.points, purchase.expires_on, purchase.at, purchase.amount,
-        source.issuer_id, purchase.reference, source.store_id, source.client_id, source.version_id,
+        purchase.member.id, _at_once(purchase), purchase.expires_on, purchase.at,
+        settings.TIME_ZONE, purchase.amount, source.issuer_id, purchase.reference, source.store_id,
+        source.client_id, source.version_id, source.funding_id, purchase.points, purchase.points,
         purchase.fingerprint, json.dumps(list(purchase.lines)), json.dumps(purchase.explanation),
+        pending_json(purchase.pending), purchase.lapses_on, purchase.rolls,
     )  # fmt: skip
+
+
+def _purchase_columns(purchase: JudgedPurchase) -> tuple[Any, ...]:
+    """As the arrays of `points_post_purchases` follow each other."""
+    source = purchase.source
+    return (
+        purchase.member.id, _at_once(purchase), purchase.expires_on, purchase.at, purchase.amount,
+        purchase.reference, source.store_id, source.version_id, source.funding_id, purchase.points,
+        purchase.points, purchase.fingerprint, json.dumps(list(purchase.lines)),
+        json.dumps(purchase.explanation), pending_json(purchase.pending), purchase.lapses_on,
+    )  # fmt: skip
+
+
+def _at_once(purchase: JudgedPurchase) -> int:
+    return purchase.points - sum(each.points for each in purchase.pending)
+
+
+def _new(activity_id: int, seq: int | None, balance: int | None) -> PostedActivity:
+    posting = Posting(seq, balance) if seq is not None and balance is not None else None
+    return PostedActivity(activity_id, posting, replayed=False)
+
+
+def _merged(purchase: JudgedPurchase) -> DomainError:
+    merged = refusal_of(partial(require_not_merged, purchase.member))
+    assert merged is not None, "neither new nor a repeat, and yet not merged"
+    return merged
+
+
+def _repeat_or_merged(
+    purchase: JudgedPurchase, earlier: "_Earlier"
+) -> PostedActivity | DomainError:
+    try:
+        return _first_answer(purchase, earlier) or _merged(purchase)
+    except ReferenceReused as reused:
+        return reused
 
 
 # An issuer's document, and what its first posting left in the journal and in the ledger.
@@ -222,16 +285,6 @@ def _earlier(purchases: Sequence[JudgedPurchase]) -> _Earlier:
         for reference, activity in activities.items():
             found[issuer_id, reference] = (activity, entries.get(reference))
     return found
-
-
-def _posted(purchase: JudgedPurchase, row: list[Any], earlier: _Earlier) -> PostedActivity:
-    activity_id, seq, balance = row
-    if activity_id is not None:
-        posting = Posting(seq, balance) if seq is not None else None
-        return PostedActivity(activity_id, posting, replayed=False)
-    first = _first_answer(purchase, earlier)
-    assert first is not None, "the unique index said so"
-    return first
 
 
 def _first_answer(purchase: JudgedPurchase, earlier: _Earlier) -> PostedActivity | None:

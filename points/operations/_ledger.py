@@ -1,31 +1,82 @@
-"""The ledger's verbs: each is one call of a SQL function."""
+"""The ledger's verbs for one account: each is one call of a SQL function."""
 
-from datetime import date, datetime
-from typing import NoReturn
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+from psycopg2.extras import Json
 
 from common import audit
+from common.errors import DomainError
 from common.models import User
 from members.queries import Identity
 from points import queries
-from points.models import Account, AdjustmentReason, EntryKind, PointType
+from points.models import Account, AdjustmentReason, Entry, EntryKind, PointType
 from points.operations._posting import (
     InsufficientPoints,
+    PointsOutOfRange,
     Posting,
+    ReferenceReused,
     Repeat,
     Source,
+    active_until,
+    call,
     post,
     refusal_of,
     refuse,
     require_in_range,
     require_last_day,
     require_not_in_future,
+    require_not_merged,
     require_note,
     require_reference,
+    when_given,
 )
+
+
+class NothingPending(DomainError):
+    code = "nothing_pending"
+    message = _("No points of this purchase are waiting there.")
+
+
+class NothingToReinstate(DomainError):
+    code = "nothing_to_reinstate"
+    message = _("Only %(left)s points of this can still be given back.")
+
+
+class ApprovalNeeded(DomainError):
+    code = "approval_needed"
+    message = _("A correction of more than %(limit)s points needs the approval of a second person.")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLine:
+    """Points that wait. `vests_on` None: until somebody says so. `line` empty: of no one line."""
+
+    line: str
+    points: int
+    vests_on: date | None
+
+
+def pending_json(lines: Sequence[PendingLine]) -> Json | None:
+    """As the functions in SQL read it."""
+    if not lines:
+        return None
+    return Json(
+        [
+            {
+                "line": each.line,
+                "points": each.points,
+                "vests_on": each.vests_on.isoformat() if each.vests_on else None,
+            }
+            for each in lines
+        ]
+    )
 
 
 def earn(
@@ -37,28 +88,78 @@ def earn(
     reference: str,
     source: Source,
     type: PointType = PointType.CONSUMPTION,  # noqa: A002 - the field's word (P1)
+    pending: Sequence[PendingLine] = (),
+    qualifying: int | None = None,
+    lapses_on: date | None = None,
+    rolls: bool = False,
 ) -> Posting:
     """
     Credit points as a lot of their own; a debt is paid from them first.
 
+    :param points: what can be spent at once; with `pending`, it may be none
+    :param qualifying: towards tiers (T3); by default all of it for consumption points, else none
+    :param lapses_on: the account's last day if its cycle begins with these, or, where the account
+        lapses by inactivity (`rolls`), after this activity
     :raises MemberFrozen: :raises MemberClosed: if the member may not earn
+    :raises AccountMerged: if the account was given up
     :raises ReferenceReused: if the reference stands for something else
     :raises LapsedAlready: :raises PointsOutOfRange: :raises InvalidReference: if so
     """
-    require_in_range(points)
+    total = _total(points, pending)
     require_last_day(expires_on, at=at)
     require_reference(reference)
-    repeat = Repeat(member, EntryKind.EARN, points, source, reference)
+    if qualifying is None:
+        qualifying = total if type == PointType.CONSUMPTION else 0
+    repeat = Repeat(member, EntryKind.EARN, total, source, reference)
     if refusal := refusal_of(member.require_can_earn):
         return repeat.earlier() or refuse(refusal)
-    return post(
+    posting = post(
         "points_credit",
         (
-            member.id, points, expires_on, at, EntryKind.EARN, type, source.issuer_id, reference,
-            source.store_id, source.client_id, source.version_id, None, None, None, None,
+            member.id, points, expires_on, at, settings.TIME_ZONE, EntryKind.EARN, type,
+            source.issuer_id, reference, source.store_id, source.client_id, source.version_id,
+            source.funding_id, qualifying,
         ),
         repeat,
+        **when_given(
+            p_pending=pending_json(pending), p_lapses_on=lapses_on, p_rolls=rolls or None
+        ),
     )  # fmt: skip
+    return posting or _merged(member)
+
+
+def vest(
+    *,
+    member: Identity,
+    earned: Entry,
+    at: datetime,
+    reference: str,
+    source: Source,
+    line: str | None = None,
+) -> Posting:
+    """
+    Make the points that wait of one earn, or of one line of it, spendable now.
+
+    :raises NothingPending: if none wait there (any more)
+    :raises ReferenceReused: if the reference stands for something else
+    :raises InvalidReference: if it cannot name a fact
+    """
+    require_reference(reference)
+    answer = call(
+        "points_vest",
+        (
+            earned.member_id, earned.seq, line, at, settings.TIME_ZONE, source.issuer_id, reference,
+            source.store_id, source.client_id, source.version_id,
+        ),
+    )  # fmt: skip
+    if answer and isinstance(answer, list):
+        return Posting(*answer)
+    first = queries.posted(source.issuer_id, EntryKind.VEST, reference)
+    if first is None:
+        raise NothingPending
+    if (first.member_id, first.reverses, first.line) != (earned.member_id, earned.seq, line):
+        raise ReferenceReused(reference=reference)
+    return Posting(first.seq, first.balance_after, replayed=True)
 
 
 def redeem(
@@ -80,6 +181,7 @@ def redeem(
     :raises InsufficientPoints: if fewer points than that can be spent on that day; what was earned
         after it does not count
     :raises MemberFrozen: :raises MemberClosed: :raises MemberNotActivated: if so
+    :raises AccountMerged: if the account was given up
     :raises ReferenceReused: if the reference stands for something else
     :raises PointsOutOfRange: :raises InvalidReference: :raises InvalidNote: if so
     """
@@ -91,18 +193,69 @@ def redeem(
     repeat = Repeat(member, EntryKind.REDEEM, -points, source, reference, note)
     if refusal := refusal_of(member.require_can_redeem):
         return repeat.earlier() or refuse(refusal)
-    day = localdate(at)
     posting = post(
         "points_debit",
         (
-            member.id, points, day, at, EntryKind.REDEEM, source.issuer_id, reference,
-            source.store_id, source.client_id, source.version_id, None, None, None, note or None,
-            queries.end_of_day(day),
+            member.id, points, at, settings.TIME_ZONE, EntryKind.REDEEM, source.issuer_id,
+            reference, source.store_id, source.client_id, source.version_id, note or None,
         ),
         repeat,
+        **when_given(p_lapses_on=active_until(EntryKind.REDEEM, at)),
     )  # fmt: skip
     # Nothing came back. A repeat of the redemption that emptied the account is no refusal.
-    return posting or repeat.earlier() or _too_few(member, points, at)
+    return posting or repeat.earlier() or too_few(member, points, at)
+
+
+def reinstate(
+    *,
+    member: Identity,
+    of: Entry,
+    at: datetime,
+    reference: str,
+    source: Source,
+    points: int | None = None,
+    floor_days: int,
+    note: str = "",
+    by: User | None = None,
+) -> Posting:
+    """
+    Give back points of a redemption that was cancelled, or of ones that expired, to their own lots.
+
+    :param of: the REDEEM, EXPIRE or FORFEIT entry
+    :param points: how many; None for all that is left of it
+    :param floor_days: none lapses before so many days from now; what had expired gets that day
+    :raises NothingToReinstate: if less than that is left to give back
+    :raises MemberClosed: if the membership has ended
+    :raises ReferenceReused: if the reference stands for something else
+    """
+    if points is not None:
+        require_in_range(points)
+    require_reference(reference)
+    require_note(note)
+    answer: Any = None
+    if (refusal := refusal_of(member.require_not_closed)) is None:
+        answer = call(
+            "points_reinstate",
+            (
+                queries.holder_of(of.member_id), of.member_id, of.seq, points,
+                localdate(at) + timedelta(days=floor_days), at, settings.TIME_ZONE,
+                source.issuer_id, reference, source.store_id, source.client_id, source.version_id,
+            ),
+            **when_given(p_actor=by.pk if by else None, p_note=note or None),
+        )  # fmt: skip
+        if isinstance(answer, list) and answer[0] is not None:
+            return Posting(answer[0], answer[1])
+    first = queries.posted(source.issuer_id, EntryKind.REINSTATE, reference)
+    if first is not None:
+        about = (first.counterpart_id or first.member_id, first.counterpart_seq or first.reverses)
+        if about != (of.member_id, of.seq) or points not in (None, first.points):
+            raise ReferenceReused(reference=reference)
+        return Posting(first.seq, first.balance_after, replayed=True)
+    if refusal:
+        raise refusal
+    if not answer:
+        _merged(member)
+    raise NothingToReinstate(left=answer[1])
 
 
 @transaction.atomic
@@ -115,52 +268,67 @@ def adjust(
     reason: AdjustmentReason,
     note: str,
     reference: str,
-    issuer_id: int,
+    source: Source,
     by: User,
+    limit: int | None = None,
+    approved_by: User | None = None,
 ) -> Posting:
     """
     Correct a balance by hand, up or down, with a reason and a name on it. A debit makes no debt.
 
     :param points: signed
     :param reference: names this correction, so that a second click on the button changes nothing
+    :param limit: a correction of more points, either way, needs `approved_by`; None: none does
+    :raises ApprovalNeeded: if it has no approval
     :raises InsufficientPoints: if fewer can be taken
     :raises MemberClosed: if the membership has ended (a frozen member may be corrected)
+    :raises AccountMerged: if the account was given up
     :raises ReferenceReused: if the reference stands for another correction
     :raises PointsOutOfRange: :raises LapsedAlready: :raises InvalidReference: :raises InvalidNote:
     """
     require_in_range(abs(points))
     require_reference(reference)
     require_note(note)
-    source = Source(issuer_id=issuer_id)
+    if limit is not None and abs(points) > limit and approved_by in (None, by):
+        raise ApprovalNeeded(limit=limit)
     repeat = Repeat(member, EntryKind.ADJUST, points, source, reference, note, reason)
     if refusal := refusal_of(member.require_not_closed):
         return repeat.earlier() or refuse(refusal)
-    day = localdate(at)
-    tail = (issuer_id, reference, None, None, None, None, by.pk, reason, note)
+    named = {"p_actor": by.pk, "p_reason": reason, "p_note": note}
+    origin = (source.issuer_id, reference, source.store_id, source.client_id, source.version_id)
+    posting: Posting
     if points > 0:
         require_last_day(expires_on, at=at)
         posting = post(
             "points_credit",
-            (member.id, points, expires_on, at, EntryKind.ADJUST, PointType.OTHER, *tail),
+            (
+                member.id, points, expires_on, at, settings.TIME_ZONE, EntryKind.ADJUST,
+                PointType.OTHER, *origin, source.funding_id,
+            ),
             repeat,
-        )
+            **named,
+        ) or _merged(member)  # fmt: skip
     else:
         posting = (
             post(
                 "points_debit",
-                (member.id, -points, day, at, EntryKind.ADJUST, *tail, queries.end_of_day(day)),
+                (member.id, -points, at, settings.TIME_ZONE, EntryKind.ADJUST, *origin),
                 repeat,
+                **named,
             )
             or repeat.earlier()
-            or _too_few(member, -points, at)
+            or too_few(member, -points, at)
         )
     if not posting.replayed:
+        details = {"points": points, "entry": posting.seq}
+        if approved_by is not None:
+            details["approved_by"] = approved_by.pk
         audit.record(
             action="points.adjusted",
             target=member.number,
             by=by,
             reason=f"{reason}: {note}",
-            details={"points": points, "entry": posting.seq},
+            details=details,
         )
     return posting
 
@@ -172,33 +340,49 @@ def preview_adjustment(*, member: Identity, points: int, at: datetime) -> tuple[
     :raises InsufficientPoints: if fewer can be taken
     """
     if -points > queries.spendable_points(member.id, on=localdate(at)):
-        _too_few(member, -points, at)
+        too_few(member, -points, at)
     before = queries.balance(member.id)
     return before, before + points
 
 
-@transaction.atomic
+def extend(
+    *,
+    member_id: int,
+    moves: Sequence[tuple[int, date, date]],
+    at: datetime,
+    source: Source | None = None,
+    reference: str | None = None,
+    by: User | None = None,
+    note: str = "",
+    lapses_on: date | None = None,
+) -> Posting | None:
+    """
+    Move the last day of lots, and of what waits of the same credits.
+
+    :param moves: the lot's entry, its last day so far and the new one
+    :param lapses_on: the account's new last day as a whole, if that changes too
+    :returns: None if none of these lots is there any more
+    """
+    seqs, before, after = zip(*moves, strict=True) if moves else ((), (), ())
+    answer = call(
+        "points_extend",
+        (
+            member_id, list(seqs), list(before), list(after), at,
+            source.issuer_id if source else None, reference,
+            source.version_id if source else None, by.pk if by else None, note or None, lapses_on,
+        ),
+    )  # fmt: skip
+    return Posting(*answer) if answer else None
+
+
 def forfeit(*, member_id: int, at: datetime) -> Posting | None:
     """
-    End what is left when the membership has ended. A debt stays.
+    End all that is left when the membership has ended: also what waits and is held. A debt stays.
 
     Repeating finds nothing left.
     """
-    account = Account.objects.select_for_update(no_key=True).filter(pk=member_id).first()
-    if account is None:
-        return None
-    expire(low=member_id, high=member_id, on=localdate(at))
-    account.refresh_from_db()
-    if account.balance <= 0:
-        return None
-    return post(
-        "points_debit",
-        (
-            member_id, account.balance, localdate(at), at, EntryKind.FORFEIT, None, None, None,
-            None, None, None, None, None, None, None,
-        ),
-        None,
-    )  # fmt: skip
+    answer = call("points_forfeit", (member_id, at, settings.TIME_ZONE))
+    return Posting(*answer) if answer else None
 
 
 def expire(*, low: int, high: int, on: date) -> tuple[int, int, int]:
@@ -207,11 +391,18 @@ def expire(*, low: int, high: int, on: date) -> tuple[int, int, int]:
 
     :returns: members, lots, points
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT * FROM points_expire(%s, %s, %s, %s)", (low, high, on, settings.TIME_ZONE)
-        )
-        return cursor.fetchone()
+    members, lots, points = call("points_expire", (low, high, on, settings.TIME_ZONE))
+    return members, lots, points
+
+
+def vest_due(*, low: int, high: int, on: date) -> tuple[int, int, int]:
+    """
+    Make spendable what is due by a day, for the members low … high.
+
+    :returns: members, earns, points
+    """
+    members, earns, points = call("points_vest_due", (low, high, on, settings.TIME_ZONE))
+    return members, earns, points
 
 
 def lock(member_id: int) -> None:
@@ -219,10 +410,37 @@ def lock(member_id: int) -> None:
     accounts = Account.objects.select_for_update(no_key=True).filter(pk=member_id)
     if accounts.first() is None:
         # Who never had points has no row yet, and what is not there cannot be held.
-        Account.objects.bulk_create([Account(member_id=member_id)], ignore_conflicts=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO points_account (member_id) VALUES (%s) ON CONFLICT DO NOTHING",
+                (member_id,),
+            )
         accounts.get()
 
 
-def _too_few(member: Identity, points: int, at: datetime) -> NoReturn:
+def too_few(member: Identity, points: int, at: datetime) -> NoReturn:
+    """:raises AccountMerged: :raises InsufficientPoints: whichever it is"""
+    require_not_merged(member)
     spendable = queries.spendable_points_late(member.id, on=localdate(at))
     raise InsufficientPoints(requested=points, spendable=spendable)
+
+
+def _merged(member: Identity) -> NoReturn:
+    require_not_merged(member)
+    raise AssertionError("the function refused an account that was not merged")
+
+
+def _total(points: int, pending: Sequence[PendingLine]) -> int:
+    """:raises PointsOutOfRange: if a part or the whole is none the ledger can hold"""
+    if not pending:
+        require_in_range(points)
+        return points
+    for each in pending:
+        require_in_range(each.points)
+    if points:
+        require_in_range(points)
+    total = points + sum(each.points for each in pending)
+    require_in_range(total)
+    if len({each.line for each in pending}) < len(pending):
+        raise PointsOutOfRange(limit=total)
+    return total

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, NoReturn
 
 from django.db import IntegrityError, connection, transaction
@@ -11,8 +12,11 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, Invalid
+from common.postgres.calls import first_row
 from members.queries import Identity
+from points import queries
 from points.models import Entry, EntryKind
+from programme import queries as programme
 
 # A member who earns more than this in one posting is a mistake, and 8 bytes never overflow.
 POINTS_MAX = 1_000_000_000_000
@@ -62,6 +66,13 @@ class AlreadySpent(DomainError):
     message = _("The points of this purchase have been spent.")
 
 
+class AccountMerged(DomainError):
+    """Nothing is posted to an account that was given up, also if it was a moment ago."""
+
+    code = "account_merged"
+    message = _("The account of member %(number)s was merged into that of member %(into)s.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a posting comes from: whose document, which store, which system."""
@@ -70,6 +81,8 @@ class Source:
     store_id: int | None = None
     client_id: int | None = None
     version_id: int | None = None
+    # Who pays (see `funding`); None where it is not an earn.
+    funding_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +113,79 @@ class Repeat:
         if entry is None:
             return None
         asked = (self.member.id, self.points, self.source.store_id, self.note, self.reason)
-        posted = (entry.member_id, entry.points, entry.store_id, entry.note or "", entry.reason)
+        posted = (entry.member_id, entry.worth, entry.store_id, entry.note or "", entry.reason)
         if asked != posted:
             raise ReferenceReused(reference=self.reference)
         return Posting(entry.seq, entry.balance_after, replayed=True)
 
 
-def post(function: str, arguments: tuple[Any, ...], repeat: Repeat | None) -> Any:
+def post(function: str, arguments: tuple[Any, ...], repeat: Repeat, **named: Any) -> Posting | None:
     """
-    Call a posting function and return its Posting, the first one on a repeat, or None.
+    Call a posting function; return its Posting, the first one on a repeat, or None when it refuses.
+
+    :param named: arguments most calls leave to their defaults, by their names in SQL
+    """
+    answer = call(function, arguments, **named)
+    if answer is TAKEN:
+        return repeat.earlier()
+    return Posting(*answer) if answer else None
+
+
+# What `call` returns when a posting's reference stands for something already.
+TAKEN: Any = object()
+
+
+def call(function: str, arguments: tuple[Any, ...], **named: Any) -> Any:
+    """
+    Call a function of the ledger and return its answer, or TAKEN.
 
     Outside a transaction this is one round trip. Inside one, a savepoint keeps a repeat's unique
     violation from spoiling the caller's work.
     """
-    places = ", ".join(["%s"] * len(arguments))
+    statement = _calling(function, len(arguments), tuple(named))
     savepoint = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
-        with savepoint, connection.cursor() as cursor:
-            cursor.execute(f"SELECT {function}({places})", arguments)
-            (answer,) = cursor.fetchone()
+        with savepoint:
+            row = first_row(statement, (*arguments, *named.values()))
     except IntegrityError as error:
-        if repeat is None or "points_entry_reference_once" not in str(error):
+        if "points_entry_reference_once" not in str(error):
             raise
-        return repeat.earlier()
-    return Posting(*answer) if answer else None
+        return TAKEN
+    assert row is not None, "a function answers"
+    return row[0]
+
+
+@cache
+def _calling(function: str, arguments: int, named: tuple[str, ...]) -> str:
+    places = ["%s"] * arguments + [f"{name} => %s" for name in named]
+    return f"SELECT {function}({', '.join(places)})"
+
+
+def when_given(**named: Any) -> dict[str, Any]:
+    """Leave out what is None: the function's own default is meant."""
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def active_until(kind: EntryKind, at: datetime) -> date | None:
+    """
+    The last day of an account after an activity, where points lapse by inactivity; else None.
+
+    Which kinds count is for the rulebook of the day to say.
+    """
+    try:
+        validity = programme.rulebook_on(localdate(at)).policies.validity
+    except programme.NoRulebook:
+        return None
+    if not (validity.rolls and validity.counts(kind)):
+        return None
+    return validity.account_last_day(localdate(at))
+
+
+def require_not_merged(member: Identity) -> None:
+    """:raises AccountMerged: if so; asked after a function refused, never before it is called"""
+    into = queries.merged_into(member.id)
+    if into is not None:
+        raise AccountMerged(number=member.number, into=into)
 
 
 def require_reference(reference: str) -> None:

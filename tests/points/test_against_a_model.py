@@ -263,7 +263,7 @@ class Years(RuleBasedStateMachine):
                 reason=AdjustmentReason.GOODWILL,
                 note="",
                 reference=reference,
-                issuer_id=self.source.issuer_id,
+                source=self.source,
                 by=self.by,
             )
 
