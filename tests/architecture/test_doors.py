@@ -6,9 +6,11 @@ import pytest
 from celery import current_app
 from celery.schedules import crontab
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.urls import URLPattern, get_resolver
 from rest_framework.views import APIView
 
+from common import approvals
 from partners.api.permissions import HasScope
 from partners.models import Scope
 from tests.architecture.source import ROOMS
@@ -112,3 +114,12 @@ class TestTask:
 
         assert [p.name for p in parameters if p.kind is p.VAR_KEYWORD] == ["_later_arguments"]
         assert all(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)
+
+
+@pytest.mark.django_db
+def test_every_kind_of_request_can_be_decided_by_somebody():
+    """A permission that does not exist is one that only superusers have."""
+    granted = Permission.objects.exclude(group=None)
+    held = {f"{p.content_type.app_label}.{p.codename}" for p in granted}
+
+    assert {kind.permission for kind in approvals._kinds.values()} <= held
