@@ -77,15 +77,17 @@ class Callers:
         self._pipe.send(None)
         self._process.join()
 
-    def load(self, name: str, operation: str) -> "CalledLoad":
-        return CalledLoad(name, operation, self._pipe)
+    def load(self, name: str, operation: str, *, units: int = 1) -> "CalledLoad":
+        """:param units: how much work one call does"""
+        return CalledLoad(name, operation, self._pipe, units)
 
 
 class CalledLoad:
-    def __init__(self, name: str, operation: str, pipe: Connection) -> None:
+    def __init__(self, name: str, operation: str, pipe: Connection, units: int) -> None:
         self.name = name
         self._operation = operation
         self._pipe = pipe
+        self._units = units
 
     def run(self, seconds: float) -> Run:
         self._pipe.send((self._operation, seconds))
@@ -93,7 +95,7 @@ class CalledLoad:
         if failed := [answer for answer in answers if isinstance(answer, str)]:
             raise SystemExit(f"{self.name} failed: {failed[0]}")
         return Run(
-            done=sum(done for done, _, _ in answers),
+            done=sum(done for done, _, _ in answers) * self._units,
             seconds=max(ended for _, ended, _ in answers) - start,
             client_cpu_seconds=sum(cpu for _, _, cpu in answers),
         )

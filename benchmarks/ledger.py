@@ -7,7 +7,7 @@ from benchmarks import callers, seeding, server
 from benchmarks.callers import Callers, Project
 from benchmarks.measuring import Aim, Bench, Row
 from benchmarks.pgbench import Pgbench
-from benchmarks.scripts import scripts
+from benchmarks.scripts import GRANTS, scripts
 from partners.models import Store
 
 OVER_PLAIN_ORM = Aim(10)
@@ -29,6 +29,7 @@ def measure_sql(bench: Bench, store: Store) -> list[Row]:
                 (load("earn, SQL", "earn"), Aim(0.60)),
                 (load("redeem over 2–3 lots, SQL", "redeem"), Aim(0.40)),
                 (load("purchase, SQL", "purchase"), None),
+                (load(f"lots by {GRANTS} in a call, SQL", "grant", units=GRANTS), Aim(2.0)),
             ],
         ),
         *bench.take_turns(
@@ -76,7 +77,9 @@ def measure_python(bench: Bench, store: Store) -> list[Row]:
         loads = [
             (platform.load("earn, Python", "earn"), Aim(0.35)),
             (platform.load("redeem, Python", "redeem"), Aim(0.35)),
+            (platform.load("hold and confirm, Python", "hold and confirm"), Aim(0.20)),
             (platform.load("purchase, Python", "purchase"), None),
+            (platform.load(f"lots by {GRANTS} in a call, Python", "grant", units=GRANTS), None),
             (plain.load("earn, plain ORM", "earn"), None),
             (plain.load("redeem, plain ORM", "redeem"), None),
         ]
@@ -100,7 +103,7 @@ def _loads(bench: Bench, store: Store) -> Callable[..., Pgbench]:
     script = scripts(store)
     options = bench.options
 
-    def load(name: str, key: str, members: int = options.members) -> Pgbench:
-        return Pgbench(name, script[key], members=members, clients=options.clients)
+    def load(name: str, key: str, members: int = options.members, units: int = 1) -> Pgbench:
+        return Pgbench(name, script[key], members=members, clients=options.clients, units=units)
 
     return load

@@ -9,6 +9,7 @@ import json
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.utils import timezone
 
 from benchmarks.options import REDEMPTION_POINTS
@@ -41,8 +42,8 @@ EARN = """\
 \\set member random(1, :members)
 \\set points random(1, 100)
 SELECT points_credit(
-    :member, :points, date '{expires_on}', now(), 'EARN', 'CONSUMPTION', {issuer},
-    :reference::text, {store}, NULL, {version}, NULL, NULL, NULL, NULL
+    :member, :points, date '{expires_on}', now(), '{zone}', 'EARN', 'CONSUMPTION', {issuer},
+    :reference::text, {store}, NULL, {version}, {funding}, :points
 );
 """
 
@@ -50,16 +51,30 @@ REDEEM = """\
 \\set member random(1, :members)
 \\set points random({least}, {most})
 SELECT points_debit(
-    :member, :points, date '{today}', now(), 'REDEEM', {issuer}, :reference::text, {store}, NULL,
-    {version}, NULL, NULL, NULL, NULL
+    :member, :points, now(), '{zone}', 'REDEEM', {issuer}, :reference::text, {store}, NULL,
+    {version}
 );
 """
 
 PURCHASE = """\
 \\set member random(1, :members)
 SELECT points_post_purchase(
-    :member, 26, date '{expires_on}', now(), 268.00, {issuer}, :reference::text, {store}, NULL,
-    {version}, '\\x{fingerprint}', '{lines}', '{explanation}'
+    :member, {worth}, date '{expires_on}', now(), '{zone}', {amount}, {issuer}, :reference::text,
+    {store}, NULL, {version}, {funding}, {worth}, {worth}, '\\x{fingerprint}', '{lines}',
+    '{explanation}'
+);
+"""
+
+# So many earns in one call, of as many members drawn at random.
+GRANTS = 500
+GRANT = """\
+SELECT count(*) FROM points_grant(
+    ARRAY(SELECT 1 + floor(random() * :members)::bigint FROM generate_series(1, {grants})),
+    array_fill(50::bigint, ARRAY[{grants}]), array_fill(date '{expires_on}', ARRAY[{grants}]),
+    array_fill(now(), ARRAY[{grants}]), '{zone}', 'ACTIVITY', {issuer},
+    ARRAY(SELECT :reference || '-' || i FROM generate_series(1, {grants}) AS i),
+    {store}, NULL, {version}, {funding}, array_fill(0::bigint, ARRAY[{grants}]),
+    array_fill(NULL::date, ARRAY[{grants}]), false, NULL, NULL
 );
 """
 
@@ -84,10 +99,15 @@ def scripts(store: Store) -> dict[str, str]:
         "issuer": store.organization_id,
         "store": store.pk,
         "version": purchase.source.version_id,
+        "funding": purchase.source.funding_id or "NULL",
+        "zone": settings.TIME_ZONE,
         "today": timezone.localdate().isoformat(),
         "expires_on": purchase.expires_on.isoformat(),
         "least": REDEMPTION_POINTS[0],
         "most": REDEMPTION_POINTS[1],
+        "grants": GRANTS,
+        "worth": purchase.points,
+        "amount": purchase.amount,
         "fingerprint": purchase.fingerprint.hex(),
         "lines": json.dumps(purchase.lines),
         "explanation": json.dumps(purchase.explanation),
@@ -98,6 +118,7 @@ def scripts(store: Store) -> dict[str, str]:
         "earn by random keys": RANDOM_REFERENCE + EARN,
         "redeem": REFERENCE + REDEEM,
         "purchase": REFERENCE + PURCHASE,
+        "grant": REFERENCE + GRANT,
         "balance": BALANCE,
         "spendable": SPENDABLE,
         "nothing": NOTHING,

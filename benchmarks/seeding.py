@@ -49,6 +49,21 @@ RAW = """
     INSERT INTO benchmark_raw_account SELECT g, 0 FROM generate_series(1, %(members)s) AS g
 """
 
+LEDGER = ("points_activity", "points_entry", "points_lot", "points_account")
+
+# Foreign keys first: they lean on the others.
+KEYS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype IN ('f', 'p', 'u')
+        AND (conrelid = ANY (%(tables)s::regclass[]) OR confrelid = ANY (%(tables)s::regclass[]))
+    ORDER BY contype
+"""
+INDEXES = """
+    SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+    WHERE indrelid = ANY (%(tables)s::regclass[])
+        AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
+
 PLAIN_TOKEN = "a-token-of-this-benchmark"
 
 PLAIN = """
@@ -79,47 +94,52 @@ HORDAK = """
 # Each member's latest earn came from a purchase.
 ACTIVITIES = """
     INSERT INTO points_activity (
-        member_id, issuer_id, store_id, version_id, occurred_at, points, amount, kind, reference,
-        fingerprint, lines, explanation
+        id, member_id, issuer_id, store_id, version_id, occurred_at, points, amount, kind,
+        reference, fingerprint, lines, explanation
     )
     SELECT
-        m, %(issuer)s, %(store)s, %(version)s, now() - interval '1 day', 10, 100, 'PURCHASE',
+        m, m, %(issuer)s, %(store)s, %(version)s, now() - interval '1 day', 10, 100, 'PURCHASE',
         (100000000000000000 + %(lots)s::bigint * 1000000000 + m)::text, '\\x00', '[]', '{}'
-    FROM generate_series(1, %(members)s) AS m
+    FROM generate_series(1, %(members)s) AS m;
+    SELECT setval(pg_get_serial_sequence('points_activity', 'id'), %(members)s)
 """
 
-# In the order of time, as a ledger grows: one member's entries lie on as many pages.
+# The entries of one number, so that a ledger is laid down in the order of time, as it grows: one
+# member's entries lie on as many pages. What an even entry brings less than the middle, the odd one
+# before it brought more.
 ENTRIES = """
     INSERT INTO points_entry (
-        member_id, seq, kind, type, points, balance_after, effective_at, expires_on, issuer_id,
-        reference, store_id, version_id, activity_id
+        member_id, seq, kind, type, points, qualifying, balance_after, effective_at, expires_on,
+        issuer_id, reference, store_id, version_id, activity_id
     )
     SELECT
-        e.member, e.seq, 'EARN', 'CONSUMPTION', e.points,
-        sum(e.points) OVER (PARTITION BY e.member ORDER BY e.seq), e.at,
-        (date_trunc('month', e.at) + interval '13 months - 1 day')::date,
-        %(issuer)s, e.reference, %(store)s, %(version)s, a.id
-    FROM (
-        SELECT
-            m AS member, s AS seq,
-            %(least)s + (hashint8(m * 1009 + s) & 65535) %% %(spread)s AS points,
-            now() - (%(lots)s - s) * interval '340 days' / %(lots)s - interval '1 day' AS at,
-            (100000000000000000 + s::bigint * 1000000000 + m)::text AS reference
-        FROM generate_series(1, %(members)s) AS m, generate_series(1, %(lots)s) AS s
-    ) AS e
-    LEFT JOIN points_activity AS a
-        ON a.reference = e.reference AND a.issuer_id = %(issuer)s AND a.kind = 'PURCHASE'
-    ORDER BY e.seq, e.member
+        m, %(seq)s, 'EARN', 'CONSUMPTION', worth, worth,
+        %(middle)s * %(seq)s + CASE WHEN %(odd)s THEN more ELSE 0 END, at,
+        (date_trunc('month', at) + interval '13 months - 1 day')::date, %(issuer)s,
+        (100000000000000000 + %(seq)s::bigint * 1000000000 + m)::text, %(store)s, %(version)s,
+        CASE WHEN %(purchases)s AND %(seq)s = %(lots)s THEN m END
+    FROM
+        generate_series(1, %(members)s) AS m,
+        LATERAL (
+            SELECT hashint8(m * 1009 + (%(seq)s + 1) / 2) %% (%(spread)s + 1) AS more
+        ) AS pair,
+        LATERAL (
+            SELECT
+                %(middle)s + CASE WHEN %(odd)s THEN more ELSE -more END AS worth,
+                now() - (%(lots)s - %(seq)s) * interval '340 days' / %(lots)s - interval '1 day'
+                    AS at
+        ) AS this
 """
 
+# In the order in which the entries lie.
 LOTS = """
     INSERT INTO points_lot (member_id, expires_on, seq, points, remaining)
-    SELECT member_id, expires_on, seq, points, points FROM points_entry ORDER BY seq, member_id
+    SELECT member_id, expires_on, seq, points, points FROM points_entry
 """
 
 ACCOUNTS = """
-    INSERT INTO points_account (member_id, balance, seq)
-    SELECT member_id, sum(points), max(seq) FROM points_entry GROUP BY member_id ORDER BY member_id
+    INSERT INTO points_account (member_id, balance, qualifying, seq)
+    SELECT member_id, balance_after, balance_after, seq FROM points_entry WHERE seq = %(lots)s
 """
 
 # In the order of time. Each purchase is an odd entry; the even one after it spends its points.
@@ -138,7 +158,7 @@ PURCHASES_OF_HISTORY = """
 ENTRIES_OF_HISTORY = """
     INSERT INTO points_entry (
         member_id, seq, kind, type, points, balance_after, effective_at, expires_on, issuer_id,
-        reference, store_id, version_id, activity_id, lot_seq, lot_points
+        reference, store_id, version_id, activity_id, lot_seq, lot_points, lot_expires_on
     )
     SELECT
         m, s, CASE WHEN earns THEN 'EARN' ELSE 'REDEEM' END, CASE WHEN earns THEN 'CONSUMPTION' END,
@@ -148,7 +168,8 @@ ENTRIES_OF_HISTORY = """
         %(issuer)s, (s * %(members)s + m)::text, %(store)s, %(version)s,
         CASE WHEN earns THEN s * %(members)s + m END,
         CASE WHEN NOT earns THEN ARRAY[s - 1] END,
-        CASE WHEN NOT earns THEN ARRAY[%(points)s] END
+        CASE WHEN NOT earns THEN ARRAY[-%(points)s] END,
+        CASE WHEN NOT earns THEN ARRAY[date '2099-12-31'] END
     FROM
         generate_series(1, %(members)s) AS m, generate_series(1, %(entries)s) AS s,
         LATERAL (SELECT s %% 2 = 1 AS earns) AS odd
@@ -220,24 +241,24 @@ def fill_ledger(cursor, *, members: int, lots: int, purchases: bool = True) -> N
     """
     store = main_store()
     assert store is not None, "a migration makes it"
+    least, most = LOT_POINTS
     facts = {
         "members": members,
         "lots": lots,
+        "purchases": purchases,
         "issuer": store.organization_id,
         "store": store.pk,
         "version": queries.rulebook_on(timezone.localdate()).id,
-        "least": LOT_POINTS[0],
-        "spread": LOT_POINTS[1] - LOT_POINTS[0] + 1,
+        "middle": (least + most) // 2,
+        "spread": (most - least) // 2,
     }
-    tables = {"points_entry": ENTRIES, "points_lot": LOTS, "points_account": ACCOUNTS}
-    if purchases:
-        tables = {"points_activity": ACTIVITIES} | tables
-    # Rows of many members are sorted: in memory, where there is enough.
-    cursor.execute("SET work_mem = '512MB'")
-    for table, statement in tables.items():
-        cursor.execute(statement, facts)
-        cursor.execute(f"VACUUM ANALYZE {table}")
-    cursor.execute("RESET work_mem")
+    with _bare(cursor, *LEDGER):
+        if purchases:
+            cursor.execute(ACTIVITIES, facts)
+        for seq in range(1, lots + 1):
+            cursor.execute(ENTRIES, facts | {"seq": seq, "odd": seq % 2 == 1})
+        cursor.execute(LOTS)
+        cursor.execute(ACCOUNTS, facts)
 
 
 def fill_history(cursor, *, members: int, entries: int, purchase: JudgedPurchase) -> None:
@@ -253,12 +274,9 @@ def fill_history(cursor, *, members: int, entries: int, purchase: JudgedPurchase
         "lines": json.dumps(purchase.lines),
         "explanation": json.dumps(purchase.explanation),
     }
-    for table, statement in {
-        "points_activity": PURCHASES_OF_HISTORY,
-        "points_entry": ENTRIES_OF_HISTORY,
-    }.items():
-        cursor.execute(statement, facts)
-        cursor.execute(f"VACUUM ANALYZE {table}")
+    with _bare(cursor, *LEDGER):
+        cursor.execute(PURCHASES_OF_HISTORY, facts)
+        cursor.execute(ENTRIES_OF_HISTORY, facts)
 
 
 @contextmanager
@@ -331,10 +349,8 @@ def _fill_plain(cursor) -> None:
     cursor.execute("CREATE SCHEMA plain")
     _migrate("benchmarks.yardsticks.plain.settings", "--run-syncdb")
     cursor.execute("SET search_path = plain, public")
-    with _no_foreign_keys(cursor, "plain"):
+    with _bare(cursor, "plain_member", "plain_account", "plain_lot"):
         cursor.execute(PLAIN, {"token": PLAIN_TOKEN})
-    for table in ("member", "account", "lot"):
-        cursor.execute(f"VACUUM ANALYZE plain_{table}")
     cursor.execute("RESET search_path")
 
 
@@ -351,19 +367,27 @@ def _migrate(settings: str, *arguments: str, packages: str = "") -> None:
 
 
 @contextmanager
-def _no_foreign_keys(cursor, schema: str):
-    """Drop a schema's foreign keys for a while: checked row by row they cost more than the rows."""
-    cursor.execute(
-        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE contype = 'f' AND connamespace = %s::regnamespace",
-        (schema,),
-    )
+def _bare(cursor, *tables: str):
+    """
+    Take indexes, keys and foreign keys off tables for as long as they are filled.
+
+    Made at once from all rows, they cost a small part of what they cost row by row.
+    """
+    cursor.execute(KEYS, {"tables": list(tables)})
     keys = cursor.fetchall()
+    cursor.execute(INDEXES, {"tables": list(tables)})
+    indexes = cursor.fetchall()
     for table, name, _definition in keys:
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    for index, _definition in indexes:
+        cursor.execute(f"DROP INDEX {index}")
     yield
-    for table, name, definition in keys:
+    for _index, definition in indexes:
+        cursor.execute(definition)
+    for table, name, definition in reversed(keys):
         cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+    for table in tables:
+        cursor.execute(f"VACUUM ANALYZE {table}")
 
 
 def _member(n: int, chance: random.Random) -> tuple:
