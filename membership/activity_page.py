@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from campaigns import words
+from common.amounts import money
 from membership.console import ConsolePage
 from membership.member_page import currency
 from points import queries as points
 from points.models import Activity
-from points.statements import money
 from programme.words import ROUNDED
 
 REASONS = {

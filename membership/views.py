@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
 from common import context, limits
+from common.amounts import money
 from common.errors import DomainError
 from members import phones
 from members.views import MemberPage
@@ -28,7 +29,6 @@ from messaging import operations as messaging
 from messaging import queries as messaging_queries
 from points import queries as points
 from points import statements
-from points.statements import money
 from programme import queries as programme
 
 CHALLENGE = "login_challenge"

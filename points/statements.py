@@ -16,6 +16,7 @@ from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common.amounts import money
 from members.models import Member
 from points import queries
 from points.models import Activity, Entry, EntryKind
@@ -82,12 +83,6 @@ def lines(entries: Iterable[Entry], *, member: Member) -> list[Line]:
     currency = installed.currency if installed else "CNY"
     taken_over_on = queries.taken_over_on(member.pk, joined_at=member.joined_at)
     return [explain(entry, currency=currency, taken_over_on=taken_over_on) for entry in entries]
-
-
-def money(amount: Decimal, currency: str) -> str:
-    """268.5 → 268.50 yuan, in the active language."""
-    text = f"{amount:,.2f}"
-    return _("%(amount)s yuan") % {"amount": text} if currency == "CNY" else f"{currency} {text}"
 
 
 def _title(entry: Entry) -> str:
