@@ -53,7 +53,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": _("Members"),
             "separator": True,
-            "items": [_list("person_search", _("Find a member"), "members", "member")],
+            "items": [
+                _list("person_search", _("Find a member"), "members", "member"),
+                _list("unsubscribe", _("Failed deliveries"), "messaging", "delivery"),
+            ],
         },
         {
             "title": _("Points"),
@@ -187,6 +190,7 @@ SAID_BY_OTHERS = [
     gettext_noop("approval.withdrawn"),
     gettext_noop("job.run_again"),
     gettext_noop("event.retried"),
+    gettext_noop("delivery.retried"),
     gettext_noop("apiclient.secret_issued"),
     gettext_noop("apiclient.changed"),
     gettext_noop("apiclient.created"),

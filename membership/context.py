@@ -2,8 +2,10 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from membership.colors import FALLBACK, shades
+from messaging import queries as messaging
 from programme import queries as programme
 
 
@@ -17,3 +19,13 @@ def brand(_request: HttpRequest) -> dict[str, Any]:
         "languages": settings.LANGUAGES,
         "is_sandbox": settings.SANDBOX,
     }
+
+
+def unread(request: HttpRequest) -> dict[str, Any]:
+    """The badge in a member's navigation; nobody else's page asks for it."""
+    return {"unread_messages": SimpleLazyObject(lambda: _unread_count(request))}
+
+
+def _unread_count(request: HttpRequest) -> int:
+    member = getattr(request.user, "member", None)
+    return messaging.unread_count(member.pk) if member is not None else 0

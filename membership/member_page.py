@@ -20,6 +20,10 @@ from members.admin import STATUS_LABELS
 from members.models import Member, MemberStatus
 from membership.console import ConsolePage
 from membership.member_actions import ACTIONS, member_or_404
+from messaging import queries as messaging
+from messaging import templates
+from messaging.admin import STATE_LABELS as DELIVERY_LABELS
+from messaging.models import DeliveryState, Message
 from points import queries as points
 from points import statements
 from points.forms import DayForm
@@ -31,6 +35,7 @@ LATEST_ENTRIES = 10
 ENTRIES_A_PAGE = 50
 LOTS_SHOWN = 50
 RECORDS_SHOWN = 50
+MESSAGES_A_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,9 @@ class MemberPage(ConsolePage, TemplateView):
         if may("points.view_entry"):
             page = reverse("admin:member-ledger", args=[number])
             tabs.append(("ledger", gettext("Points and entries"), page))
+        if may("messaging.view_message"):
+            page = reverse("admin:member-messages", args=[number])
+            tabs.append(("messages", gettext("Messages"), page))
         if may("common.view_auditrecord") or may("members.change_member"):
             tabs.append(
                 ("records", gettext("Records"), reverse("admin:member-records", args=[number]))
@@ -245,6 +253,37 @@ class LedgerPage(MemberPage):
             "as_of": as_of,
             "today": localdate(),
         }
+
+
+class MessagesPage(MemberPage):
+    """What was said to the member, by which channels and with which result."""
+
+    template_name = "console/member/messages.html"
+    permission_required = ("members.view_member", "messaging.view_message")
+    tab = "messages"
+
+    def content(self) -> dict[str, Any]:
+        before = self.request.GET.get("before", "")
+        start = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+        said = messaging.inbox(self.member.pk, before=start).prefetch_related("deliveries")
+        found = list(said[: MESSAGES_A_PAGE + 1])
+        shown = found[:MESSAGES_A_PAGE]
+        return {
+            "rows": [_message_row(message) for message in shown],
+            "next_before": shown[-1].pk if len(found) > MESSAGES_A_PAGE else None,
+            "before": before,
+        }
+
+
+def _message_row(message: Message) -> dict[str, Any]:
+    return {
+        "message": message,
+        "text": templates.shown(message.template, message.variables),
+        "deliveries": [
+            (delivery, DELIVERY_LABELS[DeliveryState(delivery.state)])
+            for delivery in sorted(message.deliveries.all(), key=lambda one: one.pk)
+        ],
+    }
 
 
 class RecordsPage(MemberPage):
@@ -320,6 +359,7 @@ def currency() -> str:
 URLS: dict[str, tuple[str, Any]] = {
     "member": ("member/<str:number>/", MemberPage),
     "member-ledger": ("member/<str:number>/ledger/", LedgerPage),
+    "member-messages": ("member/<str:number>/messages/", MessagesPage),
     "member-records": ("member/<str:number>/records/", RecordsPage),
     **{f"member-{name}": (f"member/<str:number>/{name}/", view) for name, view in ACTIONS.items()},
 }

@@ -4,6 +4,7 @@ stops the start. `.env.example` lists them all.
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
@@ -100,6 +101,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "membership.context.brand",
+                "membership.context.unread",
             ],
         },
     },
@@ -284,7 +286,11 @@ CELERY_TASK_TIME_LIMIT = 3500
 # Above the longest task, in both places: a message not acknowledged by then is delivered again.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_VISIBILITY_TIMEOUT = 3600
-CELERY_TASK_ROUTES = {"*.nightly.*": {"queue": "nightly"}}
+CELERY_TASK_ROUTES = {
+    "*.nightly.*": {"queue": "nightly"},
+    # A mail server that takes its time keeps no one-time code waiting.
+    "messaging.deliver_*": {"queue": "mail"},
+}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # Chunks at work at any moment, over all processes that take from the queue "nightly".
 NIGHT_WORKERS = env.int("NIGHT_WORKERS", default=2)
@@ -295,6 +301,12 @@ CELERY_BEAT_SCHEDULE = {
     "deliver waiting events": {
         "task": "common.deliver_waiting_events",
         "schedule": 10.0,
+    },
+    "deliver waiting e-mails": {
+        "task": "messaging.deliver_waiting_emails",
+        "schedule": 10.0,
+        # While one sends for its fifty seconds, starts do not pile up behind it.
+        "options": {"expires": 10},
     },
     # Each start does what is left of the night and of nights that were missed; mostly nothing. So
     # a worker that was killed is made up for within minutes (common/nights.py).
@@ -341,6 +353,9 @@ UNFOLD = {
 
 # --- E-mail ---------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:1025"))
+# For each answer of the mail server.
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"no-reply@{urlsplit(SITE_URL).hostname}")
 
 # --- Logs -----------------------------------------------------------------------------------------
 LOGGING = {

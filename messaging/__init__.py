@@ -1,7 +1,7 @@
 """
-What we say to members.
+What we say to members, and the proof that it reached them.
 
-Owns     one-time codes and, in a sandbox, the page where they are read.
+Owns     messages, their deliveries by channel, the templates rooms register; one-time codes.
 Imports  common, programme, partners, members.
 Tells    nothing yet.
 Hears    nothing.

@@ -1,7 +1,144 @@
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.fields import EncryptedTextField
+from members.models import Member
+
+
+class Message(models.Model):
+    """
+    One thing said to one member. The words come from the template in the reader's language.
+
+    `key` is the natural name of what is said, such as `points.expiring:M0000000018:2026-12-31:30d`:
+    it is said once, however often somebody asks for it.
+    """
+
+    # Its index leads the inbox's below.
+    member = models.ForeignKey(
+        Member,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        db_index=False,
+        verbose_name=_("member"),
+    )
+    template = models.CharField(_("template"), max_length=64)
+    key = models.CharField(_("key"), max_length=200)
+    variables = models.JSONField(_("variables"), default=dict)
+    created_at = models.DateTimeField(_("created at"))
+    delivered_at = models.DateTimeField(
+        _("delivered at"), null=True, help_text=_("The first delivery by any channel.")
+    )
+    read_at = models.DateTimeField(_("read at"), null=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="messaging_message_said_once"),
+            models.CheckConstraint(
+                condition=Q(read_at=None) | Q(delivered_at__isnull=False),
+                name="messaging_message_read_was_delivered",
+            ),
+        ]
+        indexes = [
+            # The inbox, newest first.
+            models.Index(fields=["member", "-id"], name="messaging_message_inbox"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Channel(models.TextChoices):
+    IN_APP = "IN_APP", _("Inbox")
+    EMAIL = "EMAIL", _("E-mail")
+
+
+class DeliveryState(models.TextChoices):
+    WAITING = "WAITING", _("Waiting")
+    SENT = "SENT", _("Delivered")
+    # The other side said no for good.
+    FAILED = "FAILED", _("Refused")
+    # We tried for as long as it makes sense.
+    DEAD = "DEAD", _("Given up")
+
+
+class Problem(models.TextChoices):
+    """What kept a delivery back, where it was not the other side; its words are kept as it said."""
+
+    NO_ADDRESS = "no_address", _("The member has no e-mail address any more.")
+    MEMBERSHIP_ENDED = "membership_ended", _("The membership has ended.")
+    TOO_LATE = "too_late", _("It could not be sent for a week; nobody wants to read it now.")
+    WORKER_LOST = "worker_lost", _("Each attempt was cut short.")
+
+
+class Delivery(models.Model):
+    """What became of a message on one channel."""
+
+    message = models.ForeignKey(
+        Message,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_index=False,
+        verbose_name=_("message"),
+    )
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices)
+    state = models.CharField(_("state"), max_length=8, choices=DeliveryState.choices)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    retry_at = models.DateTimeField(
+        _("next attempt"),
+        null=True,
+        help_text=_("While a worker sends it: when another may take it for lost."),
+    )
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+    error = models.CharField(_("error"), max_length=500, blank=True)
+    provider_id = models.CharField(
+        _("provider's name for it"), max_length=200, blank=True, help_text="E-mail: Message-ID."
+    )
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        permissions = [("retry_delivery", "Can have a failed delivery tried again")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "channel"], name="messaging_delivery_once_a_channel"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="SENT", sent_at__isnull=False)
+                | (~Q(state="SENT") & Q(sent_at=None)),
+                name="messaging_delivery_sent_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="WAITING")
+                | Q(channel="IN_APP", retry_at=None)
+                | (~Q(channel="IN_APP") & Q(retry_at__isnull=False)),
+                name="messaging_delivery_waiting_has_its_turn",
+            ),
+        ]
+        indexes = [
+            # A channel's worker takes the oldest that is due.
+            models.Index(
+                fields=["channel", "retry_at", "id"],
+                condition=Q(state="WAITING"),
+                name="messaging_delivery_waiting",
+            ),
+            # The console shows staff what did not arrive.
+            models.Index(
+                fields=["-id"],
+                condition=Q(state__in=["FAILED", "DEAD"]),
+                name="messaging_delivery_failed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} {self.channel}"
+
+    @property
+    def problem(self) -> str:
+        """What kept it back, in words."""
+        return str(dict(Problem.choices).get(self.error, self.error))
 
 
 class SandboxCode(models.Model):

@@ -1,11 +1,36 @@
-"""Questions about what was sent."""
+"""Questions about what was said and sent."""
 
 import redis
 from django.db.models import QuerySet
 
 from common import limits
 from messaging import challenges
-from messaging.models import SandboxCode
+from messaging.models import Delivery, DeliveryState, Message, SandboxCode
+
+# A badge tells no more than “99+”.
+UNREAD_COUNTED = 100
+
+
+def inbox(member_id: int, *, before: int | None = None) -> QuerySet[Message]:
+    """
+    What was said to a member, newest first.
+
+    :param before: only messages older than the one with this id
+    """
+    messages = Message.objects.filter(member_id=member_id)
+    if before is not None:
+        messages = messages.filter(pk__lt=before)
+    return messages.order_by("-pk")
+
+
+def unread_count(member_id: int) -> int:
+    """How many messages a member has not read, counted up to UNREAD_COUNTED."""
+    return Message.objects.filter(member_id=member_id, read_at=None)[:UNREAD_COUNTED].count()
+
+
+def failed_deliveries() -> QuerySet[Delivery]:
+    """What was refused or given up."""
+    return Delivery.objects.filter(state__in=[DeliveryState.FAILED, DeliveryState.DEAD])
 
 
 def phone_asked(challenge: str) -> str:

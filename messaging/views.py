@@ -1,13 +1,64 @@
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.vary import vary_on_headers
 from django.views.generic import TemplateView
 
 from common.htmx import HtmxRequest
-from messaging import queries
+from members.views import MemberPage
+from messaging import operations, queries, templates
 
-SHOWN = 50
+CODES_SHOWN = 50
+PAGE_SIZE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the inbox shows of a message."""
+
+    subject: str
+    body: str
+    at: datetime
+    is_new: bool
+
+
+@method_decorator(vary_on_headers("HX-Request"), name="dispatch")
+class InboxPage(MemberPage):
+    """What was said to the member, newest first; htmx gets the list alone. Seen here is read."""
+
+    def get_template_names(self) -> list[str]:
+        part = self.request.htmx and not self.request.htmx.history_restore_request
+        return ["messaging/messages.html" if part else "messaging/inbox.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        before = self._before()
+        found = list(queries.inbox(self.member.pk, before=before)[: PAGE_SIZE + 1])
+        shown = found[:PAGE_SIZE]
+        unread = [message.pk for message in shown if message.read_at is None]
+        if unread:
+            operations.read(member_id=self.member.pk, message_ids=unread, at=timezone.now())
+        lines = []
+        for message in shown:
+            text = templates.shown(message.template, message.variables)
+            is_new = message.read_at is None
+            lines.append(Line(text.subject, text.body, message.created_at, is_new))
+        return super().get_context_data(
+            lines=lines,
+            is_first_page=before is None,
+            # Lines put behind others: their first one takes the focus of the link they replace.
+            added=bool(self.request.htmx and before),
+            older=shown[-1].pk if len(found) > PAGE_SIZE else None,
+            **kwargs,
+        )
+
+    def _before(self) -> int | None:
+        """Where to go on; whatever else stands there means the newest."""
+        given = self.request.GET.get("before", "")
+        return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -20,4 +71,5 @@ class SandboxCodesPage(TemplateView):
         return ["messaging/codes.html" if self.request.htmx else "messaging/sandbox_codes.html"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(codes=list(queries.latest_sandbox_codes(SHOWN)), **kwargs)
+        codes = list(queries.latest_sandbox_codes(CODES_SHOWN))
+        return super().get_context_data(codes=codes, **kwargs)

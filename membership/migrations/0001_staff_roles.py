@@ -14,6 +14,7 @@ SYSTEM = [
     "campaigns.view_importrun",
 ]
 STAFF = ["common.view_user", "auth.view_group"]
+SAID = ["messaging.view_message", "messaging.view_delivery"]
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
@@ -25,10 +26,11 @@ CARE = [
     "members.freeze_member",
     "members.close_member",
     "points.adjust_points",
+    "messaging.retry_delivery",
 ]
 ROLES = {
     "administrator": [
-        *CARE, *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
+        *CARE, *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -37,15 +39,16 @@ ROLES = {
         "common.add_user", "common.change_user",
     ],
     "programme manager": [
-        "members.view_member", *LEDGER, *RULES, *NETWORK, *APPROVALS, "campaigns.view_importrun",
+        "members.view_member", *LEDGER, "messaging.view_message", *RULES, *NETWORK, *APPROVALS,
+        "campaigns.view_importrun",
     ],
     "campaign manager": [*RULES, *NETWORK, *APPROVALS],
     "finance": [*LEDGER, *RULES, *NETWORK, *APPROVALS, "campaigns.view_importrun"],
-    "customer care": [*CARE, *LEDGER, *RULES, *NETWORK, *APPROVALS],
+    "customer care": [*CARE, *LEDGER, *SAID, *RULES, *NETWORK, *APPROVALS],
     "dealer manager": [],
     "store clerk": [],
     "auditor": [
-        "members.view_member", *LEDGER, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
+        "members.view_member", *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         "partners.view_apiclient",
     ],
 }  # fmt: skip
@@ -86,6 +89,7 @@ class Migration(migrations.Migration):
         ("common", "0001_initial"),
         ("partners", "0001_initial"),
         ("members", "0001_initial"),
+        ("messaging", "0001_initial"),
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("campaigns", "0001_initial"),

@@ -3,6 +3,7 @@
 from tests.factories.campaigns import buy
 from tests.factories.common import staff
 from tests.factories.members import identity, member
+from tests.factories.messaging import message
 from tests.factories.partners import api_client, brand, dealer, main_store, store
 from tests.factories.points import lot, source
 from tests.factories.programme import plain, rulebook
@@ -16,6 +17,7 @@ __all__ = [
     "lot",
     "main_store",
     "member",
+    "message",
     "plain",
     "rulebook",
     "source",

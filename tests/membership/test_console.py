@@ -18,9 +18,10 @@ from common.models import AuditRecord, JobRun, OutboxEvent, User
 from members import operations as members
 from members import queries as member_queries
 from members.models import Member, MemberStatus, PhoneDirectory
+from messaging.models import Delivery
 from partners.models import Organization, Region, Store
 from points.models import Account, Activity, Entry, Lot
-from tests.factories import api_client, buy, identity, lot, member, plain, staff, store
+from tests.factories import api_client, buy, identity, lot, member, message, plain, staff, store
 from tests.factories.points import NOON
 from tests.membership.conftest import console
 from tests.wishes import wish
@@ -130,6 +131,7 @@ PAGES = {
     "members_member_changelist": "apsu",
     "member": "apsu",
     "member-ledger": "apsu",
+    "member-messages": "apsu",
     "member-records": "asu",
     "member-adjust": "as",
     "member-profile": "as",
@@ -138,6 +140,7 @@ PAGES = {
     "member-unfreeze": "as",
     "member-close": "as",
     "member-reveal": "as",
+    "messaging_delivery_changelist": "asu",
     "entries": "apfsu",
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
@@ -257,6 +260,9 @@ class TestEveryList:
             OutboxEvent(name="x.happened", subscriber="x", payload={}, retry_at=NOON)
             for _ in range(52)
         )
+        for _ in range(52):
+            message(member(email="a@example.com"))
+        Delivery.objects.filter(channel="EMAIL").update(state="DEAD", error="550 no")
         for n in range(52):
             wish(by=colleagues[n], reference=f"many-{n}")
 
@@ -302,6 +308,7 @@ class TestEveryList:
             "auth",
             "common",
             "members",
+            "messaging",
             "partners",
             "programme",
             "campaigns",

@@ -337,7 +337,7 @@ class TestHome:
         assert "丙丁" not in text
         assert "777" not in text
 
-    def test_costs_nine_queries_however_much_there_is(self, django_assert_num_queries):
+    def test_costs_ten_queries_however_much_there_is(self, django_assert_num_queries):
         from programme import queries as programme
 
         one = member()
@@ -347,8 +347,9 @@ class TestHome:
             buy(identity(one), "100")
 
         programme.forget_cached()
-        # session, user, member; account, lots, expiries; programme; entries, the first of them
-        with django_assert_num_queries(9):
+        # session, user, member; account, lots, expiries; programme; entries, the first of them;
+        # unread messages
+        with django_assert_num_queries(10):
             response = client.get("/")
         assert len(response.content) < 20_000
 

@@ -1,14 +1,23 @@
 import importlib
+import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from django.test import Client
 from django.urls import NoReverseMatch, clear_url_caches, reverse
 
 import membership.site_urls
 import membership.urls
 import messaging.urls
-from messaging.models import SandboxCode
+from members import operations as members
+from messaging import operations, queries
+from messaging.models import Message, SandboxCode
 from messaging.nightly import forget_old_codes
+from programme import queries as programme
+from tests.factories import member, message
+from tests.factories.messaging import PLURAL
+from tests.factories.points import NOON
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
@@ -16,6 +25,180 @@ NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
 
 def sent(phone, code, at=NOW):
     return SandboxCode.objects.create(phone=phone, code=code, sent_at=at)
+
+
+def logged_in(of):
+    client = Client()
+    client.force_login(members.login_for(member_id=of.pk))
+    return client
+
+
+def text_of(response):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def subjects(response):
+    found = re.findall(r'<h2 class="line-title">([\d,]+) ', response.content.decode())
+    return [int(points.replace(",", "")) for points in found]
+
+
+class TestInboxPage:
+    @pytest.fixture
+    def who(self):
+        return member()
+
+    @pytest.fixture
+    def client(self, who):
+        return logged_in(who)
+
+    def test_shows_messages_newest_first_in_the_readers_language(self, client, who):
+        message(who, points=1)
+        message(who, points=2000)
+
+        text = text_of(client.get("/messages/"))
+        english = text_of(client.get("/messages/", headers={"Accept-Language": "en"}))
+
+        assert text.index("2,000 积分即将到期") < text.index("1 积分即将到期")
+        assert "最后可用日：2026年12月31日。" in text
+        assert "2,000 points expire soon" in english
+        assert "Last day: Dec. 31, 2026." in english
+
+    def test_nobody_sees_what_was_said_to_others(self, client, who):
+        bob, charlie = member(), member()
+        message(bob, points=777)
+        mine = message(who, points=5)
+        message(charlie, points=888)
+
+        assert subjects(client.get("/messages/")) == [5]
+        assert subjects(client.get(f"/messages/?before={mine.pk + 10}")) == [5]
+        assert Message.objects.exclude(member=who).filter(read_at=None).count() == 2
+
+    def test_to_see_is_to_read_and_the_first_time_it_is_new(self, client, who):
+        message(who)
+
+        first, second = client.get("/messages/"), client.get("/messages/")
+
+        assert first.content.decode().count("is-new") == 1
+        assert second.content.decode().count("is-new") == 0
+        assert Message.objects.get().read_at is not None
+
+    def test_what_is_not_shown_is_not_read(self, client, who):
+        for n in range(25):
+            message(who, points=n + 1)
+
+        client.get("/messages/")
+
+        assert queries.unread_count(who.pk) == 5
+
+    def test_the_navigation_counts_what_is_unread(self, client, who):
+        assert 'class="badge"' not in client.get("/").content.decode()
+        for _ in range(3):
+            message(who)
+        message()
+
+        assert re.search(r'class="badge">3<', client.get("/statement/").content.decode())
+        client.get("/messages/")
+        assert 'class="badge"' not in client.get("/").content.decode()
+
+    def test_the_badge_ends_at_99(self, client, who):
+        for _ in range(101):
+            message(who)
+
+        assert re.search(r'class="badge">99\+<', client.get("/").content.decode())
+
+    def test_pages_by_message_without_counting(self, client, who):
+        said = [message(who, points=n + 1).pk for n in range(45)]
+
+        first = client.get("/messages/")
+        older = re.search(r'href="\?([^"]+)"', first.content.decode())[1]
+        second = client.get(f"/messages/?{older}")
+        last = client.get(f"/messages/?before={said[5]}")
+
+        assert subjects(first) == list(range(45, 25, -1))
+        assert older == f"before={said[25]}"
+        assert subjects(second) == list(range(25, 5, -1))
+        assert subjects(last) == [5, 4, 3, 2, 1]
+        assert 'href="/messages/">' in second.content.decode()
+
+    @pytest.mark.parametrize(
+        "before", ["", "x", "-1", "1" * 30, "٣", "1 OR 1=1", "0x10", "1e3", "\0"]
+    )
+    def test_a_place_that_makes_no_sense_is_the_beginning(self, client, who, before):
+        message(who, points=5)
+
+        response = client.get("/messages/", {"before": before})
+
+        assert subjects(response) == [5]
+
+    def test_htmx_gets_the_list_alone(self, client, who):
+        for _ in range(21):
+            message(who)
+        newest = Message.objects.latest("pk").pk
+
+        part = client.get(f"/messages/?before={newest}", headers={"HX-Request": "true"})
+
+        text = part.content.decode()
+        assert "<html" not in text
+        assert text.count("autofocus") == 1
+        assert part["Vary"].startswith("HX-Request")
+
+    @pytest.mark.parametrize("count", [1, 60])
+    def test_costs_the_same_queries_however_many(
+        self, client, who, count, django_assert_num_queries
+    ):
+        for _ in range(count):
+            message(who)
+        programme.forget_cached()
+
+        # session, user, member; messages; between two savepoints, two that note them as read;
+        # the programme's name; what is unread
+        with django_assert_num_queries(10):
+            client.get("/messages/")
+        with django_assert_num_queries(5):
+            client.get("/messages/?before=1")
+
+    def test_an_empty_inbox_says_what_will_come(self, client):
+        response = client.get("/messages/", headers={"Accept-Language": "en"})
+
+        assert "Nothing here yet." in text_of(response)
+
+    def test_asks_for_a_login_first(self):
+        assert Client().get("/messages/")["Location"] == "/login/?next=/messages/"
+
+    def test_is_never_kept_by_a_cache(self, client):
+        assert "no-store" in client.get("/messages/")["Cache-Control"]
+
+    def test_what_a_text_contains_is_escaped(self, client, who):
+        operations.send(
+            member_id=who.pk,
+            template=PLURAL,
+            key="k",
+            variables={"points": 2, "worth": Decimal("1.00"), "store": "<script>x</script>"},
+            at=NOON,
+        )
+
+        text = client.get("/messages/").content.decode()
+
+        assert "<script>x" not in text
+        assert "&lt;script&gt;x" in text
+
+    def test_a_message_of_a_template_that_is_gone_harms_no_other(self, client, who):
+        gone, _good = message(who), message(who, points=5)
+        Message.objects.filter(pk=gone.pk).update(template="tests.gone")
+
+        response = client.get("/messages/", headers={"Accept-Language": "en"})
+
+        assert response.status_code == 200
+        assert subjects(response) == [5]
+        assert "This message can no longer be shown." in text_of(response)
+
+    def test_who_is_not_activated_yet_but_reads_was_reached(self):
+        someone = member(active=False)
+        message(someone)
+
+        logged_in(someone).get("/messages/")
+
+        assert Message.objects.get().delivered_at is not None
 
 
 class TestSandboxCodesPage:

@@ -63,7 +63,7 @@ class TestStatementPage:
 
         first = client.get("/statement/")
         older = re.search(r'href="\?([^"]+)"', first.content.decode())[1]
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             second = client.get(f"/statement/?{older}")
         last = client.get("/statement/?before=6")
 
@@ -75,15 +75,15 @@ class TestStatementPage:
         assert "回到最新" in text_of(last)
 
     @pytest.mark.parametrize("entries", [1, 20, 60])
-    def test_costs_seven_queries_however_many_entries(
+    def test_costs_eight_queries_however_many_entries(
         self, client, who, entries, django_assert_num_queries
     ):
         for _ in range(entries):
             buy(who, "100")
         programme.forget_cached()
 
-        # session, user, member; entries, programme, the first entry, account
-        with django_assert_num_queries(7):
+        # session, user, member; entries, programme, the first entry, account; unread messages
+        with django_assert_num_queries(8):
             response = client.get("/statement/")
         assert len(figures(response)) == min(entries, 20)
         assert len(response.content) < 30_000

@@ -1,5 +1,5 @@
 """
-What we send to members. So far: one-time codes that prove a phone is theirs.
+One-time codes that prove a phone is somebody's.
 
 Somebody asks for a code and gets a challenge; the code goes to the phone; whoever answers the
 challenge with the code has the phone (docs/decisions/0006).

@@ -1,0 +1,38 @@
+"""What we send to members: messages, whose delivery is recorded, and one-time codes."""
+
+from messaging.operations._codes import (
+    ChallengeOver,
+    NoSmsProvider,
+    WrongCode,
+    answer,
+    ask_for_code,
+    send_code,
+)
+from messaging.operations._delivering import deliver_waiting_emails, try_again
+from messaging.operations._messages import (
+    WAITING_IN_THE_INBOX,
+    KeyReused,
+    ToSend,
+    deliver_in_app,
+    read,
+    send,
+    send_many,
+)
+
+__all__ = [
+    "WAITING_IN_THE_INBOX",
+    "ChallengeOver",
+    "KeyReused",
+    "NoSmsProvider",
+    "ToSend",
+    "WrongCode",
+    "answer",
+    "ask_for_code",
+    "deliver_in_app",
+    "deliver_waiting_emails",
+    "read",
+    "send",
+    "send_code",
+    "send_many",
+    "try_again",
+]

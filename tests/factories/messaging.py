@@ -1,0 +1,59 @@
+from datetime import date
+from itertools import count
+
+from django.utils.functional import lazy
+from django.utils.translation import get_language, ngettext_lazy
+
+from members.models import Member
+from messaging import operations, templates
+from messaging.models import Message
+from tests.factories.members import member
+from tests.factories.points import NOON
+
+_numbers = count(1)
+
+
+def said_in(**texts: str):
+    """A text by language, as a lazy translation would give it."""
+    by_language = {code.replace("_", "-"): text for code, text in texts.items()}
+    return lazy(lambda: by_language.get(get_language() or "", texts["en"]), str)()
+
+
+LAPSING = "tests.lapsing"
+templates.register(
+    LAPSING,
+    subject=said_in(
+        zh_hans="%(points)s 积分即将到期",
+        zh_hant="%(points)s 點積分即將到期",
+        en="%(points)s points expire soon",
+    ),
+    body=said_in(
+        zh_hans="最后可用日：%(last_day)s。",
+        zh_hant="最後可用日：%(last_day)s。",
+        en="Last day: %(last_day)s.",
+    ),
+    variables={"points": templates.NUMBER, "last_day": templates.DAY},
+)
+PLURAL = "tests.plural"
+templates.register(
+    PLURAL,
+    subject=ngettext_lazy("one point, %(worth)s", "%(points)s points, %(worth)s", "points"),
+    body="%(store)s 100%%",
+    variables={"points": templates.NUMBER, "worth": templates.MONEY, "store": templates.TEXT},
+)
+
+LAST_DAY = date(2026, 12, 31)
+
+
+def to_send(to: Member, key: str = "", points: int = 1200) -> operations.ToSend:
+    return operations.ToSend(
+        member_id=to.pk,
+        key=key or f"key-{next(_numbers)}",
+        variables={"points": points, "last_day": LAST_DAY},
+    )
+
+
+def message(to: Member | None = None, *, points: int = 1200, at=NOON) -> Message:
+    one = to_send(to or member(), points=points)
+    ids = operations.send_many(template=LAPSING, messages=[one], at=at)
+    return Message.objects.get(pk=ids[one.key])
