@@ -58,7 +58,7 @@ def measure_after_checkpoint(bench: Bench, store: Store) -> list[Row]:
         loads=[
             (load("earn, SQL, just after a checkpoint", "earn"), Aim(0.55)),
             (load("redeem, SQL, just after a checkpoint", "redeem"), None),
-            (load("the earn with random keys", "earn by random keys"), None),
+            (load("earn, SQL, random keys, just after a checkpoint", "earn by random keys"), None),
         ],
         before_turn=server.checkpoint,
         warm=False,

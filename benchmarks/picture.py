@@ -16,9 +16,9 @@ BAR, AIM = "#1f5eff", "#e5484d"
 
 
 def ratios(rows: Sequence[Row]) -> str:
-    """Bars of rates, with a mark where the aim is. What is beyond 1 ends there and says so."""
+    """Bars of rates, with a mark where the aim is. What is beyond 1 has a bar of full length."""
     left, step = 430, 26
-    scale = WIDTH - left - 60
+    scale = WIDTH - left - 70
     bars = []
     shown = [row for row in rows if row.per_second is not None and row.members is None]
     for nth, row in enumerate(shown):
@@ -28,7 +28,7 @@ def ratios(rows: Sequence[Row]) -> str:
         bars.append(
             f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{label}</text>\n'
             f'<rect x="{left}" y="{y + 3}" width="{length:.0f}" height="16" fill="{BAR}"/>\n'
-            f'<text x="{left + length + 6:.0f}" y="{y + 15}">{row.ratio:.2g}</text>\n'
+            f'<text x="{WIDTH - 10}" y="{y + 15}" text-anchor="end">{_short(row.ratio)}</text>\n'
         )
         if row.aim and row.aim.ratio <= 1:
             x = f"{left + row.aim.ratio * scale:.0f}"
@@ -82,6 +82,10 @@ def growth(rows: Sequence[Row]) -> str:
         for row in points
     ]
     return _picture(top + height + 34, "".join(body))
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
 
 
 def _picture(height: int, body: str) -> str:

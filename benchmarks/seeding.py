@@ -89,6 +89,7 @@ HORDAK = """
     )
     SELECT gen_random_uuid(), 'Member ' || n, n, n, 'LI', false, '["CNY"]', 1, 2, n, 0
     FROM generate_series(1, %(accounts)s) AS n
+    ON CONFLICT DO NOTHING
 """
 
 # Each member's latest earn came from a purchase.

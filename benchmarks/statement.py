@@ -48,7 +48,9 @@ def measure(bench: Bench, store: Store) -> list[Row]:
     )
     for length in HISTORIES:
         _cluster(_schema(length))
-    explained = shortest.named("the same with what explains its lines", _page(explained=True))
+    explained = shortest.named(
+        f"statement page of {PAGE} with what explains its lines", _page(explained=True)
+    )
     clustered = bench.take_turns(
         yardstick=nothing,
         loads=[

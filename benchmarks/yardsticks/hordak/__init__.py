@@ -15,7 +15,15 @@ def packages() -> Path | None:
     if folder.exists():
         return folder
     draft = folder.with_suffix(".draft")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+        "--upgrade",
+    ]
     installed = subprocess.run(
         [*pip, "--no-deps", "--target", str(draft), "-r", str(REQUIREMENTS)],
         capture_output=True,
