@@ -1,6 +1,7 @@
 import pytest
 
 from points import verification
+from tests.concurrency import processes
 from tests.factories import identity, main_store, plain
 
 
@@ -16,6 +17,13 @@ def _committed(transactional_db):
     if not _deliberately_broken:
         assert report.differences == []
     _deliberately_broken.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left(_committed):
+    yield
+    for process in list(processes.living):
+        process.kill()
 
 
 # A negative control breaks the ledger on purpose and says so here.

@@ -1,0 +1,174 @@
+"""
+Work for each job of the night, in several chunks, and what the database holds afterwards.
+
+A job that is declared and has no work here fails tests/concurrency/test_killed_nights.py.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from common.models import IdempotencyRecord, JobChunk, JobRun
+from members import operations as members
+from members.models import Member
+from messaging.models import SandboxCode
+from points import operations
+from points.models import NEVER
+from tests.factories import identity, lot, member, message, rulebook, source
+from tests.factories.points import NOON
+
+DAY = date(2026, 7, 1)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=NOON.tzinfo)
+# Ids this far apart lie in chunks of their own.
+APART = 10_000
+
+
+def _lapsed_lots() -> None:
+    for n in range(5):
+        one = identity()
+        lot(one, 10 + n, expires_on=DAY - timedelta(days=1))
+        lot(one, 5, expires_on=DAY - timedelta(days=40), at=LONG_AGO)
+        lot(one, 7, expires_on=DAY)
+
+
+def _holds_overdue() -> None:
+    for n in range(5):
+        one = identity()
+        lot(one, 10 + n)
+        for reference, day in [("H", 10), ("J", 20), ("K", 30)]:
+            operations.hold(
+                member=one,
+                points=2,
+                at=NOON,
+                until=NOON + timedelta(days=day),
+                reference=f"{reference}-{one.id}",
+                source=source(),
+            )
+
+
+def _pending_points() -> None:
+    for n in range(5):
+        operations.earn(
+            member=identity(),
+            points=1,
+            at=NOON,
+            expires_on=date(2027, 6, 30),
+            reference=f"pending-{n}",
+            source=source(),
+            pending=[
+                operations.PendingLine("1", 10 + n, DAY),
+                operations.PendingLine("2", 5, DAY - timedelta(days=1)),
+                operations.PendingLine("3", 7, DAY + timedelta(days=1)),
+            ],
+        )
+
+
+def _clocks_not_started() -> None:
+    """The points came in while the member was being activated, so the event found none."""
+    version = rulebook(clock="activation", valid_from="2026-06-01")
+    for n in range(6):
+        one = identity(active=False)
+        operations.earn(
+            member=one,
+            points=10 + n,
+            at=NOON,
+            expires_on=NEVER,
+            reference=f"waiting-{n}",
+            source=source(version_id=version.pk),
+        )
+        if n < 5:
+            Member.objects.filter(pk=one.id).update(status="ACTIVE", activated_at=NOON)
+
+
+def _messages_nobody_could_read() -> None:
+    late = [member(active=False) for _ in range(6)]
+    for one in late:
+        message(one)
+    for one in late[:5]:
+        members.activate(member_id=one.pk, activated_at=NOON)
+
+
+def _accounts() -> None:
+    for n in range(5):
+        lot(identity(), 10 + n)
+
+
+def _old_answers() -> None:
+    for n in range(1, 4):
+        for nth, at in enumerate([LONG_AGO, timezone.now()]):
+            record = IdempotencyRecord.objects.create(
+                pk=n * APART + nth, client_id=1, key=f"{n}-{nth}", fingerprint=b"", status=200,
+                body=b"",
+            )  # fmt: skip
+            IdempotencyRecord.objects.filter(pk=record.pk).update(created_at=at)
+
+
+def _old_codes() -> None:
+    for n in range(1, 4):
+        SandboxCode.objects.create(pk=n * APART, phone=f"{n}", code="1", sent_at=LONG_AGO)
+        SandboxCode.objects.create(pk=n * APART + 1, phone=f"{n}", code="2", sent_at=timezone.now())
+
+
+def _old_chunks() -> None:
+    old = JobRun.objects.create(name=OF_OTHER_NIGHTS[0], day=LONG_AGO.date(), finished_at=LONG_AGO)
+    young = JobRun.objects.create(name=OF_OTHER_NIGHTS[1], day=DAY, finished_at=timezone.now())
+    for n in range(1, 4):
+        JobChunk.objects.create(pk=n * APART, run=old, low=n, high=n, done_at=LONG_AGO)
+        JobChunk.objects.create(pk=n * APART + 1, run=young, low=n, high=n, done_at=LONG_AGO)
+
+
+# For each job, what there is to do on the night of DAY: three chunks or more, and something that
+# must be left alone.
+WORK: dict[str, Callable[[], None]] = {
+    "points.start_waiting_clocks": _clocks_not_started,
+    "points.release_overdue_holds": _holds_overdue,
+    "points.vest_due_points": _pending_points,
+    "messaging.deliver_in_app": _messages_nobody_could_read,
+    "points.expire_due_lots": _lapsed_lots,
+    "points.verify_ledger": _accounts,
+    "common.forget_old_answers": _old_answers,
+    "messaging.forget_old_codes": _old_codes,
+    "common.forget_old_chunks": _old_chunks,
+}
+
+OF_OTHER_NIGHTS = ("room.old", "room.young")
+BOOKKEEPING = {"django_migrations", "django_session", "django_content_type", "auth_permission"}
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """
+    Return every row of every table, without what two equal nights may differ in.
+
+    That is ids given by a sequence, times of recording, and how the night itself was done.
+    """
+    tables = set(connection.introspection.table_names()) - BOOKKEEPING
+    with connection.cursor() as cursor:
+        return {table: _rows(cursor, table) for table in sorted(tables)}
+
+
+def _rows(cursor: Any, table: str) -> list[dict[str, Any]]:
+    cursor.execute(f'SELECT * FROM "{table}"')
+    columns = [column.name for column in cursor.description]
+    rows = [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+    if table == "common_jobrun":
+        rows = [row for row in rows if row["name"] in OF_OTHER_NIGHTS]
+    if table == "common_jobchunk":
+        others = JobRun.objects.filter(name__in=OF_OTHER_NIGHTS).values_list("pk", flat=True)
+        rows = [row for row in rows if row["run_id"] in set(others)]
+    began = timezone.now() - timedelta(hours=1)
+    told = [
+        {
+            name: value
+            for name, value in row.items()
+            if name != "id" and not (isinstance(value, datetime) and value > began)
+        }
+        for row in rows
+    ]
+    return sorted(told, key=repr)
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
