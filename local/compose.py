@@ -11,7 +11,8 @@ from typing import Any
 from local.paths import PROJECT
 
 SERVICES = {
-    "postgres", "redis", "migrate", "web", "worker", "worker-nightly", "beat", "mailpit"
+    "postgres", "redis", "migrate", "web", "worker", "worker-nightly", "worker-mail", "beat",
+    "mailpit",
 }  # fmt: skip
 SECRET = re.compile(r"PASSWORD|SECRET|KEY", re.IGNORECASE)
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{(\w+)([^}]*)\}|(\w+))")

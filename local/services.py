@@ -23,7 +23,7 @@ def worker(venv: Venv, data: Data) -> list[str]:
         str(venv.bin / "celery"),
         *("--app", "membership.celery:app"),
         "worker",
-        *("--queues", "default,nightly", "--concurrency", "2", "--loglevel", "INFO"),
+        *("--queues", "default,nightly,mail", "--concurrency", "2", "--loglevel", "INFO"),
         *("--hostname", f"local-{data.root.name.strip('.')}@%h"),
         # Last, because it tells this folder's worker from another's.
         f"--pidfile={data.file('worker.pid')}",
