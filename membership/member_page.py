@@ -67,7 +67,8 @@ def holding(member: Member) -> Holding:
     """:param member: with `account` selected"""
     today = localdate()
     account = getattr(member, "account", None)
-    open_lots = list(Lot.objects.filter(member=member).order_by("expires_on", "seq"))
+    found = Lot.objects.filter(member=member).with_credit()
+    open_lots = list(found.order_by("expires_on", "seq"))
     live = [lot for lot in open_lots if lot.expires_on >= today]
     return Holding(account.balance if account else 0, sum(lot.remaining for lot in live), live)
 
@@ -87,9 +88,9 @@ def lot_rows(member: Member, lots: Iterable[Lot]) -> list[LotRow]:
         LotRow(
             entry=f"{member.number}-{lot.seq}",
             seq=lot.seq,
-            points=lot.points,
+            points=lot.credit,
             remaining=lot.remaining,
-            percent=max(1, 100 * lot.remaining // lot.points),
+            percent=max(1, 100 * lot.remaining // lot.credit),
             expires_on=None if lot.expires_on == NEVER else lot.expires_on,
         )
         for lot in lots

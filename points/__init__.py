@@ -5,5 +5,5 @@ Owns     accounts, lots, entries, the journal of activities, the SQL functions t
          verification.
 Imports  common, programme, partners, members, messaging.
 Tells    nothing yet.
-Hears    member.closed.
+Hears    member.activated, member.closed.
 """

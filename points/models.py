@@ -1,9 +1,10 @@
 """
-The ledger's tables. They are written by the functions in `points/sql`, and only by them.
+The ledger's tables. They are written by the functions in `points/sql`, and only by them. That some
+columns are never negative is said by their types in the database (migrations/0002_ledger.py).
 
 What must always hold: a member's entries add up to the balance, to what waits and to what is held;
 the open lots add up to the balance too, or there is none of them while it is below zero (a debt);
-`seq` has no gaps; entries and activities are never changed nor deleted, which the database enforces.
+`seq` has no gaps; entries and activities are never changed nor deleted: the database sees to it.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -111,11 +112,6 @@ class Account(models.Model):
             ("merge_accounts", "Can merge the accounts of two members and take that apart"),
             ("transfer_points", "Can transfer points between members"),
         ]
-        constraints = [
-            models.CheckConstraint(
-                name="points_account_waits_and_holds", condition=Q(pending__gte=0, held__gte=0)
-            )
-        ]
         indexes = [
             # The night finds accounts that lapse as a whole; most never do.
             models.Index(
@@ -127,33 +123,38 @@ class Account(models.Model):
         return f"{self.member_id}: {self.balance}"
 
 
+class LotQuerySet(models.QuerySet["Lot"]):
+    def with_credit(self) -> "LotQuerySet":
+        """Each with `credit`: how many points its entry brought."""
+        brought = Entry.objects.filter(member_id=OuterRef("member_id"), seq=OuterRef("seq"))
+        return self.annotate(credit=Subquery(brought.values(total=F("points") + F("pending"))))
+
+
 class Lot(models.Model):
-    """The points of one credit and how many of them are left; an empty lot has no row."""
+    """What is left of a credit, with its last day; an empty lot has no row."""
 
     # The primary key is the order of spending: earliest expiry first.
     pk = models.CompositePrimaryKey("member_id", "expires_on", "seq")
     member = _kept(Member, related_name="lots")
-    points = models.BigIntegerField(help_text="What the credit brought.")
     remaining = models.BigIntegerField()
     expires_on = models.DateField(help_text="The last day the points can be spent, inclusive.")
     seq = models.IntegerField(help_text="The entry that made the lot.")
 
+    # By `with_credit`.
+    credit: int
+
+    objects = LotQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("lot")
         verbose_name_plural = _("lots")
-        constraints = [
-            models.CheckConstraint(
-                name="points_lot_remaining_within_points",
-                condition=Q(remaining__gt=0, remaining__lte=F("points")),
-            )
-        ]
         indexes = [
             # The night finds the lots that are due.
             models.Index(fields=["expires_on"], name="points_lot_due"),
         ]
 
     def __str__(self) -> str:
-        return f"#{self.seq}: {self.remaining}/{self.points}"
+        return f"#{self.seq}: {self.remaining} until {self.expires_on}"
 
 
 class Pending(models.Model):
@@ -170,9 +171,6 @@ class Pending(models.Model):
     class Meta:
         verbose_name = _("pending points")
         verbose_name_plural = _("pending points")
-        constraints = [
-            models.CheckConstraint(name="points_pending_points", condition=Q(points__gt=0))
-        ]
         indexes = [
             # The night finds what is due.
             models.Index(
@@ -196,7 +194,6 @@ class Hold(models.Model):
     class Meta:
         verbose_name = _("hold")
         verbose_name_plural = _("holds")
-        constraints = [models.CheckConstraint(name="points_hold_points", condition=Q(points__gt=0))]
         indexes = [
             # The sweep finds those that are over.
             models.Index(fields=["until"], name="points_hold_until"),

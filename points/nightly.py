@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from common import jobs, nights
+from common import jobs, night_queries
 from members.models import Member
 from points import operations, queries, verification
 
@@ -139,7 +139,7 @@ def differences_by_range(
 
 
 def _latest_sweep(day: date) -> verification.Sweep | None:
-    run = nights.latest_finished(expire_due_lots.name, day=day)
+    run = night_queries.latest_finished(expire_due_lots.name, day=day)
     if run is None or run.started_at is None:
         return None
     return verification.Sweep(run.day, run.started_at - UNCOMMITTED_FOR)

@@ -418,8 +418,8 @@ class Totals:
 
 
 # Credits by hand count as earned, debits by hand as taken back, forfeited points as expired; what
-# was given back lowers what it had been. A lot past its last day that the night has not swept counts as
-# expired on the day after.
+# was given back lowers what it had been. A lot past its last day that the night has not swept
+# counts as expired on the day after.
 TOTALS_SQL = """
     SELECT
         coalesce(sum(e.worth) FILTER (

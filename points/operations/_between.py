@@ -123,7 +123,7 @@ def transfer(
     if why > 0:
         raise TransferLimitReached(days=limits[why - 1].days)
     require_not_merged(receiver)
-    too_few(giver, points, at)
+    return too_few(giver, points, at)
 
 
 @dataclass(frozen=True, slots=True)

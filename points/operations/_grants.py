@@ -55,7 +55,7 @@ def grant(
     note: str = "",
 ) -> list[Posting | DomainError]:
     """
-    Credit many in one round trip, in order; call it inside a transaction, for some hundreds at once.
+    Credit many in one round trip, in order. Call it in a transaction, for some hundreds at once.
 
     The accounts are held in the order of members. A refusal stands in the place of its grant and
     harms none of the others; a repeat answers with the first posting.

@@ -130,7 +130,6 @@ def earn(
 
 def vest(
     *,
-    member: Identity,
     earned: Entry,
     at: datetime,
     reference: str,

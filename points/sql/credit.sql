@@ -45,9 +45,8 @@ BEGIN
     END LOOP;
 
     IF balance > 0 AND p_points > 0 THEN
-        INSERT INTO points_lot (member_id, expires_on, seq, points, remaining) VALUES (
-            p_member, p_expires_on, entry_seq, p_points + waiting, least(p_points, balance)
-        );
+        INSERT INTO points_lot (member_id, expires_on, seq, remaining)
+        VALUES (p_member, p_expires_on, entry_seq, least(p_points, balance));
     END IF;
     IF waiting > 0 THEN
         INSERT INTO points_pending (member_id, seq, line, points, expires_on, vests_on)

@@ -72,10 +72,8 @@ CREATE OR REPLACE FUNCTION points_credit_locked(
             account.before + g.running AS balance_after
         FROM given AS g JOIN account ON account.member_id = g.member
     ), lot AS (
-        INSERT INTO points_lot (member_id, expires_on, seq, points, remaining)
-        SELECT
-            t.member, t.expires_on, t.entry_seq, t.points + t.waiting,
-            least(t.points, t.balance_after)
+        INSERT INTO points_lot (member_id, expires_on, seq, remaining)
+        SELECT t.member, t.expires_on, t.entry_seq, least(t.points, t.balance_after)
         FROM told AS t WHERE t.balance_after > 0 AND t.points > 0
     ), wait AS (
         INSERT INTO points_pending (member_id, seq, line, points, expires_on, vests_on)

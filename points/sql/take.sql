@@ -129,18 +129,10 @@ BEGIN
         given := p_points[i] - eaten;
         CONTINUE WHEN given = 0;
         last_day := greatest(p_expires_on[i], p_floor);
-        INSERT INTO points_lot AS l (member_id, expires_on, seq, points, remaining)
-        VALUES (
-            p_member, last_day, p_seqs[i],
-            coalesce((
-                SELECT greatest(e.points + e.pending, given) FROM points_entry AS e
-                WHERE e.member_id = p_member AND e.seq = p_seqs[i]
-            ), given),
-            given
-        )
-        ON CONFLICT (member_id, expires_on, seq) DO UPDATE SET
-            remaining = l.remaining + excluded.remaining,
-            points = greatest(l.points, l.remaining + excluded.remaining);
+        INSERT INTO points_lot AS l (member_id, expires_on, seq, remaining)
+        VALUES (p_member, last_day, p_seqs[i], given)
+        ON CONFLICT (member_id, expires_on, seq)
+        DO UPDATE SET remaining = l.remaining + excluded.remaining;
         lot_seq := lot_seq || p_seqs[i];
         lot_points := lot_points || given;
         lot_expires_on := lot_expires_on || last_day;

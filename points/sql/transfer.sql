@@ -85,10 +85,8 @@ BEGIN
         WHERE a.member_id = p_member RETURNING a.seq, a.balance INTO account;
     END IF;
     IF account.balance > 0 AND p_points > 0 THEN
-        INSERT INTO points_lot (member_id, expires_on, seq, points, remaining) VALUES (
-            p_member, p_expires_on, account.seq, p_points + p_pending,
-            least(p_points, account.balance)
-        );
+        INSERT INTO points_lot (member_id, expires_on, seq, remaining)
+        VALUES (p_member, p_expires_on, account.seq, least(p_points, account.balance));
     END IF;
     INSERT INTO points_entry (
         member_id, seq, kind, type, points, pending, held, qualifying, balance_after, effective_at,

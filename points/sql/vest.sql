@@ -84,13 +84,12 @@ BEGIN
     ), told AS (
         SELECT
             v.*, account.seq + v.nth AS entry_seq, account.before + v.running AS balance_after,
-            greatest(0, least(v.points, account.before + v.running)) AS usable, e.version_id,
-            e.points + e.pending AS earned
+            greatest(0, least(v.points, account.before + v.running)) AS usable, e.version_id
         FROM vest AS v JOIN account USING (member_id)
         JOIN points_entry AS e ON e.member_id = v.member_id AND e.seq = v.seq
     ), lot AS (
-        INSERT INTO points_lot AS l (member_id, expires_on, seq, points, remaining)
-        SELECT t.member_id, t.expires_on, t.seq, max(t.earned), sum(t.usable)
+        INSERT INTO points_lot AS l (member_id, expires_on, seq, remaining)
+        SELECT t.member_id, t.expires_on, t.seq, sum(t.usable)
         FROM told AS t GROUP BY t.member_id, t.expires_on, t.seq HAVING sum(t.usable) > 0
         ON CONFLICT (member_id, expires_on, seq) DO UPDATE
         SET remaining = l.remaining + excluded.remaining

@@ -112,7 +112,7 @@ class TestAsOf:
                 reason=AdjustmentReason.MISSED,
                 note="",
                 reference=reference,
-                issuer_id=main_store().organization_id,
+                source=source(),
                 by=by,
             )
         operations.forfeit(member_id=of.id, at=noon(2026, 1, 2))
@@ -159,7 +159,7 @@ class TestSpendable:
 
         found = queries.lots(of.id, on=date(2026, 7, 6))
 
-        assert [lot.points for lot in found] == [2, 3, 1]
+        assert [lot.remaining for lot in found] == [2, 3, 1]
 
     def test_expiries_are_added_up_by_day_and_never_means_never(self):
         of = identity()
