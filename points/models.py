@@ -361,6 +361,7 @@ class Entry(models.Model):
         help_text="The entry of this member that this one takes back or brings to its end.",
     )
     counterpart_seq = models.IntegerField(null=True, help_text="Its entry there.")
+    until = models.DateTimeField(null=True, help_text="A hold's end, unless it was ended sooner.")
     expires_on = models.DateField(null=True, help_text="A credit's last good day.")
     kind = models.CharField(max_length=12, choices=EntryKind.choices)
     type = models.CharField(max_length=11, choices=PointType.choices, null=True)

@@ -5,9 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import StrEnum
+from typing import NoReturn
 
 from django.db import connection
-from django.db.models import Exists, QuerySet, Sum
+from django.db.models import Exists, F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +17,16 @@ from common.errors import NotFound
 from members.models import Member
 from members.numbers import is_member_number
 from partners.models import Organization
-from points.models import Account, Activity, ActivityKind, Entry, EntryKind, Funding, Lot
+from points.models import (
+    Account,
+    Activity,
+    ActivityKind,
+    Entry,
+    EntryKind,
+    Funding,
+    Lot,
+    Pending,
+)
 
 
 class UnknownRedemption(NotFound):
@@ -26,6 +37,11 @@ class UnknownRedemption(NotFound):
 class UnknownHold(NotFound):
     code = "unknown_hold"
     message = _("There is no such hold.")
+
+
+class UnknownTransfer(NotFound):
+    code = "unknown_transfer"
+    message = _("There is no such transfer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +254,71 @@ def hold(*, issuer_id: int, reference: str, only_stores: Collection[int] | None 
     :param only_stores: the stores whose holds may be seen; None: all of the issuer's
     :raises UnknownHold: if the issuer has posted none under this reference there
     """
+    return _own(EntryKind.HOLD, issuer_id, reference, only_stores) or _absent(UnknownHold)
+
+
+class HoldState(StrEnum):
+    """OVERDUE: its time is over and nothing was spent, whether or not it was swept yet."""
+
+    OPEN = "OPEN"
+    CONFIRMED = "CONFIRMED"
+    RELEASED = "RELEASED"
+    OVERDUE = "OVERDUE"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStatus:
+    """What has become of a hold: how many of its points were spent and given back."""
+
+    state: HoldState
+    spent: int = 0
+    released: int = 0
+
+
+def hold_status(held: Entry, *, at: datetime) -> HoldStatus:
+    assert held.until is not None, "a hold has an end"
+    found = Entry.objects.filter(member_id=held.member_id, reverses=held.seq)
+    ends = {entry.kind: entry for entry in found}
+    redemption, release = ends.get(EntryKind.REDEEM), ends.get(EntryKind.RELEASE)
+    released = release.points if release else 0
+    if redemption:
+        return HoldStatus(HoldState.CONFIRMED, -redemption.worth, released)
+    if release:
+        # Nobody's document ended it, at its end: the sweep.
+        swept = release.issuer_id is None and release.effective_at >= held.until
+        return HoldStatus(HoldState.OVERDUE if swept else HoldState.RELEASED, 0, released)
+    return HoldStatus(HoldState.OPEN if at < held.until else HoldState.OVERDUE)
+
+
+def transfer(
+    *, issuer_id: int, reference: str, only_stores: Collection[int] | None = None
+) -> Entry:
+    """
+    The giver's entry.
+
+    :param only_stores: the stores whose transfers may be seen; None: all of the issuer's
+    :raises UnknownTransfer: if the issuer has posted none under this reference there
+    """
+    found = _own(EntryKind.TRANSFER_OUT, issuer_id, reference, only_stores)
+    return found or _absent(UnknownTransfer)
+
+
+def _own(
+    kind: EntryKind, issuer_id: int, reference: str, only_stores: Collection[int] | None
+) -> Entry | None:
+    """An issuer's entry, as long as one of these stores posted it."""
     entry = (
-        Entry.objects.filter(issuer_id=issuer_id, kind=EntryKind.HOLD, reference=reference)
+        Entry.objects.filter(issuer_id=issuer_id, kind=kind, reference=reference)
         .select_related("store")
         .first()
     )
     if entry is None or (only_stores is not None and entry.store_id not in only_stores):
-        raise UnknownHold
+        return None
     return entry
+
+
+def _absent(refusal: type[NotFound]) -> NoReturn:
+    raise refusal
 
 
 def merged_into(member_id: int) -> str | None:
@@ -324,14 +397,37 @@ def redemption(
     :param only_stores: the stores whose redemptions may be seen; None: all of the issuer's
     :raises UnknownRedemption: if the issuer has posted none under this reference there
     """
-    entry = (
-        Entry.objects.filter(issuer_id=issuer_id, kind=EntryKind.REDEEM, reference=reference)
-        .select_related("store")
-        .first()
-    )
-    if entry is None or (only_stores is not None and entry.store_id not in only_stores):
-        raise UnknownRedemption
-    return entry
+    found = _own(EntryKind.REDEEM, issuer_id, reference, only_stores)
+    return found or _absent(UnknownRedemption)
+
+
+def reinstatements(of: Entry) -> list[Entry]:
+    """What was given back of a debit, first to last; after merges also to those who have it now."""
+    with connection.cursor() as cursor:
+        cursor.execute(REINSTATEMENTS_SQL, (of.member_id, of.seq))
+        found = cursor.fetchall()
+    return list(Entry.objects.filter(pk__in=found).order_by("recorded_at", "seq")) if found else []
+
+
+REINSTATEMENTS_SQL = "SELECT member_id, seq FROM points_about(%s, %s, 'REINSTATE')"
+
+
+def heirs(earned: Entry) -> list[tuple[int, int]]:
+    """A credit as member and seq: itself, and the entries that took it along with merges."""
+    with connection.cursor() as cursor:
+        cursor.execute(HEIRS_SQL, (earned.member_id, earned.seq))
+        return [(member_id, seq) for member_id, seq in cursor.fetchall()]
+
+
+HEIRS_SQL = "SELECT member_id, seq FROM points_heirs(%s, %s)"
+
+
+def waiting(earned: Entry) -> QuerySet[Pending]:
+    """What still waits of an earn, line by line, in the order of vesting."""
+    homes = Q()
+    for member_id, seq in heirs(earned):
+        homes |= Q(member_id=member_id, seq=seq)
+    return Pending.objects.filter(homes).order_by(F("vests_on").asc(nulls_last=True), "line")
 
 
 def activity(*, issuer_id: int, kind: ActivityKind, reference: str) -> Activity | None:

@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ('seq', models.IntegerField()),
                 ('reverses', models.IntegerField(help_text='The entry of this member that this one takes back or brings to its end.', null=True)),
                 ('counterpart_seq', models.IntegerField(help_text='Its entry there.', null=True)),
+                ('until', models.DateTimeField(help_text="A hold's end, unless it was ended sooner.", null=True)),
                 ('expires_on', models.DateField(help_text="A credit's last good day.", null=True)),
                 ('kind', models.CharField(choices=[('EARN', 'Earned'), ('VEST', 'Vested'), ('REDEEM', 'Redeemed'), ('HOLD', 'Held'), ('RELEASE', 'Released'), ('REVERSE', 'Taken back'), ('REINSTATE', 'Reinstated'), ('ADJUST', 'Adjusted'), ('EXPIRE', 'Expired'), ('FORFEIT', 'Forfeited'), ('TRANSFER_OUT', 'Transferred away'), ('TRANSFER_IN', 'Received'), ('MERGE_OUT', 'Moved to another account'), ('MERGE_IN', 'Moved from another account'), ('EXTEND', 'Validity changed')], max_length=12)),
                 ('type', models.CharField(choices=[('INITIAL', 'Initial points'), ('CONSUMPTION', 'Consumption points'), ('ACTIVITY', 'Activity points'), ('OTHER', 'Other points')], max_length=11, null=True)),

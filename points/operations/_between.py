@@ -20,7 +20,6 @@ from points.operations._posting import (
     TAKEN,
     AccountMerged,
     Posting,
-    ReferenceReused,
     Repeat,
     Source,
     active_until,
@@ -97,7 +96,9 @@ def transfer(
         require_not_in_future(at, now=now)
     if giver.id == receiver.id:
         raise SameMember
-    repeat = Repeat(giver, EntryKind.TRANSFER_OUT, -points, source, reference, note)
+    repeat = Repeat(
+        giver, EntryKind.TRANSFER_OUT, -points, source, reference, note, counterpart_id=receiver.id
+    )
     if limits is None:
         return repeat.earlier() or refuse(TransfersNotAllowed())
     for check in (giver.require_can_redeem, receiver.require_can_redeem):
@@ -115,9 +116,6 @@ def transfer(
     if answer is not TAKEN and answer[0] is not None:
         return Posting(*answer)
     if first := repeat.earlier():
-        entry = queries.posted(source.issuer_id, EntryKind.TRANSFER_OUT, reference)
-        if entry is None or entry.counterpart_id != receiver.id:
-            raise ReferenceReused(reference=reference)
         return first
     why = answer[1]
     if why > 0:

@@ -1,7 +1,8 @@
 """Holds: a till sets points aside, then spends them, in part or not at all."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from points.operations._posting import (
     refusal_of,
     refuse,
     require_in_range,
+    require_not_before,
     require_not_in_future,
     require_note,
     require_reference,
@@ -45,6 +47,11 @@ class InvalidUntil(Invalid):
     message = _("A hold must end after it begins.")
 
 
+class HoldTooLong(Invalid):
+    code = "hold_too_long"
+    message = _("A hold may last %(minutes)s minutes at most.")
+
+
 @dataclass(frozen=True, slots=True)
 class EndedHold:
     """What became of a hold: the entry that spent, and the one that gave back the rest."""
@@ -63,25 +70,33 @@ def hold(
     until: datetime,
     reference: str,
     source: Source,
+    longest: timedelta | None = None,
+    until_was_given: bool = True,
     note: str = "",
     now: datetime | None = None,
 ) -> Posting:
     """
     Set points aside until a moment: they leave the balance, earliest expiry first.
 
+    :param longest: how long a hold may last; None: as long as it is asked to
+    :param until_was_given: False when the caller said neither an end nor a length: then a repeat
+        with another end is still the same
     :raises InvalidUntil: if that moment is not after `at`
+    :raises HoldTooLong: if that is longer
     :raises InsufficientPoints: and as `redeem`
     """
     require_in_range(points)
     require_reference(reference)
     require_note(note)
-    if until <= at:
-        raise InvalidUntil
     if now is not None:
         require_not_in_future(at, now=now)
-    repeat = Repeat(member, EntryKind.HOLD, -points, source, reference, note)
-    if refusal := refusal_of(member.require_can_redeem):
-        return repeat.earlier() or refuse(refusal)
+    held = (at, until) if until_was_given else None
+    repeat = Repeat(member, EntryKind.HOLD, -points, source, reference, note, held=held)
+    # A till that repeats late, or under another rulebook, asks for what is long over or too long
+    # by now, and still gets the first answer.
+    for check in (partial(_require_length, at, until, longest), member.require_can_redeem):
+        if refusal := refusal_of(check):
+            return repeat.earlier() or refuse(refusal)
     posting = post(
         "points_debit",
         (
@@ -109,13 +124,17 @@ def confirm(
 
     :param held: the HOLD entry
     :param points: None for all of it
+    :param note: what they were spent on; empty: as the hold says
+    :raises DatedBeforeOriginal: if that was before the hold
     :raises HoldEnded: if it was released, or its time is over
     :raises HoldExceeded: if it has fewer
     :raises ReferenceReused: if another part of it was confirmed, or a redemption has its reference
     """
     if now is not None:
         require_not_in_future(at, now=now)
+    require_not_before(at, held)
     require_note(note)
+    note = note or held.note or ""
     points = -held.points if points is None else points
     require_in_range(points)
     answer = _end(held, points, at, source, **when_given(p_note=note or None))
@@ -127,19 +146,24 @@ def confirm(
     if first is None:
         # Somebody else's redemption may have the reference.
         raise ReferenceReused(reference=held.reference) if answer is TAKEN else HoldEnded
-    if first.worth != -points:
+    if (first.worth, first.note or "") != (-points, note):
         raise ReferenceReused(reference=held.reference)
     rest = queries.end_of_hold(held, EntryKind.RELEASE)
     last = rest or first
     return EndedHold(first.seq, rest.seq if rest else None, last.balance_after, replayed=True)
 
 
-def release(*, held: Entry, at: datetime, source: Source) -> EndedHold:
+def release(*, held: Entry, at: datetime, source: Source, now: datetime | None = None) -> EndedHold:
     """
-    Give all that a hold set aside back to its lots. Releasing it again answers the same.
+    Give all that a hold set aside back to its lots. Releasing it again answers the same, also when
+    its time was over before.
 
     :raises HoldEnded: if it was confirmed
+    :raises DatedBeforeOriginal: if that was before the hold
     """
+    if now is not None:
+        require_not_in_future(at, now=now)
+    require_not_before(at, held)
     answer = _end(held, 0, at, source)
     if isinstance(answer, list):
         return EndedHold(*answer)
@@ -157,6 +181,13 @@ def release_overdue(*, low: int, high: int, at: datetime) -> tuple[int, int, int
     """
     members, holds, points = call("points_release_overdue", (low, high, at, settings.TIME_ZONE))
     return members, holds, points
+
+
+def _require_length(at: datetime, until: datetime, longest: timedelta | None) -> None:
+    if until <= at:
+        raise InvalidUntil
+    if longest is not None and until - at > longest:
+        raise HoldTooLong(minutes=longest // timedelta(minutes=1))
 
 
 def _end(held: Entry, points: int, at: datetime, source: Source, **named: Any) -> Any:

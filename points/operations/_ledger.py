@@ -31,6 +31,7 @@ from points.operations._posting import (
     refuse,
     require_in_range,
     require_last_day,
+    require_not_before,
     require_not_in_future,
     require_not_merged,
     require_note,
@@ -135,30 +136,47 @@ def vest(
     reference: str,
     source: Source,
     line: str | None = None,
+    now: datetime | None = None,
 ) -> Posting:
     """
     Make the points that wait of one earn, or of one line of it, spendable now.
 
     :raises NothingPending: if none wait there (any more)
+    :raises DatedBeforeOriginal: if that was before they were earned
     :raises ReferenceReused: if the reference stands for something else
     :raises InvalidReference: if it cannot name a fact
     """
     require_reference(reference)
-    answer = call(
-        "points_vest",
-        (
-            earned.member_id, earned.seq, line, at, settings.TIME_ZONE, source.issuer_id, reference,
-            source.store_id, source.client_id, source.version_id,
-        ),
-    )  # fmt: skip
-    if answer and isinstance(answer, list):
+    if now is not None:
+        require_not_in_future(at, now=now)
+    require_not_before(at, earned)
+    homes = [(earned.member_id, earned.seq)]
+    answer = _vest(homes[0], line, at, reference, source)
+    if answer is None:
+        # They may wait where merges have taken them.
+        homes = queries.heirs(earned)
+        for home in homes:
+            answer = answer or _vest(home, line, at, reference, source)
+    if isinstance(answer, list):
         return Posting(*answer)
     first = queries.posted(source.issuer_id, EntryKind.VEST, reference)
     if first is None:
         raise NothingPending
-    if (first.member_id, first.reverses, first.line) != (earned.member_id, earned.seq, line):
+    if (first.member_id, first.reverses) not in homes or first.line != line:
         raise ReferenceReused(reference=reference)
     return Posting(first.seq, first.balance_after, replayed=True)
+
+
+def _vest(
+    home: tuple[int, int], line: str | None, at: datetime, reference: str, source: Source
+) -> Any:
+    return call(
+        "points_vest",
+        (
+            *home, line, at, settings.TIME_ZONE, source.issuer_id, reference, source.store_id,
+            source.client_id, source.version_id,
+        ),
+    )  # fmt: skip
 
 
 def redeem(
@@ -216,6 +234,7 @@ def reinstate(
     floor_days: int,
     note: str = "",
     by: User | None = None,
+    now: datetime | None = None,
 ) -> Posting:
     """
     Give back points of a redemption that was cancelled, or of ones that expired, to their own lots.
@@ -224,6 +243,7 @@ def reinstate(
     :param points: how many; None for all that is left of it
     :param floor_days: none lapses before so many days from now; what had expired gets that day
     :raises NothingToReinstate: if less than that is left to give back
+    :raises DatedBeforeOriginal: if that was before it
     :raises MemberClosed: if the membership has ended
     :raises ReferenceReused: if the reference stands for something else
     """
@@ -231,6 +251,9 @@ def reinstate(
         require_in_range(points)
     require_reference(reference)
     require_note(note)
+    if now is not None:
+        require_not_in_future(at, now=now)
+    require_not_before(at, of)
     answer: Any = None
     if (refusal := refusal_of(member.require_not_closed)) is None:
         answer = call(
@@ -246,8 +269,7 @@ def reinstate(
             return Posting(answer[0], answer[1])
     first = queries.posted(source.issuer_id, EntryKind.REINSTATE, reference)
     if first is not None:
-        about = (first.counterpart_id or first.member_id, first.counterpart_seq or first.reverses)
-        if about != (of.member_id, of.seq) or points not in (None, first.points):
+        if not _gave_back(first, of, points, note):
             raise ReferenceReused(reference=reference)
         return Posting(first.seq, first.balance_after, replayed=True)
     if refusal:
@@ -255,6 +277,18 @@ def reinstate(
     if not answer:
         _merged(member)
     raise NothingToReinstate(left=answer[1])
+
+
+def _gave_back(first: Entry, of: Entry, points: int | None, note: str) -> bool:
+    """Whether an earlier reinstatement is what is asked for again."""
+    given_back = queries.reinstatements(of)
+    if first not in given_back or (first.note or "") != note:
+        return False
+    if points is not None:
+        return first.points == points
+    # “All that is left” is what left nothing.
+    left = -(of.points + of.held) - sum(each.points for each in given_back)
+    return first == given_back[-1] and left == 0
 
 
 @transaction.atomic

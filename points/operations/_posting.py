@@ -61,6 +61,11 @@ class DatedInFuture(Invalid):
     message = _("The date lies in the future.")
 
 
+class DatedBeforeOriginal(Invalid):
+    code = "dated_before_original"
+    message = _("This cannot have happened before what it is about.")
+
+
 class AlreadySpent(DomainError):
     code = "already_spent"
     message = _("The points of this purchase have been spent.")
@@ -105,6 +110,10 @@ class Repeat:
     reference: str
     note: str = ""
     reason: str | None = None
+    # Who gets what is given away.
+    counterpart_id: int | None = None
+    # A hold's beginning and end; None: however long it was, it is the same.
+    held: tuple[datetime, datetime] | None = None
 
     def earlier(self) -> Posting | None:
         entry = Entry.objects.filter(
@@ -112,11 +121,24 @@ class Repeat:
         ).first()
         if entry is None:
             return None
-        asked = (self.member.id, self.points, self.source.store_id, self.note, self.reason)
-        posted = (entry.member_id, entry.worth, entry.store_id, entry.note or "", entry.reason)
-        if asked != posted:
+        asked = (
+            self.member.id, self.points, self.source.store_id, self.note, self.reason,
+            self.counterpart_id,
+        )  # fmt: skip
+        posted = (
+            entry.member_id, entry.worth, entry.store_id, entry.note or "", entry.reason,
+            entry.counterpart_id,
+        )  # fmt: skip
+        if asked != posted or not self._lasts_as_long(entry):
             raise ReferenceReused(reference=self.reference)
         return Posting(entry.seq, entry.balance_after, replayed=True)
+
+    def _lasts_as_long(self, entry: Entry) -> bool:
+        if self.held is None or entry.until is None:
+            return True
+        at, until = self.held
+        # Who says how long, but not from when, says the same again a minute later.
+        return entry.until in (until, entry.effective_at + (until - at))
 
 
 def post(function: str, arguments: tuple[Any, ...], repeat: Repeat, **named: Any) -> Posting | None:
@@ -238,3 +260,9 @@ def require_not_in_future(at: datetime, *, now: datetime) -> None:
     """:raises DatedInFuture: if a caller's time is ahead of ours by more than clocks differ"""
     if at > now + CLOCK_TOLERANCE:
         raise DatedInFuture
+
+
+def require_not_before(at: datetime, original: Entry) -> None:
+    """:raises DatedBeforeOriginal: by more than two tills' clocks differ"""
+    if at < original.effective_at - CLOCK_TOLERANCE:
+        raise DatedBeforeOriginal

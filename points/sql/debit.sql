@@ -72,11 +72,11 @@ BEGIN
     INSERT INTO points_entry (
         member_id, seq, kind, points, pending, held, qualifying, balance_after, effective_at,
         lot_seq, lot_points, lot_expires_on, issuer_id, reference, store_id, client_id,
-        version_id, actor_id, reason, note, counterpart_id
+        version_id, actor_id, reason, note, counterpart_id, until
     ) VALUES (
         p_member, entry_seq, p_kind, -p_points, 0, aside, 0, balance, p_at,
         take.lot_seq, take.lot_points, take.lot_expires_on, p_issuer, p_reference, p_store, p_client,
-        p_version, p_actor, p_reason, p_note, p_counterpart
+        p_version, p_actor, p_reason, p_note, p_counterpart, p_hold_until
     );
     RETURN ARRAY[entry_seq, balance];
 END $$;

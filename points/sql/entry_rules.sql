@@ -47,6 +47,8 @@ BEGIN
         AND e.counterpart_id IS NULL
     THEN
         broken := 'points_entry_names_what_it_is_about';
+    ELSIF (e.kind = 'HOLD') <> (e.until IS NOT NULL) THEN
+        broken := 'points_entry_hold_has_an_end';
     ELSE
         RETURN true;
     END IF;

@@ -40,11 +40,8 @@ BEGIN
     INTO STRICT original FROM points_entry AS e
     WHERE e.member_id = p_owner AND e.seq = p_entry
         AND e.kind IN ('REDEEM', 'EXPIRE', 'FORFEIT');
-    SELECT coalesce(sum(e.points), 0) INTO skip FROM points_entry AS e
-    WHERE e.kind = 'REINSTATE' AND (
-        e.member_id = p_owner AND e.reverses = p_entry
-        OR e.member_id = p_member AND e.counterpart_id = p_owner AND e.counterpart_seq = p_entry
-    );
+    SELECT coalesce(sum(e.points), 0) INTO skip
+    FROM points_about(p_owner, p_entry, 'REINSTATE') AS e;
     left_over := original.points - skip;
     wanted := coalesce(p_points, left_over);
     IF wanted > left_over OR wanted <= 0 THEN

@@ -44,14 +44,13 @@ BEGIN
     SELECT e.points + e.pending AS points, e.qualifying INTO STRICT earn FROM points_entry AS e
     WHERE e.member_id = p_owner AND e.seq = p_earn AND e.kind = 'EARN';
     IF p_member <> p_owner THEN
-        seqs := points_heirs(p_owner, p_earn, p_member);
+        SELECT coalesce(array_agg(h.seq ORDER BY h.seq), '{}') INTO seqs
+        FROM points_heirs(p_owner, p_earn) AS h WHERE h.member_id = p_member;
     END IF;
     SELECT coalesce(-sum(used.points), 0) INTO gone
-    FROM points_entry AS e, unnest(e.lot_seq, e.lot_points) AS used (seq, points)
-    WHERE (
-        e.member_id = p_owner AND used.seq = p_earn
-        OR e.member_id = p_member AND p_member <> p_owner AND used.seq = ANY (seqs)
-    ) AND (
+    FROM points_heirs(p_owner, p_earn) AS h JOIN points_entry AS e USING (member_id),
+        unnest(e.lot_seq, e.lot_points) AS used (seq, points)
+    WHERE used.seq = h.seq AND (
         e.kind IN ('EXPIRE', 'FORFEIT') OR e.kind = 'REINSTATE' AND EXISTS (
             SELECT FROM points_entry AS o WHERE o.member_id = e.member_id AND o.seq = e.reverses
                 AND o.kind IN ('EXPIRE', 'FORFEIT')
@@ -60,11 +59,7 @@ BEGIN
     SELECT
         coalesce(-sum(e.points + e.pending), 0) AS points,
         coalesce(-sum(e.qualifying), 0) AS qualifying
-    INTO before FROM points_entry AS e
-    WHERE e.kind = 'REVERSE' AND (
-        e.member_id = p_owner AND e.reverses = p_earn
-        OR e.member_id = p_member AND e.counterpart_id = p_owner AND e.counterpart_seq = p_earn
-    );
+    INTO before FROM points_about(p_owner, p_earn, 'REVERSE') AS e;
     SELECT coalesce(sum(l.remaining), 0) INTO available FROM points_lot AS l
     WHERE l.member_id = p_member;
     SELECT coalesce(sum(w.points), 0) INTO waiting FROM points_pending AS w
@@ -124,10 +119,10 @@ BEGIN
     RETURN ARRAY[0, account.seq, wanted + unvested, account.balance];
 END $$;
 
--- What became of an account's credit where it was merged to: the seqs in p_member's ledger.
+-- What became of a credit wherever merges took it: itself, and the entries that brought it there.
 CREATE OR REPLACE FUNCTION points_heirs(
-    p_owner bigint, p_seq integer, p_member bigint
-) RETURNS integer[] LANGUAGE sql STABLE AS $$
+    p_owner bigint, p_seq integer
+) RETURNS TABLE (member_id bigint, seq integer) LANGUAGE sql STABLE AS $$
     WITH RECURSIVE heir (member_id, seq) AS (
         SELECT p_owner, p_seq
         UNION
@@ -136,6 +131,23 @@ CREATE OR REPLACE FUNCTION points_heirs(
         JOIN points_entry AS e ON e.member_id = m.into_id
             AND e.seq BETWEEN m.first_seq AND m.last_seq AND e.counterpart_seq = h.seq
     )
-    SELECT coalesce(array_agg(h.seq ORDER BY h.seq), '{}') FROM heir AS h
-    WHERE h.member_id = p_member
+    SELECT h.member_id, h.seq FROM heir AS h
+$$;
+
+-- What was posted about an entry, in its own ledger and in those its account was ever merged into.
+CREATE OR REPLACE FUNCTION points_about(
+    p_owner bigint, p_entry integer, p_kind text
+) RETURNS SETOF points_entry LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE way (member_id) AS (
+        SELECT p_owner
+        UNION
+        SELECT m.into_id FROM way AS w JOIN points_merge AS m ON m.member_id = w.member_id
+    )
+    SELECT e.* FROM points_entry AS e
+    WHERE e.member_id = p_owner AND e.reverses = p_entry AND e.kind = p_kind
+        AND e.counterpart_id IS NULL
+    UNION ALL
+    SELECT e.* FROM way AS w JOIN points_entry AS e ON e.member_id = w.member_id
+    WHERE w.member_id <> p_owner AND e.counterpart_id = p_owner AND e.counterpart_seq = p_entry
+        AND e.kind = p_kind
 $$;

@@ -77,6 +77,7 @@ SIGN = "points_entry_sign_fits_kind"
 LOTS = "points_entry_credit_is_a_lot_others_name_theirs"
 ABOUT = "points_entry_names_what_it_is_about"
 REASON = "points_entry_adjustment_has_a_reason"
+HOLD = "points_entry_hold_has_an_end"
 
 
 class TestEntry:
@@ -129,6 +130,8 @@ class TestEntry:
             (REASON, {"kind": "ADJUST", "reason": "GOODWILL"}),
             (REASON, {"reason": "GOODWILL"}),
             ("points_entry_reference_has_an_issuer", {"reference": "R1"}),
+            (HOLD, DEBIT | {"kind": "HOLD", "held": 10}),
+            (HOLD, {"until": NOON}),
         ],
     )
     def test_refuses_what_makes_no_sense(self, member, constraint, fields):
