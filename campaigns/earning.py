@@ -51,7 +51,7 @@ class Judgement:
 
     def shares(self) -> list[int]:
         """
-        The whole points spread over the lines, as near to what each is worth as whole points can be.
+        Spread the whole points over the lines, as near to what each is worth as they can be.
 
         What rounding leaves over or short goes to the lines with the largest remainders.
         """

@@ -339,7 +339,7 @@ class TestPostReturn:
             -10,
             1,
             [1],
-            [10],
+            [-10],
         )
         activity = Activity.objects.get(kind="RETURN")
         assert (activity.points, activity.amount) == (-10, Decimal("100.00"))
@@ -486,7 +486,7 @@ class TestPostReturn:
         give_back("P1", "268.00", reference="B1")
 
         entry = Entry.objects.get(kind="REVERSE")
-        assert (entry.lot_seq, entry.lot_points) == ([1, 4], [16, 5])
+        assert (entry.lot_seq, entry.lot_points) == ([1, 4], [-16, -5])
         assert entry.balance_after == -5
         assert soon.seq == 2
 
@@ -512,7 +512,8 @@ class TestPostReturn:
         assert give_back("P1", "50.00", reference="B2").posting.balance_after == 0
 
     @pytest.mark.parametrize("swept", [False, True])
-    def test_after_full_expiry_there_is_nothing_to_take(self, swept):
+    def test_after_full_expiry_only_the_standing_goes(self, swept):
+        """The points are gone already; the qualifying points go by what was bought alone (T3)."""
         of = self.bought()
         after = datetime(2027, 7, 1, 4, tzinfo=UTC)
         if swept:
@@ -520,9 +521,11 @@ class TestPostReturn:
 
         posted = give_back("P1", "268.00", reference="B1", at=after)
 
-        assert posted.posting is None
-        assert queries.balance(of.id) == 0
-        assert [e.kind for e in Entry.objects.order_by("seq")] == ["EARN", "EXPIRE"]
+        assert posted.posting == points.Posting(3, 0)
+        assert [
+            (e.kind, e.points, e.qualifying) for e in Entry.objects.order_by("seq")
+        ] == [("EARN", 26, 26), ("EXPIRE", -26, 0), ("REVERSE", 0, -26)]
+        assert queries.qualifying_points(of.id) == 0
         assert give_back("P1", "268.00", reference="B1", at=after).replayed
 
     def test_after_partial_expiry_it_takes_the_rest(self):
@@ -538,8 +541,8 @@ class TestPostReturn:
         of = self.bought()
         points.forfeit(member_id=of.id, at=NOON)
 
-        assert give_back("P1", "268.00", reference="B1").posting is None
-        assert queries.balance(of.id) == 0
+        assert give_back("P1", "268.00", reference="B1").posting == points.Posting(3, 0)
+        assert (queries.balance(of.id), queries.qualifying_points(of.id)) == (0, 0)
 
     def test_told_of_late_it_takes_what_was_there_on_its_day(self):
         of = self.bought()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from programme import documents, operations, queries
 from programme.models import Programme, Version
+from tests.factories.partners import brand
 
 PLAIN = Path(__file__).parents[2] / "programme" / "programmes" / "plain.yaml"
 
@@ -14,7 +15,8 @@ def plain() -> Version:
 
 
 def rulebook(*, valid_from: str | None = None, rules=None, **policies) -> Version:
-    """A published version of `plain` with other policies or rules."""
+    """A published version of `plain` with other policies or rules. The brand pays for it."""
+    brand()
     document = deepcopy(documents.parse(PLAIN.read_text()))
     document["policies"] |= policies
     if rules is not None:

@@ -17,7 +17,7 @@ from common import tasks as common_tasks
 from members import operations as members
 from members import queries as members_queries
 from points import operations as points
-from points import queries, tasks
+from points import queries
 from tests.factories import dealer, plain, store
 
 pytestmark = pytest.mark.django_db
@@ -30,13 +30,11 @@ def at(month, day, hour=12, year=2026):
 
 
 def nights(first, last):
-    """What beat does every night at ten past midnight, and at four."""
+    """What beat does every night at ten past midnight."""
     day = first
     while day <= last:
         with time_machine.travel(datetime(day.year, day.month, day.day, 0, 10, tzinfo=SHANGHAI)):
-            tasks.expire_due_lots()
-        with time_machine.travel(datetime(day.year, day.month, day.day, 4, 0, tzinfo=SHANGHAI)):
-            tasks.verify_ledger()
+            common_tasks.work()
         day += timedelta(days=1)
 
 

@@ -69,7 +69,7 @@ class TestStatements:
             )
         )
 
-        assert queries.statement(member.id)[0].lot_points == [100, 5]
+        assert queries.statement(member.id)[0].lot_points == [-100, -5]
         assert len(sent) == 1
         assert sent[0].startswith("SELECT points_debit(")
 

@@ -62,6 +62,8 @@ class TestAccount:
             "balance": 100,
             "spendable": 100,
             "debt": 0,
+            "pending": 0,
+            "held": 0,
             "as_of": "2026-06-15",
             "expiries": [{"last_day": "2026-06-30", "points": 30}],
         }
@@ -124,6 +126,9 @@ class TestEntries:
             "entry": f"{of.number}-2",
             "kind": "REDEEM",
             "points": -20,
+            "pending": 0,
+            "held": 0,
+            "qualifying": 0,
             "balance_after": 6,
             "at": AT,
             "expires_on": None,
@@ -131,12 +136,15 @@ class TestEntries:
             "store": "S1",
             "note": "洗车",
             "reverses": None,
-            "lots": [{"entry": f"{of.number}-1", "points": 20}],
+            "lots": [{"entry": f"{of.number}-1", "points": -20}],
         }
         assert credit == {
             "entry": f"{of.number}-1",
             "kind": "EARN",
             "points": 26,
+            "pending": 0,
+            "held": 0,
+            "qualifying": 26,
             "balance_after": 26,
             "at": AT,
             "expires_on": "2027-06-30",
@@ -202,7 +210,7 @@ class TestEntries:
             reason=AdjustmentReason.GOODWILL,
             note="for staff only",
             reference="G",
-            issuer_id=factories.brand().pk,
+            source=factories.source(),
             by=factories.staff(),
         )
         path = f"members/{of.number}/entries/"

@@ -183,7 +183,7 @@ class TestOtherKinds:
         who = identity()
         operations.adjust(
             member=who, points=5, at=NOON, expires_on=date(2027, 6, 30), note="顾客很生气",
-            reason=AdjustmentReason.MISSED, reference="adj", issuer_id=source().issuer_id,
+            reason=AdjustmentReason.MISSED, reference="adj", source=source(),
             by=staff(),
         )  # fmt: skip
 

@@ -161,13 +161,13 @@ class TestStatementPage:
         assert "2026年6月15日 日终，您有 50 积分" in then("2026-06-15")
         assert "2026年6月25日 日终，您有 30 积分" in then("2026-06-25")
 
-    def test_the_balance_on_a_day_costs_two_queries_more(
+    def test_the_balance_on_a_day_costs_one_query_more(
         self, client, who, django_assert_num_queries
     ):
         lot(who, 50)
         programme.forget_cached()
 
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             client.get("/statement/?on=2026-06-15")
 
     def test_a_late_line_says_when_it_was_entered(self, client, who):
