@@ -1,5 +1,6 @@
 """Loads that take turns with their yardstick, and what comes of it."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -8,10 +9,10 @@ from typing import Protocol
 from benchmarks.options import Options
 from benchmarks.server import Meter
 
-# A load is warm when a turn writes nearly as much to the log for each piece of work as the turn
-# before: by then most pages it goes to have been logged whole since the last checkpoint.
-STEADY = 0.05
-WARM_UP_TURNS = 15
+# A load is warm when few of the pages it changes are logged whole: most have been since the last
+# checkpoint.
+WARM = 0.1
+WARM_UP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,17 @@ class Run:
     client_cpu_seconds: float | None = None
     server_cpu_seconds: float | None = None
     wal_bytes: int = 0
+    pages_logged: int = 0
 
     @property
     def per_second(self) -> float:
         return self.done / self.seconds
 
-    @property
-    def wal_each(self) -> float:
-        return self.wal_bytes / max(self.done, 1)
+    def each(self, total: float) -> float:
+        return total / max(self.done, 1)
 
     def each_us(self, seconds: float | None) -> float | None:
-        return None if seconds is None else seconds / max(self.done, 1) * 1e6
+        return None if seconds is None else self.each(seconds) * 1e6
 
 
 class Load(Protocol):
@@ -112,7 +113,7 @@ class Result:
                 run.each_us(run.server_cpu_seconds) for run in self.yardstick_runs
             ),
             client_cpu_us=_median(run.each_us(run.client_cpu_seconds) for run in self.runs),
-            wal_bytes=median(run.wal_each for run in self.runs),
+            wal_bytes=median(run.each(run.wal_bytes) for run in self.runs),
         )
 
     def over(self, other: "Result", aim: Aim | None = None) -> Row:
@@ -165,13 +166,14 @@ class Bench:
         return results
 
     def warm_up(self, load: Load) -> None:
-        """Let a load run until what it writes to the log is steady."""
-        earlier = self.metered(load).wal_each
-        for _ in range(WARM_UP_TURNS):
-            latest = self.metered(load).wal_each
-            if latest > earlier * (1 - STEADY):
+        """Let a load run until it is warm, or for a minute."""
+        deadline = time.monotonic() + WARM_UP_SECONDS
+        while time.monotonic() < deadline:
+            run = self.metered(load)
+            pages = run.each(run.pages_logged)
+            if pages < WARM:
                 return
-            earlier = latest
+        self.say(f"  {load.name} still logs {pages:.1f} whole pages each")
 
     def metered(self, load: Load) -> Run:
         before = self.meter.read()
@@ -186,4 +188,5 @@ class Bench:
             client_cpu_seconds=run.client_cpu_seconds,
             server_cpu_seconds=worked,
             wal_bytes=after.wal_bytes - before.wal_bytes,
+            pages_logged=after.pages_logged - before.pages_logged,
         )

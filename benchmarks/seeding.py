@@ -122,7 +122,7 @@ ENTRIES = """
     FROM
         generate_series(1, %(members)s) AS m,
         LATERAL (
-            SELECT hashint8(m * 1009 + (%(seq)s + 1) / 2) %% (%(spread)s + 1) AS more
+            SELECT hashint8(m::bigint * 1009 + (%(seq)s + 1) / 2) %% (%(spread)s + 1) AS more
         ) AS pair,
         LATERAL (
             SELECT

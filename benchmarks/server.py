@@ -72,6 +72,8 @@ def wait_until_it_answers() -> None:
 class Reading:
     cpu_seconds: float | None
     wal_bytes: int
+    # Pages the log holds whole, each at its first change after a checkpoint.
+    pages_logged: int
 
 
 class Meter:
@@ -82,9 +84,10 @@ class Meter:
 
     def read(self) -> Reading:
         with self._connection.cursor() as cursor:
-            cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+            cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn, wal_fpi FROM pg_stat_wal")
+            wal_bytes, pages_logged = map(int, cursor.fetchone())
             cpu = cpu_seconds_of(self._postmaster) if self._postmaster else None
-            return Reading(cpu, int(cursor.fetchone()[0]))
+            return Reading(cpu, wal_bytes, pages_logged)
 
     @cached_property
     def _postmaster(self) -> int | None:
