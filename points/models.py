@@ -301,9 +301,10 @@ class Activity(models.Model):
         verbose_name = _("activity")
         verbose_name_plural = _("activities")
         constraints = [
-            # One document, one member: unique across the programme, not per account.
+            # One document, one member: unique across the programme, not per account. The reference
+            # comes first: it tells most, so that it alone is compared on the way down.
             models.UniqueConstraint(
-                fields=["issuer", "kind", "reference"], name="points_activity_reference_once"
+                fields=["reference", "issuer", "kind"], name="points_activity_reference_once"
             ),
             models.CheckConstraint(condition=Q(amount__gte=0), name="points_activity_amount"),
             models.CheckConstraint(
@@ -388,7 +389,7 @@ class Entry(models.Model):
         # What else a line must be stands in points/sql/entry_rules.sql.
         constraints = [
             models.UniqueConstraint(
-                fields=["issuer", "kind", "reference"],
+                fields=["reference", "issuer", "kind"],
                 condition=Q(reference__isnull=False),
                 name="points_entry_reference_once",
             ),

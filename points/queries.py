@@ -161,7 +161,7 @@ def expiries(member_id: int, *, on: date, limit: int = 3) -> list[Expiry]:
 def statement(
     member_id: int,
     *,
-    kind: str = "",
+    kinds: Collection[str] = (),
     since: date | None = None,
     until: date | None = None,
     before: int | None = None,
@@ -180,8 +180,8 @@ def statement(
         entries = entries.filter(issuer_id=issuer_id)
     if only_stores is not None:
         entries = entries.filter(store_id__in=only_stores)
-    if kind:
-        entries = entries.filter(kind=kind)
+    if kinds:
+        entries = entries.filter(kind__in=kinds)
     if since:
         entries = entries.filter(effective_at__gte=start_of_day(since))
     if until:
@@ -189,26 +189,6 @@ def statement(
     if before is not None:
         entries = entries.filter(seq__lt=before)
     return entries.select_related("store", "activity", "actor").newest_first()
-
-
-def taken_over_on(member_id: int, *, joined_at: datetime) -> date | None:
-    """
-    The day on which a member's history was brought over from an older system; None if it was not.
-
-    The very first entry tells: it was written down on a later day than it happened, to someone who
-    belonged by then. A statement does not call the lines of that day late.
-    """
-    first = (
-        Entry.objects.filter(member_id=member_id, seq=1)
-        .values_list("effective_at", "recorded_at")
-        .first()
-    )
-    if first is None:
-        return None
-    happened_on, recorded_on = (timezone.localdate(at) for at in first)
-    if timezone.localdate(joined_at) <= happened_on < recorded_on:
-        return recorded_on
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,9 +448,7 @@ def activities_named(text: str) -> QuerySet[Activity]:
     text = text.strip()
     if is_member_number(text):
         return Activity.objects.filter(member_id__in=_ids_of_member(text))
-    return Activity.objects.filter(
-        issuer_id__in=_issuers(), kind__in=ActivityKind.values, reference=text
-    )
+    return Activity.objects.filter(reference=text)
 
 
 def entries_named(text: str) -> QuerySet[Entry]:
@@ -481,18 +459,12 @@ def entries_named(text: str) -> QuerySet[Entry]:
         return Entry.objects.filter(member_id__in=member_ids, seq=int(entry_name[2]))
     if is_member_number(text):
         return Entry.objects.filter(member_id__in=_ids_of_member(text))
-    return Entry.objects.filter(issuer_id__in=_issuers(), kind__in=EntryKind.values, reference=text)
+    return Entry.objects.filter(reference=text)
 
 
 def _ids_of_member(number: str) -> list[int]:
     # Read first and given as values: joined, the planner may walk the ledger by date instead.
     return list(Member.objects.filter(number=number).values_list("pk", flat=True))
-
-
-def _issuers() -> list[int]:
-    # A reference is unique per issuer and kind, so its index begins with these. Naming them all,
-    # a few hundred, makes it a few hundred steps down that index instead of a walk over the table.
-    return list(Organization.objects.values_list("pk", flat=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ class TestAccount:
 
     @pytest.mark.parametrize("column", ["pending", "held"])
     def test_nothing_waits_or_is_held_below_zero(self, member, column):
-        with pytest.raises(IntegrityError, match="points_account_waits_and_holds"):
+        with pytest.raises(IntegrityError, match="points_are_not_negative"):
             Account.objects.filter(pk=member.id).update(**{column: -1})
 
 
