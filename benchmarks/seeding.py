@@ -73,7 +73,7 @@ PLAIN = """
     INSERT INTO plain_account (id, member_id, balance, updated_at)
         SELECT member_id, member_id, balance, now() FROM points_account ORDER BY member_id;
     INSERT INTO plain_lot (account_id, points, remaining, expires_on)
-        SELECT member_id, points, remaining, expires_on FROM points_lot ORDER BY seq, member_id;
+        SELECT member_id, remaining, remaining, expires_on FROM points_lot ORDER BY seq, member_id;
     INSERT INTO auth_user (
         username, password, first_name, last_name, email, is_superuser, is_staff, is_active,
         date_joined
@@ -134,8 +134,8 @@ ENTRIES = """
 
 # In the order in which the entries lie.
 LOTS = """
-    INSERT INTO points_lot (member_id, expires_on, seq, points, remaining)
-    SELECT member_id, expires_on, seq, points, points FROM points_entry
+    INSERT INTO points_lot (member_id, expires_on, seq, remaining)
+    SELECT member_id, expires_on, seq, points FROM points_entry
 """
 
 ACCOUNTS = """
