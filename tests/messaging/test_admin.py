@@ -64,7 +64,7 @@ class TestMemberPage:
             with django_assert_num_queries(5):  # session, user, member; messages, deliveries
                 self.open(boss, of)
 
-    def test_goes_on_to_older_ones(self, boss):
+    def test_goes_on_to_older_ones(self, boss, many_before):
         of = member()
         for n in range(52):
             message(of, points=n + 1)
@@ -74,6 +74,7 @@ class TestMemberPage:
 
         assert first.content.decode().count("c-strong") == 50
         assert older.content.decode().count("c-strong") == 2
+        assert first.content != older.content
 
     def test_to_look_at_it_is_not_to_read_it(self, boss):
         said = message()

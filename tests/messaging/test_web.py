@@ -106,7 +106,7 @@ class TestInboxPage:
 
         assert re.search(r'class="badge">99\+<', client.get("/").content.decode())
 
-    def test_pages_by_message_without_counting(self, client, who):
+    def test_pages_by_message_without_counting(self, client, who, many_before):
         said = [message(who, points=n + 1).pk for n in range(45)]
 
         first = client.get("/messages/")
