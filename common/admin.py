@@ -9,22 +9,18 @@ from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 
-from common import approvals_admin, events, nights  # noqa: F401 - it registers its own page
-from common.errors import DomainError
+from common import approvals_admin, events, night_admin  # noqa: F401 - they register pages
 from common.forms import StaffChangeForm, StaffCreationForm
-from common.models import AuditRecord, JobRun, OutboxEvent, User
+from common.models import AuditRecord, OutboxEvent, User
 from common.staff import ReadOnlyAdmin, StaffAdmin, acting
 
 
@@ -146,103 +142,6 @@ class AuditRecordAdmin(ReadOnlyAdmin):
     @display(description=_("Details"))
     def told(self, record: AuditRecord) -> str:
         return as_json(record.details)
-
-
-STATES = {
-    "finished": _("Finished"),
-    "running": _("Running"),
-    "failed": _("Failed"),
-    "waiting": _("Waiting"),
-}
-STATE_LABELS = {"finished": "success", "running": "info", "failed": "danger", "waiting": "warning"}
-
-
-@admin.register(JobRun)
-class JobRunAdmin(ReadOnlyAdmin):
-    """The nights: what ran, how long it took and what it did."""
-
-    list_display = ["day", "name", "state", "started_at", "duration", "outcome"]
-    list_display_links = ["day", "name"]
-    ordering = ["-day", "name"]
-    fields = ["name", "day", "state_told", "started_at", "finished_at", "duration", "told", "error"]
-    readonly_fields = ["state_told", "duration", "told"]
-    actions_detail = ["run_again"]
-
-    @display(description=_("State"), label=STATE_LABELS)
-    def state(self, run: JobRun) -> tuple[str, str]:
-        state = self._state(run)
-        return state, str(STATES[state])
-
-    @display(description=_("State"))
-    def state_told(self, run: JobRun) -> str:
-        return self.state(run)[1]
-
-    def _state(self, run: JobRun) -> str:
-        if run.finished_at is not None:
-            return "finished"
-        if run.failed_at is not None:
-            return "failed"
-        return "running" if run.started_at else "waiting"
-
-    @display(description=_("Duration"))
-    def duration(self, run: JobRun) -> str:
-        if run.started_at is None or run.finished_at is None:
-            return "–"
-        return f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
-
-    @display(description=_("Report"))
-    def outcome(self, run: JobRun) -> str:
-        if run.error:
-            return run.error[:120]
-        return ", ".join(f"{name} {value}" for name, value in run.report.items())
-
-    @display(description=_("Report"))
-    def told(self, run: JobRun) -> str:
-        return as_json(run.report)
-
-    @action(
-        description=_("Run this day again"),
-        url_path="run-again",
-        permissions=["rerun"],
-        icon="restart_alt",
-    )
-    def run_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        page = reverse("admin:common_jobrun_changelist")
-        if run is None:
-            return HttpResponseRedirect(page)
-        if request.method != "POST":
-            return self._confirm(request, run)
-        try:
-            nights.run_again(run_id=run.pk, now=timezone.now(), by=acting(request))
-        except DomainError as refusal:
-            messages.error(request, refusal.sentence)
-        else:
-            messages.success(request, gettext("A worker will do this job again."))
-        return HttpResponseRedirect(page)
-
-    def has_rerun_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("common.rerun_jobrun")
-
-    def _confirm(self, request: HttpRequest, run: JobRun) -> HttpResponse:
-        return TemplateResponse(
-            request,
-            "console/confirm.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": gettext("Run this day again"),
-                "facts": [
-                    (gettext("Job"), run.name),
-                    (gettext("Day"), date_format(run.day)),
-                    (gettext("State"), STATES[self._state(run)]),
-                ],
-                "explanation": gettext(
-                    "Each job finds only what is left to do, so nothing happens twice."
-                ),
-                "button": gettext("Run again"),
-                "back": reverse("admin:common_jobrun_changelist"),
-            },
-        )
 
 
 class EventStateFilter(admin.SimpleListFilter):

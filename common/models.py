@@ -101,6 +101,10 @@ class JobRun(models.Model):
                 condition=Q(finished_at=None) | Q(failed_at=None),
             ),
         ]
+        indexes = [
+            # The console's list: the latest night, in the order of its jobs.
+            models.Index(fields=["-day", "id"], name="common_jobrun_list"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.day}" + (f" #{self.number}" if self.number > 1 else "")

@@ -10,15 +10,13 @@ goes on from there.
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
 
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import F, Max, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
@@ -26,6 +24,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from common import audit, jobs
 from common.errors import DomainError
 from common.models import JobChunk, JobRun, User
+from common.night_queries import has_a_later_run, is_at_work, progress, told
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +40,6 @@ WAKE_EXPIRES = timedelta(minutes=5)
 # Waiting for a till or a deadlock may end otherwise the next time; a fault does not.
 ATTEMPTS_MAX = 3
 ERROR_MAX = 2000
-# No sign of life for so long: whoever worked on it was stopped.
-STOPPED_AFTER = timedelta(minutes=10)
 # Planning reads millions of rows but holds none: it may take longer than a request.
 PLANNING_TIMEOUT = "SET LOCAL statement_timeout = '30min'"
 # How many chunks are at work at once, over all processes and hosts, is the number of places there
@@ -209,59 +206,6 @@ def wake(workers: int) -> None:
         logger.warning("No worker could be called for the night", exc_info=True)
 
 
-# --- Looking --------------------------------------------------------------------------------------
-
-FIGURES = """
-    SELECT figure.key, sum(figure.value::bigint)
-    FROM common_jobchunk AS chunk, jsonb_each_text(chunk.report) AS figure
-    WHERE chunk.run_id = %s
-    GROUP BY figure.key
-"""
-
-
-def told(run: JobRun, job: jobs.NightlyJob) -> jobs.Done:
-    """Add up what the chunks of a run came to, whoever did them."""
-    total = job.nothing()
-    with connection.cursor() as cursor:
-        cursor.execute(FIGURES, [run.pk])
-        total.figures.update({name: int(figure) for name, figure in cursor.fetchall()})
-    speaking = run.chunks.exclude(findings=[]).order_by("low")[: jobs.FINDINGS_MAX]
-    for findings in speaking.values_list("findings", flat=True):
-        total.add(jobs.Done({}, findings))
-    return total
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: chunks done, chunks that failed and are not done, the last sign of life."""
-
-    done: int = 0
-    failing: int = 0
-    seconds: float = 0
-    latest_at: datetime | None = None
-
-
-def progress(runs: Iterable[JobRun]) -> dict[int, Progress]:
-    """Count the chunks of runs, by their ids, in one query."""
-    chunks = JobChunk.objects.filter(run__in=[run.pk for run in runs]).order_by()
-    counted = chunks.values("run").annotate(
-        done=Count("pk", filter=~Q(done_at=None)),
-        failing=Count("pk", filter=Q(done_at=None, attempts__gt=0)),
-        worked=Sum("seconds"),
-        latest_at=Max("done_at"),
-    )
-    return {
-        row["run"]: Progress(row["done"], row["failing"], row["worked"], row["latest_at"])
-        for row in counted
-    }
-
-
-def is_at_work(run: JobRun, far: Progress, *, now: datetime) -> bool:
-    """Whether somebody works on it, judged by the last sign of life."""
-    signs = [at for at in (run.started_at, run.planned_at, far.latest_at) if at is not None]
-    return not run.is_over and bool(signs) and max(signs) >= now - STOPPED_AFTER
-
-
 # --- Again ----------------------------------------------------------------------------------------
 
 
@@ -292,9 +236,9 @@ def run_again(*, run_id: int, now: datetime, by: User) -> JobRun:
     run = JobRun.objects.select_for_update(no_key=True).get(pk=run_id)
     if jobs.find(run.name) is None:
         raise JobNotStartable
-    if JobRun.objects.filter(name=run.name, day=run.day, number__gt=run.number).exists():
+    if has_a_later_run(run):
         raise NotTheLatestRun
-    if is_at_work(run, progress([run]).get(run.pk, Progress()), now=now):
+    if is_at_work(run, progress([run])[run.pk], now=now):
         raise JobRunning
     if run.finished_at is not None:
         run = JobRun.objects.create(name=run.name, day=run.day, number=run.number + 1)
@@ -309,9 +253,3 @@ def _try_what_failed(run: JobRun) -> None:
     run.chunks.filter(done_at=None).update(attempts=0)
     run.failed_at, run.attempts, run.error = None, 0, ""
     run.save(update_fields=["failed_at", "attempts", "error"])
-
-
-def latest_finished(name: str, *, day: date) -> JobRun | None:
-    """Return the latest run of a job that was finished up to a day."""
-    runs = JobRun.objects.filter(name=name, day__lte=day, finished_at__isnull=False)
-    return runs.order_by("-day", "-number").first()

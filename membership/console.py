@@ -9,6 +9,7 @@ from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
+from django.utils import timezone
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
@@ -16,6 +17,7 @@ from django.views.generic.base import ContextMixin
 
 from common import approvals, events
 from common.models import AuditRecord, JobRun
+from common.night_queries import see
 from points.models import Activity
 
 LATEST = 8
@@ -103,7 +105,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The first page: the search for a member, and what is cheap to know however much there is."""
     may = request.user.has_perm
     if may("common.view_jobrun"):
-        context["jobs"] = JobRun.objects.order_by("-day", "name")[:LATEST]
+        latest_runs = JobRun.objects.order_by("-day", "pk")[:LATEST]
+        context["nights"] = see(latest_runs, now=timezone.now())
     if may("common.view_outboxevent"):
         context["backlog"] = events.backlog()
     if may("points.view_activity"):

@@ -83,6 +83,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'job run',
                 'verbose_name_plural': 'job runs',
                 'permissions': [('rerun_jobrun', 'Can have a job done again')],
+                'indexes': [models.Index(fields=['-day', 'id'], name='common_jobrun_list')],
                 'constraints': [models.UniqueConstraint(fields=('name', 'day', 'number'), name='common_jobrun_numbered_by_day'), models.CheckConstraint(condition=models.Q(('finished_at', None), ('failed_at', None), _connector='OR'), name='common_jobrun_finished_or_failed')],
             },
         ),

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import OperationalError
 
-from common import jobs, nights
+from common import jobs, night_queries, nights
 from common.models import AuditRecord, JobChunk, JobRun
 from tests.factories import staff
 
@@ -302,10 +302,10 @@ class TestRunAgain:
         run = JobRun.objects.create(name="room.job", day=DAY, started_at=NIGHT)
 
         with pytest.raises(nights.JobRunning):
-            nights.run_again(run_id=run.pk, now=NIGHT + nights.STOPPED_AFTER, by=staff())
+            nights.run_again(run_id=run.pk, now=NIGHT + night_queries.STOPPED_AFTER, by=staff())
 
         assert not AuditRecord.objects.exists()
-        later = NIGHT + nights.STOPPED_AFTER + timedelta(seconds=1)
+        later = NIGHT + night_queries.STOPPED_AFTER + timedelta(seconds=1)
         assert nights.run_again(run_id=run.pk, now=later, by=staff()).pk == run.pk
 
     def test_a_chunk_done_lately_is_a_sign_of_life(self):
