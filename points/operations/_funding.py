@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
@@ -50,10 +51,7 @@ def funding(shares: Sequence[Share]) -> int:
         )
         funding_id = found.values_list("pk", flat=True).get()
     # A row of a transaction that is rolled back must not be remembered.
-    if connection.in_atomic_block:
-        transaction.on_commit(lambda: _ids.update({wanted: funding_id}))
-    else:
-        _ids[wanted] = funding_id
+    transaction.on_commit(partial(_ids.__setitem__, wanted, funding_id))
     return funding_id
 
 
@@ -75,8 +73,7 @@ def funding_by_policy(
         payer = _payer(share.payer, store_id=store_id, issuer_id=issuer_id)
         together[payer, share.budget] += share.basis_points
     funding_id = funding([(payer, parts, budget) for (payer, budget), parts in together.items()])
-    if funding_id in _ids.values():
-        _by_policy[asked] = funding_id
+    transaction.on_commit(partial(_by_policy.__setitem__, asked, funding_id))
     return funding_id
 
 

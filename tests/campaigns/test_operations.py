@@ -522,9 +522,11 @@ class TestPostReturn:
         posted = give_back("P1", "268.00", reference="B1", at=after)
 
         assert posted.posting == points.Posting(3, 0)
-        assert [
-            (e.kind, e.points, e.qualifying) for e in Entry.objects.order_by("seq")
-        ] == [("EARN", 26, 26), ("EXPIRE", -26, 0), ("REVERSE", 0, -26)]
+        assert [(e.kind, e.points, e.qualifying) for e in Entry.objects.order_by("seq")] == [
+            ("EARN", 26, 26),
+            ("EXPIRE", -26, 0),
+            ("REVERSE", 0, -26),
+        ]
         assert queries.qualifying_points(of.id) == 0
         assert give_back("P1", "268.00", reference="B1", at=after).replayed
 

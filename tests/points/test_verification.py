@@ -57,17 +57,19 @@ DAMAGE = [
     ("UPDATE points_lot SET remaining = remaining - 1 WHERE {} AND seq = 5", {"lots", "remaining"}),
     ("DELETE FROM points_lot WHERE {} AND seq = 5", {"lots", "remaining"}),
     ("UPDATE points_lot SET expires_on = '2030-01-01' WHERE {} AND seq = 5", {"remaining"}),
-    ("UPDATE points_lot SET points = points + 1 WHERE {} AND seq = 5", {"remaining"}),
     ("UPDATE points_lot SET seq = 99 WHERE {} AND seq = 5", {"remaining"}),
-    (
-        "UPDATE points_entry SET points = points + 1 WHERE {} AND seq = 4",
-        {"chain", "balance", "remaining"},
-    ),
+    ("UPDATE points_entry SET points = points + 1 WHERE {} AND seq = 4", {"chain", "balance"}),
     ("UPDATE points_entry SET balance_after = balance_after + 1 WHERE {} AND seq = 2", {"chain"}),
-    ("UPDATE points_entry SET lot_points = '{{29}}' WHERE {} AND seq = 6", {"shares", "remaining"}),
+    (
+        "UPDATE points_entry SET lot_points = '{{-29}}' WHERE {} AND seq = 6",
+        {"shares", "remaining"},
+    ),
     ("UPDATE points_entry SET lot_seq = '{{5}}' WHERE {} AND seq = 6", {"remaining"}),
-    ("UPDATE points_entry SET lot_seq = '{{4,5}}' WHERE {} AND seq = 6", {"shares"}),
-    ("UPDATE points_entry SET lot_points = '{{21}}' WHERE {} AND seq = 3", {"shares"}),
+    (
+        "UPDATE points_entry SET lot_expires_on = '{{2030-01-01}}' WHERE {} AND seq = 6",
+        {"remaining"},
+    ),
+    ("UPDATE points_entry SET lot_points = '{{-21}}' WHERE {} AND seq = 3", {"shares"}),
     ("DELETE FROM points_entry WHERE {} AND seq = 6", {"gapless", "balance", "remaining"}),
     ("DELETE FROM points_entry WHERE {} AND seq = 2", {"gapless", "chain", "balance"}),
 ]

@@ -167,7 +167,7 @@ class TestStatementPage:
         lot(who, 50)
         programme.forget_cached()
 
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             client.get("/statement/?on=2026-06-15")
 
     def test_a_late_line_says_when_it_was_entered(self, client, who):
