@@ -103,7 +103,12 @@ def set_up(servers: Servers, *, demo: bool) -> None:
 
 def serve(servers: Servers, *, port: int) -> None:
     site = f"http://{ports.HOST}:{port}"
-    supervisor = Supervisor(servers.data, servers.environment() | {"SITE_URL": site})
+    environment = servers.environment() | {
+        "SITE_URL": site,
+        # One of the worker's two processes: a login's code must not wait for the night.
+        "NIGHT_WORKERS": "1",
+    }
+    supervisor = Supervisor(servers.data, environment)
     try:
         supervisor.add("web", services.web(servers.venv, port))
         supervisor.add("worker", services.worker(servers.venv, servers.data))
