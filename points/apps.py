@@ -8,4 +8,6 @@ class PointsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from points import nightly, subscribers  # noqa: F401, PLC0415 - they register themselves
+        from points import messages, nightly, subscribers  # noqa: F401, PLC0415 - they register themselves
+
+        messages.register()

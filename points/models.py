@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from members.models import Member
+from messaging.models import Message
 from partners.models import ApiClient, Organization, Store
 from programme.models import Version
 from programme.policies import NEVER
@@ -326,6 +327,33 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference}"
+
+
+class Notice(models.Model):
+    """
+    A member was told that points lapse: which, when, how many. Never changed.
+
+    Whether and how it arrived stands with its message (P6).
+    """
+
+    member = _kept(Member, verbose_name=_("member"))
+    message = _kept(Message)
+    points = models.BigIntegerField(_("points"))
+    sent_at = models.DateTimeField(_("sent at"))
+    last_day = models.DateField(_("last day"), help_text="The last day these points can be spent.")
+    lead = models.CharField(max_length=8, help_text="How long before, by the rulebook: 2m, 30d.")
+    lot_seq = ArrayField(models.IntegerField(), help_text="The lots that were announced.")
+
+    class Meta:
+        verbose_name = _("notice of expiry")
+        verbose_name_plural = _("notices of expiry")
+        indexes = [
+            # What was announced of one member's lots.
+            models.Index(fields=["member", "last_day"], name="points_notice_of_member"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.points}, {self.last_day}, {self.lead}"
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):

@@ -1,15 +1,17 @@
 """Whole-programme work on the ledger, set by set. Never called by a request."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from common import jobs, night_queries
 from members.models import Member
 from points import operations, queries, verification
+from programme import queries as programme
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,12 @@ OVERDUE_MEMBERS = "SELECT DISTINCT member_id FROM points_hold WHERE until <= %(d
 
 VESTING_MEMBERS = "SELECT DISTINCT member_id FROM points_pending WHERE vests_on <= %(day)s"
 
+LAST_DAY_MEMBERS = """
+    SELECT member_id FROM points_lot WHERE expires_on <= %(day)s
+    UNION
+    SELECT member_id FROM points_account WHERE lapses_on <= %(day)s
+"""
+
 DUE_MEMBERS = """
     SELECT member_id FROM points_lot WHERE expires_on < %(day)s
     UNION
@@ -49,7 +57,7 @@ DUE_MEMBERS = """
 )
 def start_waiting_clocks(*, day: date, low: int, high: int) -> dict[str, int]:
     """Begin the validity of points posted while their member was being activated."""
-    found = Member.objects.filter(pk__range=(low, high))
+    found = Member.objects.filter(pk__range=(low, high), activated_at__lt=queries.end_of_day(day))
     started = 0
     for member_id, activated_at in found.values_list("pk", "activated_at"):
         if activated_at and operations.start_clock(member_id=member_id, activated_at=activated_at):
@@ -74,7 +82,7 @@ def release_overdue_holds(*, day: date, low: int, high: int) -> dict[str, int]:
 
 @jobs.nightly(
     name="points.vest_due_points",
-    order=20,
+    order=15,
     title=_("Vesting of points"),
     plan=jobs.members_in(VESTING_MEMBERS),
     figures={"earns": _("Earns"), "members": _("Members"), "points": _("Points")},
@@ -83,6 +91,64 @@ def vest_due_points(*, day: date, low: int, high: int) -> dict[str, int]:
     """Make spendable what is due by the day."""
     members, earns, points = operations.vest_due(low=low, high=high, on=day)
     return {"earns": earns, "members": members, "points": points}
+
+
+def _due_notices(day: date) -> list[operations.Window]:
+    """Which last days the rulebook of a day wants announced on it."""
+    try:
+        return operations.windows(programme.rulebook_on(day).policies.notices, day=day)
+    except programme.NoRulebook:
+        return []
+
+
+def _unannounced(day: date) -> Iterator[jobs.Range]:
+    found = operations.unannounced_members(_due_notices(day))
+    for start in range(0, len(found), settings.NIGHT_CHUNK_MEMBERS):
+        chunk = found[start : start + settings.NIGHT_CHUNK_MEMBERS]
+        yield chunk[0], chunk[-1]
+
+
+@jobs.nightly(
+    name="points.announce_expiry",
+    order=25,
+    title=_("Notices of expiry"),
+    plan=_unannounced,
+    figures={"notices": _("Notices"), "points": _("Points")},
+)
+def announce_expiry(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Tell members which of their points lapse soon, as long before as the rulebook says."""
+    notices, points = operations.announce(
+        low=low, high=high, due=_due_notices(day), at=queries.start_of_day(day)
+    )
+    return {"notices": notices, "points": points}
+
+
+def _on_their_last_day(day: date) -> Iterable[jobs.Range]:
+    """Nobody, unless the programme demands: no notice, no expiry."""
+    try:
+        notices = programme.rulebook_on(day).policies.notices
+    except programme.NoRulebook:
+        return []
+    return jobs.members_in(LAST_DAY_MEMBERS)(day) if notices.required else []
+
+
+@jobs.nightly(
+    name="points.keep_unnoticed_lots",
+    order=30,
+    title=_("No notice, no expiry"),
+    plan=_on_their_last_day,
+    figures={"lots": _("Lots"), "members": _("Members"), "points": _("Points")},
+)
+def keep_unnoticed_lots(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Move the last day of lots no notice has announced, where the programme demands one."""
+    members, lots, points = operations.keep_unnoticed(
+        low=low,
+        high=high,
+        day=day,
+        extension_days=programme.rulebook_on(day).policies.notices.extension_days,
+        zone=settings.TIME_ZONE,
+    )
+    return {"lots": lots, "members": members, "points": points}
 
 
 @jobs.nightly(

@@ -60,7 +60,13 @@ def _emptying_is_allowed():
     patch.undo()
 
 
-APPEND_ONLY = ("points_entry", "points_activity", "points_funding", "common_auditrecord")
+APPEND_ONLY = (
+    "points_entry",
+    "points_activity",
+    "points_funding",
+    "points_notice",
+    "common_auditrecord",
+)
 
 
 def _switch_append_only(how):

@@ -22,6 +22,7 @@ STORAGE = """
     SELECT common_make_append_only('points_entry');
     SELECT common_make_append_only('points_activity');
     SELECT common_make_append_only('points_funding');
+    SELECT common_make_append_only('points_notice');
     SELECT common_keep_rows('points_merge');
 """
 
@@ -34,6 +35,7 @@ UNDO = """
     DROP TRIGGER append_only ON points_entry;
     DROP TRIGGER append_only ON points_activity;
     DROP TRIGGER append_only ON points_funding;
+    DROP TRIGGER append_only ON points_notice;
 """
 
 

@@ -65,6 +65,13 @@ from points.operations._ledger import (
     vest,
     vest_due,
 )
+from points.operations._notices import (
+    Window,
+    announce,
+    keep_unnoticed,
+    unannounced_members,
+    windows,
+)
 from points.operations._posting import (
     POINTS_MAX,
     AccountMerged,
@@ -119,7 +126,9 @@ __all__ = [
     "TransferLimitReached",
     "TransfersNotAllowed",
     "Unmerged",
+    "Window",
     "adjust",
+    "announce",
     "confirm",
     "earn",
     "expire",
@@ -130,6 +139,7 @@ __all__ = [
     "funding_by_policy",
     "grant",
     "hold",
+    "keep_unnoticed",
     "lock",
     "merge_accounts",
     "post_purchase",
@@ -144,7 +154,9 @@ __all__ = [
     "require_reference",
     "start_clock",
     "transfer",
+    "unannounced_members",
     "unmerge_accounts",
     "vest",
     "vest_due",
+    "windows",
 ]

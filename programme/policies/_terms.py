@@ -143,6 +143,20 @@ class Lead:
     months: int = 0
     days: int = 0
 
+    def __str__(self) -> str:
+        """2m, 30d"""
+        return f"{self.months}m" if self.months else f"{self.days}d"
+
+    def latest(self, day: date) -> date:
+        """Return the latest last day whose notice is due by a day: the other way round."""
+        latest = days_from(months_from(day, self.months), self.days)
+        # Months differ in length, so the way back may miss by some days.
+        while self.day(latest) > day:
+            latest = days_from(latest, -1)
+        while latest < NEVER and self.day(days_from(latest, 1)) <= day:
+            latest = days_from(latest, 1)
+        return latest
+
     def day(self, last_day: date) -> date:
         """Return the day the notice is due; NEVER for points that never lapse."""
         if last_day == NEVER:

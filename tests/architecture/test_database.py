@@ -113,7 +113,13 @@ def test_what_must_not_change_cannot():
         found = cursor.fetchall()
 
     before, delete, update, truncate = 2, 8, 16, 32
-    final = ["common_auditrecord", "points_activity", "points_entry", "points_funding"]
+    final = [
+        "common_auditrecord",
+        "points_activity",
+        "points_entry",
+        "points_funding",
+        "points_notice",
+    ]
     assert [table for table, _, _ in found] == final
     for table, kind, enabled in found:
         assert kind == before | delete | update | truncate, table

@@ -17,6 +17,7 @@ from members.models import Member
 from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
+from programme.queries import rulebook_on
 from tests.factories import identity, lot, member, message, rulebook, source
 from tests.factories.points import NOON
 
@@ -83,6 +84,29 @@ def _clocks_not_started() -> None:
             Member.objects.filter(pk=one.id).update(status="ACTIVE", activated_at=NOON)
 
 
+def _lots_to_announce() -> None:
+    rulebook(notices={"before": [{"days": 30}, {"days": 7}]}, valid_from="2026-06-01")
+    for n in range(5):
+        one = identity()
+        lot(one, 10 + n, expires_on=DAY + timedelta(days=30))
+        lot(one, 5, expires_on=DAY + timedelta(days=3))
+        lot(one, 7, expires_on=DAY + timedelta(days=31))
+
+
+def _lots_nobody_announced() -> None:
+    rulebook(
+        notices={"before": [{"days": 7}], "required": True, "extension_days": 20},
+        valid_from="2026-06-01",
+    )
+    for n in range(6):
+        one = identity()
+        lot(one, 10 + n, expires_on=DAY)
+        lot(one, 7, expires_on=DAY + timedelta(days=1))
+        if n == 5:
+            due = operations.windows(rulebook_on(DAY).policies.notices, day=DAY - timedelta(days=2))
+            operations.announce(low=one.id, high=one.id, due=due, at=NOON)
+
+
 def _messages_nobody_could_read() -> None:
     late = [member(active=False) for _ in range(6)]
     for one in late:
@@ -127,6 +151,8 @@ WORK: dict[str, Callable[[], None]] = {
     "points.release_overdue_holds": _holds_overdue,
     "points.vest_due_points": _pending_points,
     "messaging.deliver_in_app": _messages_nobody_could_read,
+    "points.announce_expiry": _lots_to_announce,
+    "points.keep_unnoticed_lots": _lots_nobody_announced,
     "points.expire_due_lots": _lapsed_lots,
     "points.verify_ledger": _accounts,
     "common.forget_old_answers": _old_answers,
@@ -163,7 +189,8 @@ def _rows(cursor: Any, table: str) -> list[dict[str, Any]]:
         {
             name: value
             for name, value in row.items()
-            if name != "id" and not (isinstance(value, datetime) and value > began)
+            if name not in ("id", "message_id")
+            and not (isinstance(value, datetime) and value > began)
         }
         for row in rows
     ]
