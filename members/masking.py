@@ -7,6 +7,11 @@ def email(address: str) -> str:
     return f"{user[:1]}***{at}{domain}" if address else ""
 
 
+def name(text: str) -> str:
+    """王小明 → 王**"""
+    return f"{text[:1]}**" if text else ""
+
+
 def tail(text: str) -> str:
     """310101199001011234 → ***1234"""
     return f"***{text[-4:]}" if text else ""

@@ -1,7 +1,8 @@
 """The page of one member in the console: what staff may know of them and of their points."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -24,6 +25,7 @@ from messaging import queries as messaging
 from messaging import templates
 from messaging.admin import STATE_LABELS as DELIVERY_LABELS
 from messaging.models import DeliveryState, Message
+from partners.models import Organization
 from points import queries as points
 from points import statements
 from points.forms import DayForm
@@ -110,15 +112,22 @@ class EntryRow:
 
 def entry_rows(entries: Iterable[Entry], *, currency: str) -> list[EntryRow]:
     """:param entries: with everything `with_origin` selects"""
+    shown = list(entries)
+    told = statements.around(shown)
+    reader = statements.Reader(currency=currency, is_staff=True)
+    costs = points.costs_of(shown, lots=told.entries)
+    payers = Organization.objects.in_bulk(
+        {cost.organization_id for of in costs.values() for cost in of if cost.organization_id}
+    )
     return [
         EntryRow(
             name=f"{entry.member.number}-{entry.seq}",
             member_number=entry.member.number,
-            line=statements.explain(entry, currency=currency),
+            line=statements.explain(entry, told, reader),
             activity_id=entry.activity_id,
-            facts=list(_facts(entry)),
+            facts=[*_facts(entry, told), *_who_pays(costs[entry.pk], payers)],
         )
-        for entry in entries
+        for entry in shown
     ]
 
 
@@ -128,14 +137,17 @@ def with_origin(entries: QuerySet[Entry]) -> QuerySet[Entry]:
     )
 
 
-def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
-    yield gettext("Entry"), f"{entry.member.number}-{entry.seq}"
+def _facts(entry: Entry, told: statements.Around) -> Iterable[tuple[str, str]]:
+    number = entry.member.number
+    yield gettext("Entry"), f"{number}-{entry.seq}"
     yield (
         gettext("Recorded at"),
         date_format(timezone.localtime(entry.recorded_at), "DATETIME_FORMAT"),
     )
     if entry.reference:
         yield gettext("Reference"), f"{entry.issuer} · {entry.reference}"
+    if entry.line:
+        yield gettext("Line of the document"), entry.line
     if entry.store:
         yield gettext("Store"), f"{entry.store.code} {entry.store.name}"
     if entry.client:
@@ -144,16 +156,51 @@ def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
         yield gettext("Rulebook version"), str(entry.version)
     if entry.type:
         yield gettext("Type of points"), entry.get_type_display()
+    if entry.qualifying:
+        yield gettext("Tier points"), f"{entry.qualifying:+,}"
     if entry.actor:
         yield gettext("By"), entry.actor.get_username()
     if entry.note:
         yield gettext("Note"), entry.note
     if entry.reverses:
-        yield gettext("Takes back"), f"{entry.member.number}-{entry.reverses}"
+        yield gettext("About the entry"), f"{number}-{entry.reverses}"
+    if other := told.other(entry):
+        seq = f"-{entry.counterpart_seq}" if entry.counterpart_seq else ""
+        yield gettext("The other member"), f"{other.name} {other.number}{seq}".strip()
     if entry.lot_seq:
-        shares = zip(entry.lot_seq, entry.lot_points or (), strict=True)
-        taken = ", ".join(f"{entry.member.number}-{seq}: {points:,}" for seq, points in shares)
-        yield gettext("Taken from the lots of"), taken
+        yield gettext("Lots"), _lots(entry)
+
+
+def _lots(entry: Entry) -> str:
+    """What it did to which lots: “M0000000018-3: −40 (2027-06-30)”."""
+    lots = zip(entry.lot_seq or (), entry.lot_points or (), entry.lot_expires_on or (), strict=True)
+    return ", ".join(
+        f"{entry.member.number}-{seq}: {count:+,}"
+        + ("" if expires_on == NEVER else f" ({expires_on.isoformat()})")
+        for seq, count, expires_on in lots
+    )
+
+
+def _who_pays(
+    costs: list[points.Cost], payers: Mapping[int, Organization]
+) -> Iterable[tuple[str, str]]:
+    """What each payer bears of it, all lots together (P13)."""
+    together: dict[tuple[str, str], Decimal] = {}
+    for cost in costs:
+        payer = payers.get(cost.organization_id or 0)
+        purse = (payer.name if payer else gettext("nobody is known"), cost.budget)
+        together[purse] = together.get(purse, Decimal(0)) + cost.points
+    if together:
+        shares = (
+            f"{payer}{f' ({budget})' if budget else ''}: {_plain(share)}"
+            for (payer, budget), share in together.items()
+        )
+        yield gettext("Who pays"), ", ".join(shares)
+
+
+def _plain(number: Decimal) -> str:
+    """1250.5000 → 1,250.5"""
+    return f"{number:,.4f}".rstrip("0").rstrip(".")
 
 
 class MemberPage(ConsolePage, TemplateView):

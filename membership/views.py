@@ -138,17 +138,20 @@ class HomePage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         today = localdate()
-        balance = points.balance(self.member.pk)
+        account = statements.on_account(self.member.pk)
         spendable = points.spendable_points(self.member.pk, on=today)
         return super().get_context_data(
             member=self.member,
             # Points that lapsed and the night has not swept are no longer the member's.
-            points=spendable if balance >= 0 else balance,
-            debt=max(0, -balance),
+            points=spendable if account.balance >= 0 else account.balance,
+            debt=max(0, -account.balance),
+            aside=statements.aside(account),
             worth=self._worth(spendable),
             expiries=self._expiries(today),
             lines=statements.lines(
-                points.statement(self.member.pk)[:LATEST_ENTRIES], member=self.member
+                list(points.statement(self.member.pk)[:LATEST_ENTRIES]),
+                member=self.member,
+                account=account,
             ),
             **kwargs,
         )

@@ -1,7 +1,7 @@
 """Questions about points. `on` and `as_of` are days in the programme's zone, to their end."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import NotFound
 from members.models import Member
 from members.numbers import is_member_number
-from partners.models import Organization
 from points.models import (
     Account,
     Activity,
@@ -345,29 +344,52 @@ def cost_of(entry: Entry) -> list[Cost]:
 
     A redemption of what was held, and what a return took back, count as debits too.
     """
-    taken = [
-        (seq, -points)
-        for seq, points in zip(entry.lot_seq or (), entry.lot_points or (), strict=True)
-        if points < 0
-    ]
-    payers = dict(
-        Entry.objects.filter(member_id=entry.member_id, seq__in=[seq for seq, _points in taken])
-        .exclude(funding=None)
-        .values_list("seq", "funding")
+    named = Entry.objects.filter(member_id=entry.member_id, seq__in=entry.lot_seq or ())
+    return costs_of([entry], lots={(lot.member_id, lot.seq): lot for lot in named})[entry.pk]
+
+
+def costs_of(
+    entries: Collection[Entry], *, lots: Mapping[tuple[int, int], Entry]
+) -> dict[tuple[int, int], list[Cost]]:
+    """
+    As `cost_of` for many, in one query. Of a credit: who pays for what it brought.
+
+    :param lots: the entries that made the lots these name, by member and number
+    """
+    parts = {entry.pk: list(_paid_parts(entry, lots)) for entry in entries}
+    fundings = Funding.objects.in_bulk(
+        {funding_id for of in parts.values() for _seq, _points, funding_id in of if funding_id}
     )
-    fundings = Funding.objects.in_bulk(set(payers.values()))
-    costs = []
-    for seq, points in taken:
-        funding = fundings.get(payers.get(seq))
-        if funding is None:
-            costs.append(Cost(seq, None, "", Decimal(points)))
-            continue
-        purses = zip(funding.organizations, funding.shares, funding.budgets, strict=True)
-        costs += [
-            Cost(seq, organization, budget, Decimal(points * share) / 10_000)
-            for organization, share, budget in purses
+    return {
+        pk: [
+            cost
+            for seq, points, funding_id in of
+            for cost in _shared(seq, points, fundings.get(funding_id))
         ]
-    return costs
+        for pk, of in parts.items()
+    }
+
+
+def _paid_parts(
+    entry: Entry, lots: Mapping[tuple[int, int], Entry]
+) -> Iterator[tuple[int, int, int | None]]:
+    """Lots, points and who pays for them."""
+    if entry.funding_id is not None:
+        yield entry.seq, entry.worth, entry.funding_id
+    for seq, points in zip(entry.lot_seq or (), entry.lot_points or (), strict=True):
+        if points < 0 and entry.kind != EntryKind.EXTEND:
+            lot = lots.get((entry.member_id, seq))
+            yield seq, -points, lot.funding_id if lot else None
+
+
+def _shared(lot: int, points: int, funding: Funding | None) -> list[Cost]:
+    if funding is None:
+        return [Cost(lot, None, "", Decimal(points))]
+    purses = zip(funding.organizations, funding.shares, funding.budgets, strict=True)
+    return [
+        Cost(lot, organization, budget, Decimal(points * share) / 10_000)
+        for organization, share, budget in purses
+    ]
 
 
 def redemption(

@@ -12,15 +12,27 @@ from points.models import EntryKind
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 SEQ_MAX = 2**31 - 1
 
-# A forfeiture ends a membership, and with it the login: no member can see one.
-KINDS = [
-    ("", _("All")),
-    (EntryKind.EARN, _("Earned")),
-    (EntryKind.REDEEM, _("Redeemed")),
-    (EntryKind.REVERSE, _("Taken back")),
-    (EntryKind.ADJUST, _("Adjusted")),
-    (EntryKind.EXPIRE, _("Expired")),
-]
+# What a member looks for, and the kinds of entries that tell of it. A forfeiture ends a membership,
+# and with it the login: no member can see one.
+CHOICES = {
+    EntryKind.EARN: (_("Earned"), (EntryKind.EARN, EntryKind.VEST)),
+    EntryKind.REDEEM: (
+        _("Redeemed"),
+        (EntryKind.REDEEM, EntryKind.HOLD, EntryKind.RELEASE, EntryKind.REINSTATE),
+    ),
+    EntryKind.REVERSE: (_("Taken back"), (EntryKind.REVERSE,)),
+    EntryKind.EXPIRE: (_("Expired"), (EntryKind.EXPIRE, EntryKind.EXTEND)),
+    "MOVED": (
+        _("Moved"),
+        (
+            EntryKind.TRANSFER_OUT,
+            EntryKind.TRANSFER_IN,
+            EntryKind.MERGE_OUT,
+            EntryKind.MERGE_IN,
+        ),
+    ),
+    EntryKind.ADJUST: (_("Adjusted"), (EntryKind.ADJUST,)),
+}
 
 
 def _day_field(label: Any) -> forms.DateField:
@@ -35,7 +47,10 @@ def _day_field(label: Any) -> forms.DateField:
 
 class StatementForm(forms.Form):
     kind = forms.ChoiceField(
-        label=_("Kind"), choices=KINDS, required=False, widget=forms.RadioSelect
+        label=_("Kind"),
+        choices=[("", _("All")), *((name, label) for name, (label, _kinds) in CHOICES.items())],
+        required=False,
+        widget=forms.RadioSelect,
     )
     since = _day_field(_("From"))
     until = _day_field(_("To"))
@@ -49,6 +64,14 @@ class StatementForm(forms.Form):
         if since and until and since > until:
             self.add_error("until", _("The last day lies before the first."))
         return cleaned
+
+    def chosen(self) -> dict[str, Any]:
+        """What `queries.statement` takes; nothing if the form makes no sense."""
+        if not self.is_valid():
+            return {}
+        chosen = dict(self.cleaned_data)
+        kind = chosen.pop("kind")
+        return chosen | {"kinds": CHOICES[kind][1] if kind else ()}
 
 
 class BalanceForm(forms.Form):

@@ -20,19 +20,21 @@ class StatementPage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         form = StatementForm(self.request.GET)
-        chosen = form.cleaned_data if form.is_valid() else {}
+        chosen = form.chosen()
         entries = list(queries.statement(self.member.pk, **chosen)[: PAGE_SIZE + 1])
         shown = entries[:PAGE_SIZE]
+        account = statements.on_account(self.member.pk)
         return super().get_context_data(
             form=form,
-            lines=statements.lines(shown, member=self.member),
-            is_filtered=any(chosen.get(name) for name in ("kind", "since", "until")),
+            lines=statements.lines(shown, member=self.member, account=account),
+            is_filtered=any(chosen.get(name) for name in ("kinds", "since", "until")),
             is_first_page=not chosen.get("before"),
             # Lines put behind others: their first one takes the focus of the link they replace.
             added=bool(self.request.htmx and chosen.get("before")),
             older=self._older(shown[-1].seq) if len(entries) > PAGE_SIZE else "",
             newest=self._query(before=None),
-            balance=queries.balance(self.member.pk),
+            balance=account.balance,
+            aside=statements.aside(account),
             **self._balance_on_a_day(),
             **kwargs,
         )

@@ -100,7 +100,7 @@ class EntryList(ApiView):
         entries, more = page(
             queries.statement(
                 member.id,
-                kind=self.query.get("kind", ""),
+                kinds=[self.query["kind"]] if "kind" in self.query else (),
                 since=self.query.get("from"),
                 until=self.query.get("to"),
                 before=position_of(cursor) if cursor else None,

@@ -15,7 +15,15 @@ pytestmark = pytest.mark.django_db
 
 
 def explained(of, **facts):
-    return [statements.explain(entry, **facts) for entry in queries.statement(of.id)]
+    """The member's lines, latest first."""
+    entries = list(queries.statement(of.id))
+    reader = statements.Reader(**facts)
+    told = statements.around(entries)
+    return [statements.explain(entry, told, reader) for entry in entries]
+
+
+def explained_alone(entry, **facts):
+    return statements.explain(entry, statements.Around(), statements.Reader(), **facts)
 
 
 def give_back(of, reference, amount, *, at=NOON):
@@ -166,7 +174,7 @@ class TestOtherKinds:
         line = explained(who)[0]
 
         assert (line.title, line.document, line.points) == ("积分兑换", "X-1", -20)
-        assert line.sentences == ("<b>𠮷</b>",)
+        assert line.sentences[0] == "<b>𠮷</b>"
         assert line.expires_on is None
 
     def test_expired_points_name_their_last_good_day(self):
@@ -177,7 +185,7 @@ class TestOtherKinds:
         line = explained(who)[0]
 
         assert (line.title, line.points, line.balance_after) == ("到期", -50, 0)
-        assert line.sentences == ("这些积分的有效期至 2027年2月28日。",)
+        assert line.sentences[0] == "这些积分的有效期至 2027年2月28日。"
 
     def test_a_correction_tells_its_reason_but_not_what_staff_noted(self):
         who = identity()
@@ -224,7 +232,7 @@ class TestEnteredLater:
 
     def test_what_was_recorded_on_its_own_day_is_not_late(self):
         # Both are 15 June in Shanghai, though 14 and 15 June in UTC.
-        line = statements.explain(
+        line = explained_alone(
             self.entry(
                 effective_at=datetime(2026, 6, 14, 16, 30, tzinfo=UTC),
                 recorded_at=datetime(2026, 6, 15, 15, 59, tzinfo=UTC),
@@ -234,21 +242,19 @@ class TestEnteredLater:
         assert line.recorded_on is None
 
     def test_what_was_recorded_on_a_later_day_is(self):
-        line = statements.explain(
-            self.entry(effective_at=NOON, recorded_at=NOON + timedelta(days=3))
-        )
+        line = explained_alone(self.entry(effective_at=NOON, recorded_at=NOON + timedelta(days=3)))
 
         assert line.recorded_on == date(2026, 6, 18)
 
     def test_the_nights_expiry_never_is(self):
-        line = statements.explain(
+        line = explained_alone(
             self.entry(effective_at=NOON, recorded_at=NOON + timedelta(days=3), kind="EXPIRE")
         )
 
         assert line.recorded_on is None
 
     def test_nor_is_history_that_was_taken_over_on_that_day(self):
-        line = statements.explain(
+        line = explained_alone(
             self.entry(effective_at=NOON, recorded_at=NOON + timedelta(days=3)),
             taken_over_on=date(2026, 6, 18),
         )
@@ -257,24 +263,25 @@ class TestEnteredLater:
 
 
 class TestTakenOverOn:
+    def asked(self, one):
+        first = Entry.objects.filter(member_id=one.pk, seq=1).first()
+        return statements.taken_over_on(first, member=one)
+
     def test_the_first_entry_tells(self):
         one = member(joined_at=NOON - timedelta(days=400))
         lot(identity(one), 5, at=NOON - timedelta(days=300))
 
         first = Entry.objects.get(member_id=one.pk)
-        expected = first.recorded_at.astimezone().date()
-        assert queries.taken_over_on(one.pk, joined_at=one.joined_at) == expected
+        assert self.asked(one) == first.recorded_at.astimezone().date()
 
     def test_what_happened_before_someone_joined_is_no_history_of_theirs(self):
         one = member(joined_at=NOON)
         lot(identity(one), 5, at=NOON - timedelta(days=300))
 
-        assert queries.taken_over_on(one.pk, joined_at=one.joined_at) is None
+        assert self.asked(one) is None
 
     def test_there_is_none_without_entries(self):
-        one = member()
-
-        assert queries.taken_over_on(one.pk, joined_at=one.joined_at) is None
+        assert self.asked(member()) is None
 
 
 def test_lines_start_no_query_in_a_template(django_assert_num_queries):
