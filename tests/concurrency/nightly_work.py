@@ -85,7 +85,7 @@ def _clocks_not_started() -> None:
 
 
 def _lots_to_announce() -> None:
-    rulebook(notices={"before": [{"days": 30}, {"days": 7}]}, valid_from="2026-06-01")
+    rulebook(notices={"before": [{"days": 30}, {"days": 7}]}, valid_from="2026-06-03")
     for n in range(5):
         one = identity()
         lot(one, 10 + n, expires_on=DAY + timedelta(days=30))
@@ -96,7 +96,7 @@ def _lots_to_announce() -> None:
 def _lots_nobody_announced() -> None:
     rulebook(
         notices={"before": [{"days": 7}], "required": True, "extension_days": 20},
-        valid_from="2026-06-01",
+        valid_from="2026-06-02",
     )
     for n in range(6):
         one = identity()
