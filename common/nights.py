@@ -36,7 +36,7 @@ MADE_UP_AT_MOST = timedelta(days=31)
 # Then the worker makes room; the next start goes on. Well below the tasks' time limits.
 WORKS_AT_MOST = timedelta(minutes=30)
 # A start nobody took for so long: the next has been sent already.
-WAKE_EXPIRES = timedelta(minutes=5)
+CALL_EXPIRES = timedelta(minutes=5)
 # Waiting for a till or a deadlock may end otherwise the next time; a fault does not.
 ATTEMPTS_MAX = 3
 ERROR_MAX = 2000
@@ -53,9 +53,16 @@ TAKE_A_PLACE = """
 # --- Working --------------------------------------------------------------------------------------
 
 
-def work(*, now: datetime) -> None:
-    """Work on the nights until nothing is left that nobody else works on, or for half an hour."""
+def work(*, now: datetime, called: bool = False) -> None:
+    """
+    Work on the nights until nothing is left that nobody else works on, or for half an hour.
+
+    :param called: by a worker that is at it; else others are called if there is a run to go on with
+    """
     _open_due(night_of(now))
+    run = _first_open()
+    if run is not None and run.planned_at is not None and not called:
+        _call_others(run)
     deadline = time.monotonic() + WORKS_AT_MOST.total_seconds()
     while (run := _first_open()) is not None:
         if not _work_on(run, deadline):
@@ -120,7 +127,7 @@ def _plan(run: JobRun, job: jobs.NightlyJob) -> bool:
         held.chunk_count = _write_chunks(held, job)
         held.planned_at = timezone.now()
         held.save(update_fields=["planned_at", "chunk_count"])
-    wake(min(held.chunk_count, settings.NIGHT_WORKERS) - 1)
+    _call_others(held)
     return True
 
 
@@ -197,11 +204,17 @@ def _close(run: JobRun, job: jobs.NightlyJob) -> bool:
     return True
 
 
-def wake(workers: int) -> None:
-    """Have so many workers start now. Without Redis they start when the clock says so."""
+def _call_others(run: JobRun) -> None:
+    for _worker in range(min(run.chunk_count, settings.NIGHT_WORKERS) - 1):
+        call_worker(called=True)
+
+
+def call_worker(*, called: bool = False) -> None:
+    """Have a worker start now. Without Redis it starts when the clock says so."""
     try:
-        for _worker in range(workers):
-            current_app.tasks[TASK].apply_async(expires=WAKE_EXPIRES.total_seconds())
+        current_app.tasks[TASK].apply_async(
+            kwargs={"called": called}, expires=CALL_EXPIRES.total_seconds()
+        )
     except BrokerError:
         logger.warning("No worker could be called for the night", exc_info=True)
 
@@ -245,7 +258,7 @@ def run_again(*, run_id: int, now: datetime, by: User) -> JobRun:
     else:
         _try_what_failed(run)
     audit.record(action="job.run_again", target=str(run), by=by)
-    transaction.on_commit(lambda: wake(1))
+    transaction.on_commit(call_worker)
     return run
 
 

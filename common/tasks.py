@@ -10,5 +10,5 @@ def deliver_waiting_events(**_later_arguments: object) -> None:
 
 
 @shared_task(name="common.nightly.work")
-def work(**_later_arguments: object) -> None:
-    nights.work(now=timezone.now())
+def work(*, called: bool = False, **_later_arguments: object) -> None:
+    nights.work(now=timezone.now(), called=called)

@@ -339,7 +339,7 @@ CALL_TWO = """
 import django
 django.setup()
 from common import nights
-nights.wake(2)
+nights.call_worker()
 """
 
 

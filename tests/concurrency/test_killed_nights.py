@@ -170,7 +170,7 @@ class TestAWorkerThatHoldsAChunk:
         settings.NIGHT_WORKERS = 2
         name = "points.expire_due_lots"
         monkeypatch.setattr(jobs, "_register", jobs._Register({name: jobs.find(name)}))
-        monkeypatch.setattr(nights, "wake", lambda workers: None)
+        monkeypatch.setattr(nights, "_call_others", lambda run: None)
         WORK[name]()
 
     def test_is_not_waited_for_and_closes_the_run_itself(self):

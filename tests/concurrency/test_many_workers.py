@@ -23,7 +23,7 @@ WORKERS = 3
 def _job(monkeypatch, settings):
     """A job whose every piece of work is written down: which, by whom, from when to when."""
     settings.NIGHT_WORKERS = WORKERS
-    monkeypatch.setattr(nights, "wake", lambda workers: None)
+    monkeypatch.setattr(nights, "_call_others", lambda run: None)
     monkeypatch.setattr(jobs, "_register", jobs._Register())
 
     @jobs.nightly(
