@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NoReturn
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Exists, F, Q, QuerySet, Sum
 from django.utils import timezone
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import NotFound
 from members.models import Member
 from members.numbers import is_member_number
+from messaging.models import DeliveryState
 from points.models import (
     Account,
     Activity,
@@ -24,6 +26,7 @@ from points.models import (
     EntryKind,
     Funding,
     Lot,
+    Notice,
     Pending,
 )
 
@@ -390,6 +393,51 @@ def _shared(lot: int, points: int, funding: Funding | None) -> list[Cost]:
         Cost(lot, organization, budget, Decimal(points * share) / 10_000)
         for organization, share, budget in purses
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A notice that points lapse, and the channels on which it arrived."""
+
+    sent_at: datetime
+    channels: tuple[str, ...]
+
+
+def announcements(expired: Collection[Entry]) -> dict[tuple[int, int], list[Announcement]]:
+    """When and how it was announced that points would expire, for many expiries in one query."""
+    days: dict[int, set[date]] = {}
+    for entry in expired:
+        days.setdefault(entry.member_id, set()).add(last_day_of(entry))
+    wanted = Q(pk__in=[])
+    for member_id, last_days in days.items():
+        wanted |= Q(member_id=member_id, last_day__in=last_days)
+    arrived = Q(message__deliveries__state=DeliveryState.SENT)
+    notices = (
+        Notice.objects.filter(wanted)
+        .annotate(
+            channels=ArrayAgg(
+                "message__deliveries__channel", filter=arrived, order_by="message__deliveries__pk"
+            )
+        )
+        .order_by("sent_at", "pk")
+        if days
+        else ()
+    )
+    found: dict[tuple[int, int], list[Announcement]] = {entry.pk: [] for entry in expired}
+    for notice in notices:
+        for entry in expired:
+            if (notice.member_id, notice.last_day) == (
+                entry.member_id,
+                last_day_of(entry),
+            ) and not set(notice.lot_seq).isdisjoint(entry.lot_seq or ()):
+                announcement = Announcement(notice.sent_at, tuple(notice.channels or ()))
+                found[entry.pk].append(announcement)
+    return found
+
+
+def last_day_of(expired: Entry) -> date:
+    """The last good day of expired points: they end at the first moment after it."""
+    return timezone.localdate(expired.effective_at) - timedelta(days=1)
 
 
 def redemption(

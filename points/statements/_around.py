@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 
 from members.models import Member
+from points import queries
 from points.models import Entry, EntryKind
 from points.statements._accounts import OnAccount, Waiting, on_accounts
 
@@ -26,12 +27,14 @@ class Around:
     `entries`: those that lines name: whose lots, what they take back or end, and what ended them.
     `accounts`: what waits and what is held there now, and their merges.
     `counterparts`: the other members of transfers and merges.
+    `announcements`: the notices of what has expired.
     """
 
     entries: dict[Key, Entry] = field(default_factory=dict)
     ends: dict[Key, list[Entry]] = field(default_factory=dict)
     accounts: dict[int, OnAccount] = field(default_factory=dict)
     counterparts: dict[int, Member] = field(default_factory=dict)
+    announcements: dict[Key, list[queries.Announcement]] = field(default_factory=dict)
 
     def origin(self, entry: Entry) -> Entry | None:
         """The entry that one takes back, gives back or brings to its end."""
@@ -65,7 +68,7 @@ def around(
     also: Iterable[Key] = (),
 ) -> Around:
     """
-    Read it in three queries at most, however many entries.
+    Read it in four queries at most, however many entries.
 
     :param accounts: if they were read already
     :param also: other entries wanted with them
@@ -83,6 +86,9 @@ def around(
         ends=ends,
         accounts={account.member_id: account for account in accounts},
         counterparts=Member.objects.only("number", "name").in_bulk(others) if others else {},
+        announcements=queries.announcements(
+            [entry for entry in entries if entry.kind == EntryKind.EXPIRE]
+        ),
     )
 
 

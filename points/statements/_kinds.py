@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from members import masking
+from messaging.models import Channel
+from points import queries
 from points.models import Entry, EntryKind
 from points.statements import _purchases
 from points.statements._around import Around
-from points.statements._days import credits_of, day, moment, taken
+from points.statements._days import credits_of, day, listed, moment, taken
 from programme.policies import NEVER
 
 
@@ -190,7 +192,7 @@ class Telling:
             told = {
                 "document": original.reference or "",
                 "day": day(localdate(original.effective_at)),
-                "last_day": day(_last_day_of(original)),
+                "last_day": day(queries.last_day_of(original)),
             }
             if original.kind == EntryKind.EXPIRE:
                 yield _("As goodwill: these points had expired after %(last_day)s.") % told
@@ -205,12 +207,16 @@ class Telling:
         yield from self._taken_from()
 
     def expired(self) -> Iterator[str]:
-        last_day = _last_day_of(self.entry)
+        last_day = queries.last_day_of(self.entry)
         yield _("These points could be used until %(day)s.") % {"day": day(last_day)}
         if any(own_last_day > last_day for own_last_day in self.entry.lot_expires_on or ()):
             yield _("All points of the account ended on that day.")
         if days := credits_of(taken(self.entry), self.entry, self.around):
             yield _("They were the points of %(days)s.") % {"days": days}
+        if announced := self.around.announcements.get(self.entry.pk):
+            yield _("Announced on %(days)s.") % {
+                "days": listed([_announced(each) for each in announced])
+            }
 
     def forfeited(self) -> Iterator[str]:
         yield _("The membership ended; the points that were left ended with it.")
@@ -274,6 +280,8 @@ class Telling:
             )
         if any(before == NEVER for before, _after in moves):
             yield _("The membership was activated; the time of points that waited for it begins.")
+        elif moves and self.entry.actor_id is None and self.entry.reference is None:
+            yield _("They had not been announced in time, so they can be used longer.")
         for (before, after), lots in moves.items():
             told = {
                 "days": credits_of(lots, self.entry, self.around),
@@ -292,9 +300,13 @@ class Telling:
             yield _("The last day of points that wait, or of all together, has changed.")
 
 
-def _last_day_of(expired: Entry) -> date:
-    # Effective at the first moment after the last good day.
-    return localdate(expired.effective_at) - timedelta(days=1)
+def _announced(announcement: queries.Announcement) -> str:
+    """“1 May 2026 (inbox, e-mail)”"""
+    channels = [str(Channel(channel).label) for channel in announcement.channels]
+    return pgettext("a notice of a day", "%(day)s (%(channels)s)") % {
+        "day": day(localdate(announcement.sent_at)),
+        "channels": listed(channels) if channels else _("it did not arrive"),
+    }
 
 
 _KINDS: dict[EntryKind, Callable[[Telling], Iterator[str]]] = {

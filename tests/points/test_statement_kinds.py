@@ -8,9 +8,11 @@ from django.utils import translation
 
 from campaigns import operations as campaigns
 from members import operations as members
+from messaging.models import Delivery, Message
 from points import operations, queries, statements
 from points.models import AdjustmentReason, Entry, EntryKind
 from points.operations import PendingLine
+from programme.policies import Lead, Notices
 from tests.factories import buy, identity, lot, member, plain, rulebook, source, staff
 from tests.factories.points import NOON
 
@@ -310,6 +312,55 @@ class TestEnded:
             "They were the points of June 15, 2026 (30).",
         )
 
+    def test_expired_points_tell_when_and_how_they_were_announced(self):
+        who = identity(member(email="wang@example.com"))
+        lot(who, 50, expires_on=date(2026, 6, 30))
+        for day in (date(2026, 6, 1), date(2026, 6, 24)):
+            due = operations.windows(Notices(before=(Lead(days=30), Lead(days=7))), day=day)
+            operations.announce(low=who.id, high=who.id, due=due, at=queries.start_of_day(day))
+        first, second = Message.objects.filter(member_id=who.id).order_by("pk")
+        first.deliveries.update(state="SENT", sent_at=NOON)
+        second.deliveries.filter(channel="EMAIL").update(state="FAILED", retry_at=None)
+        second.deliveries.filter(channel="IN_APP").update(state="SENT", sent_at=NOON)
+        operations.expire(low=who.id, high=who.id, on=date(2026, 7, 1))
+
+        assert latest(who).sentences[-1] == (
+            "Announced on June 1, 2026 (Inbox, E-mail), June 24, 2026 (Inbox)."
+        )
+
+    def test_a_notice_that_did_not_arrive_is_no_secret(self):
+        who = identity()
+        lot(who, 50, expires_on=date(2026, 6, 30))
+        due = operations.windows(Notices(), day=date(2026, 6, 24))
+        operations.announce(low=who.id, high=who.id, due=due, at=NOON)
+        Delivery.objects.update(state="FAILED", sent_at=None, retry_at=None)
+        operations.expire(low=who.id, high=who.id, on=date(2026, 7, 1))
+
+        assert latest(who).sentences[-1] == "Announced on June 15, 2026 (it did not arrive)."
+
+    def test_a_notice_of_other_points_of_that_day_does_not_count(self):
+        who = identity()
+        lot(who, 50, expires_on=date(2026, 6, 30))
+        due = operations.windows(Notices(), day=date(2026, 6, 24))
+        operations.announce(low=who.id, high=who.id, due=due, at=NOON)
+        redeem(who, 50)
+        lot(who, 5, expires_on=date(2026, 6, 30))
+        operations.expire(low=who.id, high=who.id, on=date(2026, 7, 1))
+
+        assert not any("Announced" in sentence for sentence in latest(who).sentences)
+
+    def test_points_that_were_not_announced_live_longer_and_say_why(self):
+        who = identity()
+        lot(who, 50, expires_on=date(2026, 6, 30))
+        operations.keep_unnoticed(
+            low=who.id, high=who.id, day=date(2026, 6, 30), extension_days=30, zone="Asia/Shanghai"
+        )
+
+        assert latest(who).sentences == (
+            "They had not been announced in time, so they can be used longer.",
+            "The points of June 15, 2026 (50) can be used until July 30, 2026, not June 30, 2026.",
+        )
+
     def test_an_account_that_lapsed_as_a_whole_says_so(self):
         who = identity()
         operations.earn(
@@ -507,7 +558,7 @@ def test_every_kind_has_a_title_and_something_to_say():
         assert line.title, kind
 
 
-def test_everything_around_a_page_is_read_in_three_queries(django_assert_max_num_queries):
+def test_everything_around_a_page_is_read_in_four_queries(django_assert_num_queries):
     plain()
     wang, li = identity(), identity()
     for _ in range(12):
@@ -518,10 +569,11 @@ def test_everything_around_a_page_is_read_in_three_queries(django_assert_max_num
     operations.transfer(
         giver=wang, receiver=li, points=7, at=NOON, reference="T", source=source(), limits=[]
     )
+    operations.expire(low=wang.id, high=wang.id, on=date(2027, 7, 1))
     entries = list(queries.statement(wang.id))
 
-    with django_assert_max_num_queries(3):
+    with django_assert_num_queries(4):
         told = statements.around(entries)
-    with django_assert_max_num_queries(0):
+    with django_assert_num_queries(0):
         for each in entries:
             statements.explain(each, told, statements.Reader())

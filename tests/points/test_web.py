@@ -1,5 +1,5 @@
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -7,7 +7,7 @@ from django.test import Client
 from members import operations as members
 from points import operations
 from programme import queries as programme
-from tests.factories import buy, identity, lot, plain, source
+from tests.factories import buy, identity, lot, member, plain, source, staff
 from tests.factories.points import NOON
 
 pytestmark = pytest.mark.django_db
@@ -211,3 +211,64 @@ class TestVisitors:
 
         assert response.status_code == 200
         assert response["HX-Redirect"].startswith("/login/")
+
+
+class TestWhatIsAside:
+    """What waits and what is held is no part of the balance, and stands beside it."""
+
+    @pytest.fixture
+    def one(self):
+        plain()
+        return member()
+
+    @pytest.fixture
+    def client(self, one):
+        client = logged_in(one)
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+        return client
+
+    @pytest.fixture
+    def aside(self, one):
+        who = identity(one)
+        operations.earn(
+            member=who, points=100, at=NOON, expires_on=date(2099, 6, 30), reference="E",
+            source=source(), pending=[operations.PendingLine("", 120, date(2099, 7, 3))],
+        )  # fmt: skip
+        operations.hold(
+            member=who, points=60, at=NOON, until=datetime(2099, 1, 1, tzinfo=UTC),
+            reference="H", source=source(),
+        )  # fmt: skip
+
+    @pytest.mark.usefixtures("aside")
+    @pytest.mark.parametrize("path", ["/", "/statement/"])
+    def test_stands_beside_the_balance(self, client, path):
+        text = text_of(client.get(path))
+
+        assert "120 points waiting, until July 3, 2099" in text
+        assert "60 points set aside at a till until Jan. 1, 2099, 8 a.m." in text
+
+    @pytest.mark.parametrize("path", ["/", "/statement/"])
+    def test_is_not_mentioned_where_there_is_nothing(self, client, path):
+        text = text_of(client.get(path))
+
+        assert "waiting" not in text
+        assert "set aside" not in text
+
+    def test_a_page_of_all_there_is_costs_ten_queries(
+        self, client, one, aside, django_assert_num_queries
+    ):
+        who, other = identity(one), identity()
+        operations.transfer(
+            giver=who, receiver=other, points=5, at=NOON, reference="T", source=source(), limits=[]
+        )
+        operations.merge_accounts(
+            member=other, into=who, at=NOON, source=source(), by=staff(), note="same person"
+        )
+        operations.expire(low=who.id, high=who.id, on=date(2100, 1, 1))
+        programme.forget_cached()
+
+        # session, user, member, unread messages; programme; entries and those they name, what
+        # waits, the other member, notices
+        with django_assert_num_queries(10):
+            response = client.get("/statement/")
+        assert len(response.context["lines"]) == 5
