@@ -94,7 +94,7 @@ def _open_due(tonight: date) -> None:
 def _first_open() -> JobRun | None:
     orders = {job.name: job.order for job in jobs.nightly_jobs()}
     runs = JobRun.objects.filter(name__in=list(orders), finished_at=None, failed_at=None)
-    return min(runs, key=lambda run: (run.day, orders[run.name], run.number), default=None)
+    return min(runs, key=lambda run: (run.day, orders[run.name], run.pk), default=None)
 
 
 def _work_on(run: JobRun, deadline: float) -> bool:
@@ -205,16 +205,15 @@ def _close(run: JobRun, job: jobs.NightlyJob) -> bool:
 
 
 def _call_others(run: JobRun) -> None:
-    for _worker in range(min(run.chunk_count, settings.NIGHT_WORKERS) - 1):
-        call_worker(called=True)
+    call_workers(min(run.chunk_count, settings.NIGHT_WORKERS) - 1, called=True)
 
 
-def call_worker(*, called: bool = False) -> None:
-    """Have a worker start now. Without Redis it starts when the clock says so."""
+def call_workers(count: int, *, called: bool = False) -> None:
+    """Have so many workers start now. Without Redis they start when the clock says so."""
+    start = current_app.tasks[TASK].signature(kwargs={"called": called})
     try:
-        current_app.tasks[TASK].apply_async(
-            kwargs={"called": called}, expires=CALL_EXPIRES.total_seconds()
-        )
+        for _worker in range(count):
+            start.apply_async(expires=CALL_EXPIRES.total_seconds())
     except BrokerError:
         logger.warning("No worker could be called for the night", exc_info=True)
 
@@ -258,7 +257,7 @@ def run_again(*, run_id: int, now: datetime, by: User) -> JobRun:
     else:
         _try_what_failed(run)
     audit.record(action="job.run_again", target=str(run), by=by)
-    transaction.on_commit(call_worker)
+    transaction.on_commit(lambda: call_workers(1))
     return run
 
 

@@ -6,7 +6,8 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from common import jobs, night_queries, nights
 from common.models import AuditRecord, JobChunk, JobRun
@@ -106,6 +107,17 @@ class TestANight:
 
         assert [low for _day, low in job.done] == [1, 3, 5]
         assert job.run.report == {"ids": 5}
+
+    def test_asks_the_same_few_statements_for_each_chunk(self):
+        def statements(chunks):
+            Job(f"room.of_{chunks}", ranges=[(n, n) for n in range(1, chunks + 1)])
+            with CaptureQueriesContext(connection) as captured:
+                night()
+            return sum("SAVEPOINT" not in query["sql"] for query in captured)
+
+        statements(1)
+        # A place, the chunk, the mark that it is done; and the work itself.
+        assert statements(30) - statements(20) == 10 * 3
 
     def test_leaves_runs_of_jobs_that_are_gone(self):
         gone = JobRun.objects.create(name="room.gone", day=DAY)
@@ -339,7 +351,7 @@ CALL_TWO = """
 import django
 django.setup()
 from common import nights
-nights.call_worker()
+nights.call_workers(2)
 """
 
 
