@@ -65,6 +65,7 @@ class MergedPointsSpent(DomainError):
     message = _("Points that came over have been spent.")
 
 
+@transaction.atomic
 def transfer(
     *,
     giver: Identity,
