@@ -1,8 +1,7 @@
 """The page of one member in the console: what staff may know of them and of their points."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -25,11 +24,10 @@ from messaging import queries as messaging
 from messaging import templates
 from messaging.admin import STATE_LABELS as DELIVERY_LABELS
 from messaging.models import DeliveryState, Message
-from partners.models import Organization
 from points import queries as points
 from points import statements
 from points.forms import DayForm
-from points.models import Entry, Lot
+from points.models import Entry
 from programme import queries as programme
 from programme.policies import NEVER
 
@@ -42,18 +40,29 @@ MESSAGES_A_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A member's points today, from the account and its open lots."""
+    """A member's points today: what can be spent, and what waits or is held beside it."""
 
-    balance: int
-    spendable: int
-    lots: list[Lot]
+    account: statements.OnAccount
+    lots: list[statements.OpenLot]
+
+    @property
+    def balance(self) -> int:
+        return self.account.balance
+
+    @property
+    def spendable(self) -> int:
+        return sum(lot.remaining for lot in self.lots)
 
     @property
     def debt(self) -> int:
         return max(0, -self.balance)
 
     @property
-    def expiring(self) -> Lot | None:
+    def aside(self) -> list[str]:
+        return statements.aside(self.account)
+
+    @property
+    def expiring(self) -> statements.OpenLot | None:
         """The lot that lapses first, if any ever does."""
         return next((lot for lot in self.lots if lot.expires_on != NEVER), None)
 
@@ -66,13 +75,10 @@ class Holding:
 
 
 def holding(member: Member) -> Holding:
-    """:param member: with `account` selected"""
+    """In one query."""
     today = localdate()
-    account = getattr(member, "account", None)
-    found = Lot.objects.filter(member=member).with_credit()
-    open_lots = list(found.order_by("expires_on", "seq"))
-    live = [lot for lot in open_lots if lot.expires_on >= today]
-    return Holding(account.balance if account else 0, sum(lot.remaining for lot in live), live)
+    account = statements.on_account(member.pk, lots=True)
+    return Holding(account, [lot for lot in account.lots if lot.expires_on >= today])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class LotRow:
     expires_on: Any
 
 
-def lot_rows(member: Member, lots: Iterable[Lot]) -> list[LotRow]:
+def lot_rows(member: Member, lots: Iterable[statements.OpenLot]) -> list[LotRow]:
     return [
         LotRow(
             entry=f"{member.number}-{lot.seq}",
@@ -110,36 +116,38 @@ class EntryRow:
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
-def entry_rows(entries: Iterable[Entry], *, currency: str) -> list[EntryRow]:
-    """:param entries: with everything `with_origin` selects"""
-    shown = list(entries)
-    told = statements.around(shown)
-    reader = statements.Reader(currency=currency, is_staff=True)
-    costs = points.costs_of(shown, lots=told.entries)
-    payers = Organization.objects.in_bulk(
-        {cost.organization_id for of in costs.values() for cost in of if cost.organization_id}
-    )
+def entry_rows(
+    entries: Sequence[Entry],
+    *,
+    told: statements.Around | None = None,
+    may_see_members: bool = True,
+) -> list[EntryRow]:
+    """
+    :param entries: with everything `with_origin` selects
+    :param told: what `statements.around` read, if that was done already
+    """
+    told = told or statements.around(entries)
+    reader = statements.Reader(currency=currency(), is_staff=may_see_members)
     return [
         EntryRow(
             name=f"{entry.member.number}-{entry.seq}",
             member_number=entry.member.number,
             line=statements.explain(entry, told, reader),
             activity_id=entry.activity_id,
-            facts=[*_facts(entry, told), *_who_pays(costs[entry.pk], payers)],
+            facts=list(_facts(entry, told)),
         )
-        for entry in shown
+        for entry in entries
     ]
 
 
 def with_origin(entries: QuerySet[Entry]) -> QuerySet[Entry]:
     return entries.select_related(
-        "member", "store", "activity", "actor", "issuer", "client", "version"
+        "member", "store", "activity", "actor", "issuer", "client", "version", "counterpart"
     )
 
 
 def _facts(entry: Entry, told: statements.Around) -> Iterable[tuple[str, str]]:
     number = entry.member.number
-    yield gettext("Entry"), f"{number}-{entry.seq}"
     yield (
         gettext("Recorded at"),
         date_format(timezone.localtime(entry.recorded_at), "DATETIME_FORMAT"),
@@ -166,7 +174,7 @@ def _facts(entry: Entry, told: statements.Around) -> Iterable[tuple[str, str]]:
         yield gettext("About the entry"), f"{number}-{entry.reverses}"
     if other := told.other(entry):
         seq = f"-{entry.counterpart_seq}" if entry.counterpart_seq else ""
-        yield gettext("The other member"), f"{other.name} {other.number}{seq}".strip()
+        yield gettext("The other member"), f"{other.number}{seq}"
     if entry.lot_seq:
         yield gettext("Lots"), _lots(entry)
 
@@ -179,28 +187,6 @@ def _lots(entry: Entry) -> str:
         + ("" if expires_on == NEVER else f" ({expires_on.isoformat()})")
         for seq, count, expires_on in lots
     )
-
-
-def _who_pays(
-    costs: list[points.Cost], payers: Mapping[int, Organization]
-) -> Iterable[tuple[str, str]]:
-    """What each payer bears of it, all lots together (P13)."""
-    together: dict[tuple[str, str], Decimal] = {}
-    for cost in costs:
-        payer = payers.get(cost.organization_id or 0)
-        purse = (payer.name if payer else gettext("nobody is known"), cost.budget)
-        together[purse] = together.get(purse, Decimal(0)) + cost.points
-    if together:
-        shares = (
-            f"{payer}{f' ({budget})' if budget else ''}: {_plain(share)}"
-            for (payer, budget), share in together.items()
-        )
-        yield gettext("Who pays"), ", ".join(shares)
-
-
-def _plain(number: Decimal) -> str:
-    """1250.5000 → 1,250.5"""
-    return f"{number:,.4f}".rstrip("0").rstrip(".")
 
 
 class MemberPage(ConsolePage, TemplateView):
@@ -241,12 +227,14 @@ class MemberPage(ConsolePage, TemplateView):
         if not self.request.user.has_perm("points.view_entry"):
             return found
         held = holding(member)
-        entries = with_origin(Entry.objects.filter(member=member)).order_by("-seq")
+        newest = with_origin(Entry.objects.filter(member=member)).order_by("-seq")
+        entries = list(newest[:LATEST_ENTRIES])
+        told = statements.around(entries, accounts=[held.account], announcements=False)
         return found | {
             "holding": held,
             "lots": lot_rows(member, held.lots[:5]),
             "more_lots": max(0, len(held.lots) - 5),
-            "entries": entry_rows(entries[:LATEST_ENTRIES], currency=currency()),
+            "entries": entry_rows(entries, told=told),
         }
 
     def _tabs(self) -> list[tuple[str, str, str]]:
@@ -287,6 +275,7 @@ class LedgerPage(MemberPage):
         if before.isascii() and before.isdigit() and len(before) < 10:
             entries = entries.filter(seq__lt=int(before))
         found = list(entries[: ENTRIES_A_PAGE + 1])
+        shown = found[:ENTRIES_A_PAGE]
         as_of = None
         if form.is_bound and form.is_valid():
             as_of = points.balance_as_of(self.member.pk, form.cleaned_data["day"])
@@ -294,7 +283,7 @@ class LedgerPage(MemberPage):
             "holding": held,
             "lots": lot_rows(self.member, held.lots[:LOTS_SHOWN]),
             "more_lots": max(0, len(held.lots) - LOTS_SHOWN),
-            "entries": entry_rows(found[:ENTRIES_A_PAGE], currency=currency()),
+            "entries": entry_rows(shown, told=statements.around(shown, accounts=[held.account])),
             "next_before": found[ENTRIES_A_PAGE - 1].seq if len(found) > ENTRIES_A_PAGE else None,
             "before": before,
             "form": form,

@@ -66,12 +66,14 @@ def around(
     *,
     accounts: Collection[OnAccount] | None = None,
     also: Iterable[Key] = (),
+    announcements: bool = True,
 ) -> Around:
     """
     Read it in four queries at most, however many entries.
 
     :param accounts: if they were read already
     :param also: other entries wanted with them
+    :param announcements: False where there is no room for when expiries were announced
     """
     if accounts is None:
         accounts = on_accounts({entry.member_id for entry in entries if _is_open(entry)})
@@ -80,14 +82,21 @@ def around(
     for entry in found.values():
         if entry.kind in (EntryKind.VEST, EntryKind.REDEEM, EntryKind.RELEASE) and entry.reverses:
             ends.setdefault((entry.member_id, entry.reverses), []).append(entry)
-    others = {entry.counterpart_id for entry in entries if entry.counterpart_id is not None}
+    counterparts = {
+        entry.counterpart_id: entry.counterpart
+        for entry in entries
+        if entry.counterpart_id is not None and Entry.counterpart.is_cached(entry)
+    }
+    others = {entry.counterpart_id for entry in entries if entry.counterpart_id} - set(counterparts)
+    if others:
+        counterparts |= Member.objects.only("number", "name").in_bulk(others)
     return Around(
         entries=found,
         ends=ends,
         accounts={account.member_id: account for account in accounts},
-        counterparts=Member.objects.only("number", "name").in_bulk(others) if others else {},
+        counterparts=counterparts,
         announcements=queries.announcements(
-            [entry for entry in entries if entry.kind == EntryKind.EXPIRE]
+            [entry for entry in entries if entry.kind == EntryKind.EXPIRE and announcements]
         ),
     )
 

@@ -142,6 +142,7 @@ PAGES = {
     "member-reveal": "as",
     "messaging_delivery_changelist": "asu",
     "entries": "apfsu",
+    "entry": "apfsu",
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
     "programme_version_changelist": "apcfsu",
@@ -175,6 +176,7 @@ class TestRoles:
         run = JobRun.objects.create(name="points.verify_ledger", day=date(2026, 6, 1))
         return {
             "activity": [activity],
+            "entry": [f"{number}-1"],
             "rulebook": [1],
             "common_jobrun_run_again": [run.pk],
             **{name: [number] for name in PAGES if re.fullmatch(r"member(-\w+)?", name)},
