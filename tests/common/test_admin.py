@@ -81,7 +81,7 @@ class TestNights:
             assert "1 / 4" in content
             assert "width: 25%" in content
             assert "1 piece failed" in content
-            assert '<meta http-equiv="refresh" content="5">' in content
+            assert 'hx-select="#nights"' in content
         assert "Lots: 2,000 per second" in page
         assert "35 ms" in page
         assert "1,500" in page
@@ -93,7 +93,7 @@ class TestNights:
         run = self.run(started_at=timezone.now(), finished_at=timezone.now())
 
         for response in (self.list(boss), self.page(boss, run)):
-            assert "http-equiv" not in response.content.decode()
+            assert 'hx-select="#nights"' not in response.content.decode()
 
     def test_look_at_all_chunks_of_a_page_in_one_query(self, boss):
         def queries():
