@@ -114,6 +114,8 @@ class EntryRow:
     line: statements.Line
     activity_id: int | None
     facts: list[tuple[str, str]] = field(default_factory=list)
+    # What it did to which lots.
+    lots: str = ""
 
 
 def entry_rows(
@@ -135,6 +137,7 @@ def entry_rows(
             line=statements.explain(entry, told, reader),
             activity_id=entry.activity_id,
             facts=list(_facts(entry, told)),
+            lots=_lots(entry),
         )
         for entry in entries
     ]
@@ -175,12 +178,10 @@ def _facts(entry: Entry, told: statements.Around) -> Iterable[tuple[str, str]]:
     if other := told.other(entry):
         seq = f"-{entry.counterpart_seq}" if entry.counterpart_seq else ""
         yield gettext("The other member"), f"{other.number}{seq}"
-    if entry.lot_seq:
-        yield gettext("Lots"), _lots(entry)
 
 
 def _lots(entry: Entry) -> str:
-    """What it did to which lots: “M0000000018-3: −40 (2027-06-30)”."""
+    """“M0000000018-3: -40 (2027-06-30)”"""
     lots = zip(entry.lot_seq or (), entry.lot_points or (), entry.lot_expires_on or (), strict=True)
     return ", ".join(
         f"{entry.member.number}-{seq}: {count:+,}"
