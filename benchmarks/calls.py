@@ -21,7 +21,7 @@ def calls() -> dict[str, Call]:
     store = main_store()
     assert store is not None, "a migration makes it"
     sample = judged_purchase(store)
-    everybody = Account.objects.count()
+    everybody = Account.objects.latest("pk").pk
 
     def earn(member: int, reference: str, chance: random.Random) -> object:
         return points.earn(
@@ -67,7 +67,13 @@ def calls() -> dict[str, Call]:
         except points.InsufficientPoints:
             return None
         # As with the member of an earn, finding the entry is the door's part.
-        entry = Entry(member_id=member, seq=held.seq, points=-amount, reference=reference)
+        entry = Entry(
+            member_id=member,
+            seq=held.seq,
+            points=-amount,
+            reference=reference,
+            effective_at=now,
+        )
         return points.confirm(held=entry, at=timezone.now(), source=sample.source)
 
     def grant(_member: int, reference: str, chance: random.Random) -> object:

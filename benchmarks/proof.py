@@ -8,9 +8,11 @@ log; and so are the clients and the night. What had been acknowledged must be th
 
 import multiprocessing
 import random
+import signal
 import tempfile
 import time
 from datetime import date
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from django import db
@@ -68,27 +70,34 @@ def _hammer_and_kill(clients: int, days: list[date]) -> list[str]:
     """Return the references that had been acknowledged by then."""
     db.connections.close_all()  # children must not share them
     fork = multiprocessing.get_context("fork")
+    together = fork.Barrier(clients + 1)
     with tempfile.TemporaryDirectory() as folder:
         hammers = [
-            fork.Process(target=_hammer, args=(Path(folder) / str(client), client), daemon=True)
+            fork.Process(
+                target=_hammer, args=(Path(folder) / str(client), client, together), daemon=True
+            )
             for client in range(clients)
         ]
         for hammer in hammers:
             hammer.start()
         with night.worker(days):
+            together.wait()
             time.sleep(SECONDS)
             server.kill_a_process()
             for hammer in hammers:
                 hammer.kill()
         for hammer in hammers:
             hammer.join()
+            if hammer.exitcode not in (0, -signal.SIGKILL):
+                raise SystemExit("A hammer broke before it was killed; what it says stands above.")
         return [reference for file in Path(folder).iterdir() for reference in _whole_lines(file)]
 
 
-def _hammer(acknowledged: Path, client: int) -> None:
+def _hammer(acknowledged: Path, client: int, together: Barrier) -> None:
     chance = random.Random(client)
     everything = calls.calls()
     operations = [everything[name] for name in HAMMERS]
+    together.wait()
     with acknowledged.open("a", buffering=1) as file:
         for reference in references(client):
             member = chance.randint(1, HAMMERED_MEMBERS)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from django.utils import timezone
 
@@ -37,6 +38,8 @@ GIVEN = (
 )
 JOINED = datetime(2024, 1, 1, tzinfo=UTC)
 BATCH = 50_000
+
+ENTRY_RULES = Path(__file__).resolve().parent.parent / "points" / "sql" / "entry_rules.sql"
 
 MARK = "CREATE TABLE IF NOT EXISTS benchmark_seed (members bigint, lots bigint)"
 
@@ -296,12 +299,18 @@ def ledger_of_its_own(schema: str):
             " AND relname LIKE 'points\\_%%'"
         )
         for table, storage in cursor.fetchall():
-            cursor.execute(f"CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING ALL)")
+            # The rule about a whole entry would ask for a row of the other table.
+            rules = "EXCLUDING" if table == "points_entry" else "INCLUDING"
+            cursor.execute(
+                f"CREATE TABLE {schema}.{table}"
+                f" (LIKE public.{table} INCLUDING ALL {rules} CONSTRAINTS)"
+            )
             if storage:
                 cursor.execute(f"ALTER TABLE {schema}.{table} SET ({storage})")
+        cursor.execute(f"SET search_path = {schema}, public")
+        cursor.execute(ENTRY_RULES.read_text())
         cursor.execute(f"GRANT USAGE ON SCHEMA {schema} TO PUBLIC")
         cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO PUBLIC")
-        cursor.execute(f"SET search_path = {schema}, public")
         yield cursor
 
 
