@@ -6,12 +6,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common import jobs, night_queries
 from members.models import Member
 from points import operations, queries, verification
+from points.models import Lot, Pending
 from programme import queries as programme
+from programme.policies import NEVER
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +25,24 @@ VERIFIED_AT_ONCE = 20_000
 
 # Whose clock should have started with their activation, had the event not been late.
 WAITING_MEMBERS = """
-    SELECT DISTINCT l.member_id FROM points_lot AS l
-    JOIN members_member AS m ON m.id = l.member_id
-    JOIN points_entry AS e ON e.member_id = l.member_id AND e.seq = l.seq
+    SELECT DISTINCT w.member_id FROM (
+        SELECT l.member_id, l.seq FROM points_lot AS l WHERE l.expires_on = '9999-12-31'
+        UNION
+        SELECT p.member_id, p.seq FROM points_pending AS p WHERE p.expires_on = '9999-12-31'
+    ) AS w
+    JOIN members_member AS m ON m.id = w.member_id
+    JOIN points_entry AS e ON e.member_id = w.member_id AND e.seq = w.seq
     JOIN programme_version AS v ON v.id = e.version_id
-    WHERE l.expires_on = '9999-12-31' AND m.activated_at IS NOT NULL
-        AND v.policies ->> 'clock' = 'activation' AND v.policies -> 'validity' <> '"never"'
+    WHERE m.activated_at IS NOT NULL AND v.policies ->> 'clock' = 'activation'
+        AND v.policies -> 'validity' <> '"never"'
         AND NOT v.policies -> 'validity' ?| ARRAY['cycle_years', 'inactive_months']
 """
 
-OVERDUE_MEMBERS = "SELECT DISTINCT member_id FROM points_hold WHERE until <= %(day)s"
+# By the clock of the programme's zone, as the work itself asks.
+OVERDUE_MEMBERS = f"""
+    SELECT DISTINCT member_id FROM points_hold
+    WHERE until <= %(day)s::timestamp AT TIME ZONE '{settings.TIME_ZONE}'
+"""  # noqa: S608 - our own setting
 
 VESTING_MEMBERS = "SELECT DISTINCT member_id FROM points_pending WHERE vests_on <= %(day)s"
 
@@ -57,12 +68,19 @@ DUE_MEMBERS = """
 )
 def start_waiting_clocks(*, day: date, low: int, high: int) -> dict[str, int]:
     """Begin the validity of points posted while their member was being activated."""
-    found = Member.objects.filter(pk__range=(low, high), activated_at__lt=queries.end_of_day(day))
+    waiting = Q(pk__in=Lot.objects.filter(**_waiting(low, high)).values("member_id")) | Q(
+        pk__in=Pending.objects.filter(**_waiting(low, high)).values("member_id")
+    )
+    found = Member.objects.filter(waiting, activated_at__lt=queries.end_of_day(day))
     started = 0
     for member_id, activated_at in found.values_list("pk", "activated_at"):
         if activated_at and operations.start_clock(member_id=member_id, activated_at=activated_at):
             started += 1
     return {"members": started}
+
+
+def _waiting(low: int, high: int) -> dict[str, Any]:
+    return {"member_id__range": (low, high), "expires_on": NEVER}
 
 
 @jobs.nightly(
