@@ -146,7 +146,7 @@ class TestPlans:
 
         page = queries.statement(321)[:25]
         assert "Index Scan Backward using points_entry_pkey" in page.explain()
-        earns = queries.statement(321, kind=EntryKind.EARN)[:25]
+        earns = queries.statement(321, kinds=[EntryKind.EARN])[:25]
         assert "points_entry_pkey" in earns.explain()
 
         due = explained(nightly.DUE_MEMBERS % {"day": f"'{today}'"})
