@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.security import SecurityMiddleware
 
 from common import context
+from common.api.rendering import add_headers
 
 SAFE_ID = re.compile(r"[\w.-]{8,64}\Z", re.ASCII)
 
@@ -18,7 +20,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if SAFE_ID.match(given) else uuid.uuid4().hex
         if settings.BEHIND_PROXY:
             request.META["REMOTE_ADDR"] = _address_before_the_proxy(request)
@@ -31,7 +33,24 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         finally:
             context.current.reset(token)
-        response["X-Request-Id"] = request_id
+        add_headers(response, {"X-Request-Id": request_id})
+        return response
+
+
+class SameSecurityMiddleware(SecurityMiddleware):
+    """Django's, for answers that all get the same: asked once, and not header by header."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self._headers: dict[bool, dict[str, str]] = {}
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        secure = request.is_secure()
+        if secure not in self._headers:
+            empty = HttpResponse(headers={"Content-Type": ""})
+            del empty["Content-Type"]
+            self._headers[secure] = dict(super().process_response(request, empty).items())
+        add_headers(response, self._headers[secure])
         return response
 
 

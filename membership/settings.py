@@ -81,12 +81,6 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# The REST API's requests pass these only (membership/api_handler.py).
-API_MIDDLEWARE = [
-    "common.middleware.RequestIdMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-]
-
 ROOT_URLCONF = "membership.urls"
 WSGI_APPLICATION = "membership.wsgi.application"
 

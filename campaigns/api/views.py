@@ -1,6 +1,5 @@
 from django.http import HttpResponse
 from django.utils import timezone
-from rest_framework.request import Request
 
 from campaigns import operations, queries
 from campaigns.api.documents import (
@@ -19,6 +18,7 @@ from campaigns.api.documents import (
     recorded_with_returns,
 )
 from common.api.rendering import respond
+from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import queries as members

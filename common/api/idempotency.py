@@ -13,10 +13,11 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
-from rest_framework.request import Request
 
 from common.api.rendering import JSON, PROBLEM_JSON
+from common.api.request import Request
 from common.errors import DomainError
+from common.postgres.calls import first_row
 
 # 1 to 255 printable characters, bare or as a quoted string (RFC 9651).
 KEY = r'^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$'
@@ -43,18 +44,15 @@ class InFlight(DomainError):
     headers = {"Retry-After": "1"}
 
 
-def once(request: Request, answer: Callable[[], HttpResponse]) -> HttpResponse:
+def once(request: Request, given: str, answer: Callable[[], HttpResponse]) -> HttpResponse:
     """
-    Answer a request, or give the answer it got before.
+    Answer a request, or give the answer it got before under the key it was given.
 
     `answer` runs inside the transaction. Successes and business refusals (409) are kept; anything
     else it raises undoes the transaction and leaves the key free for the corrected request.
 
     :raises InvalidKey: :raises KeyReused: :raises InFlight: if so
     """
-    given = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if given is None:
-        return answer()
     key = _unquoted(given)
     caller: Any = request.auth
     client_id: int = caller.client_id
@@ -93,9 +91,9 @@ _Earlier = tuple[bytes, int, bytes]
 def _lock_and_look(client_id: int, key: str) -> _Earlier | None:
     digest = hashlib.sha256(f"{client_id}:{key}".encode()).digest()
     lock = int.from_bytes(digest[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_AND_LOOK, (lock, client_id, key))
-        locked, fingerprint, status, body = cursor.fetchone()
+    row = first_row(LOCK_AND_LOOK, (lock, client_id, key))
+    assert row is not None, "a row whether or not there is a record"
+    locked, fingerprint, status, body = row
     if fingerprint is not None:
         return bytes(fingerprint), status, bytes(body)
     if not locked:

@@ -24,7 +24,7 @@ class Parameters(Document):
             for name, values in query.lists()
             if len(values) > 1
         ]
-        fields = cls().fields
+        fields = cls.reader().fields
         texts = {name: _number_in(query[name], fields.get(name)) for name in query}
         try:
             found = cls.read(texts)

@@ -7,8 +7,9 @@ with a point become Decimals: money never passes through a binary fraction.
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import IO, Any
 
 from django.utils.translation import gettext_lazy as _
@@ -26,9 +27,9 @@ class BodyTooLarge(APIException):
     status_code = 413
     default_code = "body_too_large"
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = BODY_MAX) -> None:
         # Filled in now, in the reader's language; at import it would be the site's.
-        super().__init__(_("The body is larger than %(limit)s bytes.") % {"limit": BODY_MAX})
+        super().__init__(_("The body is larger than %(limit)s bytes.") % {"limit": limit})
 
 
 class LengthRequired(APIException):
@@ -42,10 +43,11 @@ class Malformed(ParseError):
     default_detail = _("The body is not a JSON document.")
 
 
-def require_readable(request: Request) -> None:
+def require_readable(request: Request, *, limit: int = BODY_MAX) -> None:
     """
     Look at the headers before a byte of the body is read.
 
+    :param limit: how many bytes it may have
     :raises LengthRequired: :raises BodyTooLarge: :raises Malformed: if there is no body
     """
     length = request.META.get("CONTENT_LENGTH") or ""
@@ -55,8 +57,8 @@ def require_readable(request: Request) -> None:
         raise Malformed
     if not length or int(length) == 0:
         raise Malformed
-    if int(length) > BODY_MAX:
-        raise BodyTooLarge
+    if int(length) > limit:
+        raise BodyTooLarge(limit)
 
 
 class StrictJSONParser(BaseParser):
@@ -69,7 +71,7 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """:raises Malformed: if it is not one JSON document in UTF-8, read strictly"""
-        _require_utf8(media_type or JSON)
+        require_utf8(media_type or JSON)
         return parse(stream.read())
 
 
@@ -79,16 +81,11 @@ def parse(body: bytes) -> Any:
 
     :raises Malformed: if it is none, or holds what no text or number of ours may hold
     """
+    # Only an escape can smuggle in what UTF-8 itself refuses.
+    escaped = b"\\u" in body
     try:
-        # Only an escape can smuggle in what UTF-8 itself refuses.
-        pairs_hook = _checked_pairs if b"\\u" in body else _unique_pairs
-        document = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=pairs_hook,
-            parse_float=Decimal,
-            parse_constant=_no_constant,
-        )
-        if b"\\u" in body and not isinstance(document, dict):
+        document = (_WARY if escaped else _PLAIN).decode(body.decode("utf-8"))
+        if escaped and not isinstance(document, dict):
             _require_clean(document)
     # RecursionError: ten thousand brackets. ValueError: syntax, UTF-8, or a number of 5,000 digits.
     except (ValueError, RecursionError) as error:
@@ -125,7 +122,19 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _require_utf8(media_type: str) -> None:
+def _decoder(pairs_hook: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=pairs_hook, parse_float=Decimal, parse_constant=_no_constant
+    )
+
+
+_PLAIN = _decoder(_unique_pairs)
+_WARY = _decoder(_checked_pairs)
+
+
+@lru_cache(maxsize=100)
+def require_utf8(media_type: str) -> None:
+    """:raises UnsupportedMediaType: if it names another charset"""
     _, _, parameters = media_type.partition(";")
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip().partition("=")

@@ -34,6 +34,15 @@ def respond(
     )
 
 
+def add_headers(response: HttpResponse, headers: Mapping[str, str]) -> None:
+    """
+    Set headers whose names and values we made ourselves: ASCII, without line breaks.
+
+    To look for what cannot be there, header by header, costs more than to make the answer.
+    """
+    response.headers._store.update({name.lower(): (name, headers[name]) for name in headers})
+
+
 class Renderer(BaseRenderer):
     """Tells the schema what we answer with; the views render by `respond`."""
 

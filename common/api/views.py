@@ -4,88 +4,106 @@ The base of every REST view: the manners, so that a view only translates.
 Order: method, answer format, who is calling, how often, whether they may, what they sent.
 """
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from http import HTTPMethod, HTTPStatus
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation.trans_real import parse_accept_lang_header
-from rest_framework.exceptions import NotAcceptable
-from rest_framework.request import Request
+from rest_framework.exceptions import (
+    MethodNotAllowed,
+    NotAcceptable,
+    NotAuthenticated,
+    PermissionDenied,
+)
 from rest_framework.views import APIView
 
 from common.api import errors, idempotency
 from common.api.parameters import NoParameters, Parameters
-from common.api.parsing import require_readable
-from common.api.rendering import JSON, PROBLEM_JSON
+from common.api.parsing import BODY_MAX, require_readable
+from common.api.rendering import JSON, PROBLEM_JSON, add_headers
+from common.api.request import Request
 from common.errors import DomainError, NotFound
 
+ANY_METHOD = {"GET", "HEAD", "POST"}
 ANY_FORMAT = {"", "*/*", JSON}
 
 
 class ApiView(APIView):
-    """Name `scopes` per method; a method without one is closed."""
+    """
+    Name `scopes` per method; a method without one is closed.
+
+    It is a view of the framework to whoever looks at it, such as the schema. How it answers is its
+    own: the framework's way is made for more formats, logins and kinds of content than we have, and
+    cost half of a till's request.
+    """
 
     http_method_names = ["get", "head", "post"]
-    scopes: dict[str, str] = {}
+    # Where several are named, one of them lets in, and the view looks at what is asked for.
+    scopes: Mapping[str, str | tuple[str, ...]] = {}
+    # Bytes of a body.
+    body_max = BODY_MAX
+    # Whether an Idempotency-Key keeps the answer, in one transaction with all that was done.
+    keeps_answers = True
     # What may be asked in the address, per method; nothing unless named.
     parameters: dict[str, type[Parameters]] = {}
     query: dict[str, Any]
     # Where the answer to a POST leads, for the schema.
     links: dict[str, Any] = {}
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As the framework's, with the key around what changes something."""
-        self.args, self.kwargs = args, kwargs
+    def dispatch(self, request: HttpRequest, *_args: Any, **kwargs: Any) -> HttpResponse:
         self.headers: dict[str, str] = {}
-        with translation.override(language_of(request.headers.get("Accept-Language", ""))):
-            self.request = self.initialize_request(request, *args, **kwargs)
+        self.request = asked = Request(request, self.parser_classes)
+        with translation.override(language_of(asked.META.get("HTTP_ACCEPT_LANGUAGE", ""))):
             try:
-                self.initial(self.request, *args, **kwargs)
-                response = self._answer()
+                self._admit(asked)
+                response = self._answer(asked, kwargs)
             except Exception as exc:  # noqa: BLE001 - `errors.handle` knows them, or logs them
                 response = self.handle_exception(exc)
-            return self.finalize_response(self.request, response)
+            return self._finished(response)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        assert request.method is not None, "the server has read it"
-        if request.method not in self.allowed_methods:
-            self.http_method_not_allowed(request)
+    def _admit(self, request: Request) -> None:
+        """Everything that is decided before a byte of the body is read."""
+        if request.method not in ANY_METHOD or not hasattr(self, request.method.lower()):
+            raise MethodNotAllowed(request.method)
         if request.META.get("HTTP_ACCEPT", "") not in ANY_FORMAT:
             self._require_acceptable(request)
-        self.perform_authentication(request)
+        self._authenticate(request)
         self.check_throttles(request)
-        self.check_permissions(request)
+        self._require_permission(request)
         parameters = self.parameters.get(request.method, NoParameters)
         if parameters is not NoParameters or request.META.get("QUERY_STRING"):
             self.query = parameters.read_query(request.GET)
-        if request.method == HTTPMethod.POST:
-            require_readable(request)
+        if request.method == "POST":
+            require_readable(request, limit=self.body_max)
 
-    def finalize_response(  # type: ignore[override]  # rendered already
-        self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        headers = response.headers
-        headers.setdefault("Cache-Control", "no-store")
-        if response.status_code != HTTPStatus.NOT_MODIFIED:
-            headers["Content-Length"] = str(len(response.content))
-        headers["Vary"] = "Accept-Language, Authorization"
-        headers["Content-Language"] = translation.get_language()
-        for name, value in self.headers.items():
-            headers[name] = value
-        return response
+    def _authenticate(self, request: Request) -> None:
+        for authentication in self.authentication_classes:
+            found = authentication().authenticate(request)
+            if found is not None:
+                request.user, request.auth = found
+                return
 
-    def _answer(self) -> HttpResponse:
-        handler = getattr(self, str(self.request.method).lower())
-        answer = partial(handler, self.request, *self.args, **self.kwargs)
-        if self.request.method == HTTPMethod.POST:
-            return idempotency.once(self.request, partial(self._refused_or, answer))
-        return answer()
+    def _require_permission(self, request: Request) -> None:
+        for permission in self.permission_classes:
+            if not permission().has_permission(request, self):
+                if request.auth is None:
+                    raise NotAuthenticated
+                raise PermissionDenied(
+                    getattr(permission, "message", None), getattr(permission, "code", None)
+                )
 
-    def _refused_or(self, answer: partial[HttpResponse]) -> HttpResponse:
+    def _answer(self, request: Request, kwargs: dict[str, Any]) -> HttpResponse:
+        answer = partial(getattr(self, request.method.lower()), request, **kwargs)
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if key is None or request.method != "POST" or not self.keeps_answers:
+            return answer()
+        return idempotency.once(request, key, partial(self._refused_or, answer))
+
+    def _refused_or(self, answer: Callable[[], HttpResponse]) -> HttpResponse:
         """A refusal is an answer too: it is kept under the key, in the same transaction."""
         try:
             return answer()
@@ -99,6 +117,18 @@ class ApiView(APIView):
         if not (accepts(JSON) or accepts(PROBLEM_JSON)):
             raise NotAcceptable
 
+    def _finished(self, response: HttpResponse) -> HttpResponse:
+        headers = {
+            "Cache-Control": "no-store",
+            "Vary": "Accept-Language, Authorization",
+            "Content-Language": translation.get_language(),
+            **self.headers,
+        }
+        if response.status_code != HTTPStatus.NOT_MODIFIED:
+            headers["Content-Length"] = str(len(response.content))
+        add_headers(response, headers)
+        return response
+
 
 class NoSuchResource(ApiView):
     """What stands where no route leads: a problem document, not a page."""
@@ -108,11 +138,8 @@ class NoSuchResource(ApiView):
     throttle_classes = ()
     schema = None  # not part of the contract
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.headers = {}
-        with translation.override(language_of(request.headers.get("Accept-Language", ""))):
-            self.request = self.initialize_request(request)
-            return self.finalize_response(self.request, errors.refusal(NotFound(), self.request))
+    def _admit(self, request: Request) -> None:
+        raise NotFound
 
 
 @lru_cache(maxsize=1000)

@@ -1,8 +1,8 @@
 from django.http import HttpResponse
 from django.utils import timezone
-from rest_framework.request import Request
 
 from common.api.rendering import respond
+from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import operations, phones, products, queries

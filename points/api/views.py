@@ -6,12 +6,12 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.request import Request
 
 from common.api.fields import Day, OneOf
 from common.api.pagination import InvalidCursor, PageParameters, cursor_at, page, position_of
 from common.api.parameters import Parameters
 from common.api.rendering import respond
+from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import queries as members

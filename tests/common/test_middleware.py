@@ -1,8 +1,9 @@
 import pytest
 from django.http import HttpResponse
+from django.middleware.security import SecurityMiddleware
 
 from common import context
-from common.middleware import RequestIdMiddleware
+from common.middleware import RequestIdMiddleware, SameSecurityMiddleware
 
 
 def seen(rf, **meta):
@@ -57,3 +58,29 @@ class TestRequestId:
 
         assert made != given
         assert len(made) == 32
+
+
+class TestSecurity:
+    @pytest.mark.parametrize("secure", [True, False])
+    def test_an_answer_of_the_api_gets_what_django_gives_a_page(self, rf, settings, secure):
+        settings.SECURE_HSTS_SECONDS = 60
+        settings.SECURE_SSL_REDIRECT = False
+        ours, djangos = (
+            middleware(lambda _request: HttpResponse())
+            for middleware in (SameSecurityMiddleware, SecurityMiddleware)
+        )
+
+        for _ in range(2):
+            answers = [of(rf.get("/", secure=secure)).headers for of in (ours, djangos)]
+            assert answers[0] == answers[1]
+            assert ("Strict-Transport-Security" in answers[0]) == secure
+
+    def test_plain_http_is_sent_to_https_before_anything_is_done(self, rf, settings):
+        settings.SECURE_SSL_REDIRECT = True
+
+        answer = SameSecurityMiddleware(pytest.fail)(rf.post("/api/v1/purchases/"))
+
+        assert (answer.status_code, answer["Location"]) == (
+            301,
+            "https://testserver/api/v1/purchases/",
+        )
