@@ -80,7 +80,7 @@ def start_waiting_clocks(*, day: date, low: int, high: int) -> dict[str, int]:
 
 
 def _waiting(low: int, high: int) -> dict[str, Any]:
-    return {"member_id__range": (low, high), "expires_on": NEVER}
+    return {"member_id__gte": low, "member_id__lte": high, "expires_on": NEVER}
 
 
 @jobs.nightly(
