@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 # A credit recorded this long before a sweep began had been committed by then, so the sweep saw it.
 # Imports go on after the night: what they bring may have lapsed years ago and waits for the next.
 UNCOMMITTED_FOR = timedelta(hours=1)
-VERIFIED_AT_ONCE = 20_000
+VERIFIED_AT_ONCE = 5_000
 
 # Whose clock should have started with their activation, had the event not been late.
 WAITING_MEMBERS = """
