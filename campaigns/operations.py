@@ -240,7 +240,7 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             raise points.ReferenceReused(reference=returned.reference)
         entry = points_queries.entry_of(first)
         posting = points.Posting(entry.seq, entry.balance_after, replayed=True) if entry else None
-        return points.PostedActivity(first.pk, posting, replayed=True)
+        return points.PostedActivity(first.pk, first.points, posting, replayed=True)
 
     _check(reference=returned.reference, at=returned.at, now=now, amount=returned.amount)
     if returned.at < purchase.occurred_at:

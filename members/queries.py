@@ -2,6 +2,7 @@
 
 import contextlib
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,13 @@ def identify(number: str) -> Identity:
     return Identity(*row)
 
 
+def identify_many(numbers: Collection[str]) -> dict[str, Identity]:
+    """As `identify`, for many in one query. Leaves out unknown ones."""
+    ours = [number for number in numbers if is_member_number(number)]
+    found = Member.objects.filter(number__in=ours).values_list("pk", "number", "status")
+    return {row[1]: Identity(*row) for row in found}
+
+
 def identity_of(member_id: int) -> Identity:
     """Who a row of ours belongs to."""
     return _identity(Member.objects.filter(pk=member_id))
@@ -105,10 +113,7 @@ def identify_in_file(number: str, *, organization_id: int | None) -> Identity:
 def identify_many_in_file(numbers: set[str], *, organization_id: int) -> dict[str, Identity]:
     """As `identify_in_file`, for a whole chunk of rows in two queries. Leaves out unknown ones."""
     ours = {number for number in numbers if is_member_number(number)}
-    found = {
-        row[1]: Identity(*row)
-        for row in Member.objects.filter(number__in=ours).values_list("pk", "number", "status")
-    }
+    found = identify_many(ours)
     external = ExternalNumber.objects.filter(
         organization_id=organization_id, number__in=numbers - ours
     ).values_list("number", "member_id", "member__number", "member__status")

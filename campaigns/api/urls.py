@@ -1,8 +1,10 @@
 from django.urls import path
 
+from campaigns.api.batch_views import BatchList
 from campaigns.api.views import PurchaseDetail, PurchaseList, QuoteList, ReturnList
 
 urlpatterns = [
+    path("batches/", BatchList.as_view()),
     path("purchases/", PurchaseList.as_view()),
     # `path`, because a document number may hold a slash.
     path("purchases/<path:reference>/returns/", ReturnList.as_view()),

@@ -141,13 +141,17 @@ def problem(
         "request_id": context.current.get().request_id,
     }
     if details:
-        document["details"] = {
-            name: str(value) if not isinstance(value, int) else value
-            for name, value in details.items()
-        }
+        document["details"] = shown(details)
     if errors:
         document["errors"] = errors
     return respond(document, status=status, content_type=PROBLEM_JSON, headers=headers)
+
+
+def shown(details: Mapping[str, Any]) -> dict[str, int | str]:
+    """A refusal's details as they are told: numbers stay numbers, what else is becomes text."""
+    return {
+        name: value if isinstance(value, int) else str(value) for name, value in details.items()
+    }
 
 
 def flattened(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:

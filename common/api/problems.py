@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from common.api.errors import TITLES
 from common.api.rendering import respond
-from common.api.schema import ANY, WITH_BODY
+from common.api.schema import ANY, WITH_BODY, WITH_KEY
 from common.api.views import language_of
 from common.errors import DomainError
 
@@ -25,7 +25,7 @@ def problems(request: HttpRequest) -> HttpResponse:
 
 def _of_the_manners() -> Iterator[tuple[int, str]]:
     yield from [(404, "not_found"), (405, "method_not_allowed"), (500, "internal_error")]
-    for group in (ANY, WITH_BODY):
+    for group in (ANY, WITH_BODY, WITH_KEY):
         for status, codes in group.items():
             yield from ((status, code) for code in codes)
 

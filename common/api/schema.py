@@ -23,7 +23,7 @@ from common.errors import DomainError
 REF = "#/components/schemas/{name}"
 
 
-class Place(Answer):
+class Place(Answer, omit_defaults=True):
     """One thing that is wrong with what was sent."""
 
     code: str
@@ -47,7 +47,7 @@ class Problem(Answer):
     errors: list[Place] = []
 
 
-# What any operation may answer, and what any operation with a body may.
+# What any operation may answer, any with a body, and any whose answers are kept under a key.
 ANY = {
     401: ["not_authenticated", "invalid_token"],
     403: ["insufficient_scope"],
@@ -57,13 +57,12 @@ ANY = {
     503: ["try_again_later"],
 }
 WITH_BODY = {
-    400: ["malformed", InvalidKey.code],
-    409: [InFlight.code],
+    400: ["malformed"],
     411: ["length_required"],
     413: ["body_too_large"],
     415: ["unsupported_media_type"],
-    422: [KeyReused.code],
 }
+WITH_KEY = {400: [InvalidKey.code], 409: [InFlight.code], 422: [KeyReused.code]}
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -107,20 +106,22 @@ def describe(
     """
     Describe one operation.
 
+    :param body: the document, or media type → what is sent, of which no answers are kept
     :param answers: status → the structure answered with, or (structure, description)
     :param refusals: what this operation may refuse with, beside what all may
     """
     codes: dict[int, list[str]] = defaultdict(list)
-    for group in (ANY, WITH_BODY) if body is not None else (ANY,):
+    is_kept = body is not None and not isinstance(body, Mapping)
+    for group in (ANY, WITH_BODY if body is not None else {}, WITH_KEY if is_kept else {}):
         for status, names in group.items():
             codes[status] += names
     for refused in refusals:
         codes[refused.status].append(refused.code)
-    common = [*RATE_LIMIT, RETRY_AFTER] + ([IDEMPOTENCY_KEY, REPLAYED] if body is not None else [])
+    common = [*RATE_LIMIT, RETRY_AFTER] + ([IDEMPOTENCY_KEY, REPLAYED] if is_kept else [])
     return extend_schema(
         summary=summary,
         description=description,
-        request={JSON: body} if body is not None else None,
+        request={JSON: body} if is_kept else body,
         responses={
             **{(status, JSON): _response(answer) for status, answer in answers.items()},
             **{
@@ -230,11 +231,14 @@ def only_v1(endpoints: list[tuple[Any, ...]], **_: Any) -> list[tuple[Any, ...]]
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A body is never optional, even where each of its fields is."""
+    """A body is never optional, even where each of its fields is; nor a list without anything."""
     for path in result["paths"].values():
         for operation in path.values():
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
+                for content in operation["requestBody"]["content"].values():
+                    if content["schema"].get("type") == "array":
+                        content["schema"]["minItems"] = 1
     return result
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class HasScope(BasePermission):
-    """Allow a call only if the view names a scope for this method and the client holds it."""
+    """Allow a call only if the view names scopes for this method and the client holds one."""
 
     code = "insufficient_scope"
     message = _("Your client lacks the scope for this.")
@@ -19,5 +19,9 @@ class HasScope(BasePermission):
     def has_permission(self, request: "Request", view: "APIView") -> bool:
         # HEAD is GET without the body.
         method = "GET" if request.method == "HEAD" else request.method
-        scope = getattr(view, "scopes", {}).get(method)
-        return isinstance(request.auth, Caller) and scope in request.auth.scopes
+        if not isinstance(request.auth, Caller):
+            return False
+        named = getattr(view, "scopes", {}).get(method, ())
+        if isinstance(named, str):
+            return named in request.auth.scopes
+        return not request.auth.scopes.isdisjoint(named)

@@ -25,6 +25,7 @@ class ClientCredentials(  # type: ignore[no-untyped-call]  # the package keeps a
             },
         }
 
-    def get_security_requirement(self, auto_schema: AutoSchema) -> dict[str, list[str]]:
-        scopes: dict[str, str] = getattr(auto_schema.view, "scopes", {})
-        return {self.name: [scopes[auto_schema.method]]}
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        named = getattr(auto_schema.view, "scopes", {})[auto_schema.method]
+        # A list in one requirement would mean all of them.
+        return [{self.name: [scope]} for scope in ([named] if isinstance(named, str) else named)]

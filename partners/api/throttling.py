@@ -52,7 +52,8 @@ class ClientThrottle(BaseThrottle):
     _lock = Lock()
     _paused_until = 0.0
 
-    def allow_request(self, request: "Request", view: "APIView") -> bool:
+    def allow_request(self, request: "Request", view: "APIView", calls: int = 1) -> bool:
+        """Count a request, or one that does the work of several as so many: all of them or none."""
         caller = request.auth
         if not isinstance(caller, Caller):
             return True
@@ -64,10 +65,11 @@ class ClientThrottle(BaseThrottle):
             allotment = self._allotments.setdefault(caller.client_id, _Allotment())
             if allotment.window != window:
                 allotment.window, allotment.own, allotment.rest = window, 0, limit
-            if allotment.own == 0 and allotment.rest > 0:
-                self._take(allotment, caller.client_id, limit, seconds)
-            allowed = allotment.own > 0
-            allotment.own -= allowed
+            missing = calls - allotment.own
+            if missing > 0 and allotment.rest > 0:
+                self._take(allotment, caller.client_id, limit, seconds, missing)
+            allowed = allotment.own >= calls
+            allotment.own -= calls if allowed else 0
             left = allotment.own + allotment.rest
         view.headers |= {
             "RateLimit-Policy": f'"client";q={limit};w={seconds}',
@@ -78,10 +80,12 @@ class ClientThrottle(BaseThrottle):
     def wait(self) -> float:
         return self.left_seconds
 
-    def _take(self, allotment: _Allotment, client_id: int, limit: int, seconds: int) -> None:
-        share = max(1, limit // SHARE)
+    def _take(
+        self, allotment: _Allotment, client_id: int, limit: int, seconds: int, missing: int
+    ) -> None:
+        share = max(1, limit // SHARE, missing)
         if time.monotonic() < ClientThrottle._paused_until:
-            allotment.own = share
+            allotment.own += share
             return
         key = f"api-rate:{client_id}:{seconds}:{allotment.window}"
         try:
@@ -92,9 +96,9 @@ class ClientThrottle(BaseThrottle):
         except redis.RedisError as error:
             logger.warning("Redis does not answer, clients are not limited: %s", error)
             ClientThrottle._paused_until = time.monotonic() + PAUSE_SECONDS
-            allotment.own = share
+            allotment.own += share
             return
-        allotment.own = max(0, min(share, limit - (taken - share)))
+        allotment.own += max(0, min(share, limit - (taken - share)))
         allotment.rest = max(0, limit - taken)
 
 

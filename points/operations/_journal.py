@@ -56,9 +56,14 @@ class JudgedPurchase:
 
 @dataclass(frozen=True, slots=True)
 class PostedActivity:
-    """What the journal holds after posting. `posting` is None when no points moved."""
+    """
+    What the journal holds after posting. `posting` is None when no points moved.
+
+    `points`: what it was worth when it was first posted, or the worth it took back.
+    """
 
     activity_id: int
+    points: int
     posting: Posting | None
     replayed: bool
 
@@ -76,7 +81,7 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
         return _first_answer(purchase, _earlier([purchase])) or refuse(refusal)
     row = postgres.call("points_post_purchase", *_purchase_arguments(purchase))
     if row and row[0] is not None:
-        return _new(*row)
+        return _new(purchase, *row)
     return _first_answer(purchase, _earlier([purchase])) or refuse(_merged(purchase))
 
 
@@ -120,7 +125,7 @@ def _post_allowed(purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | 
                 ),
             )  # fmt: skip
             for nth, *answer in cursor.fetchall():
-                new[places[nth - 1]] = _new(*answer)
+                new[places[nth - 1]] = _new(chosen[nth - 1], *answer)
     missing = [purchase for place, purchase in enumerate(purchases) if place not in new]
     earlier = _earlier(missing)
     return [
@@ -187,7 +192,7 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
         raise ReferenceReused(reference=returned.reference) from error
     earned = queries.entry_of(returned.purchase)
     if earned is None:
-        return PostedActivity(activity.pk, None, replayed=False)
+        return PostedActivity(activity.pk, returned.points, None, replayed=False)
     answer = call(
         "points_reverse",
         (
@@ -204,7 +209,7 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
     if refused:
         raise AlreadySpent
     posting = Posting(seq, balance) if seq is not None else None
-    return PostedActivity(activity.pk, posting, replayed=False)
+    return PostedActivity(activity.pk, returned.points, posting, replayed=False)
 
 
 class AccountMoved(DomainError):
@@ -249,9 +254,11 @@ def _at_once(purchase: JudgedPurchase) -> int:
     return purchase.points - sum(each.points for each in purchase.pending)
 
 
-def _new(activity_id: int, seq: int | None, balance: int | None) -> PostedActivity:
+def _new(
+    purchase: JudgedPurchase, activity_id: int, seq: int | None, balance: int | None
+) -> PostedActivity:
     posting = Posting(seq, balance) if seq is not None and balance is not None else None
-    return PostedActivity(activity_id, posting, replayed=False)
+    return PostedActivity(activity_id, purchase.points, posting, replayed=False)
 
 
 def _merged(purchase: JudgedPurchase) -> DomainError:
@@ -296,7 +303,7 @@ def _first_answer(purchase: JudgedPurchase, earlier: _Earlier) -> PostedActivity
     if bytes(first.fingerprint) != purchase.fingerprint:
         raise ReferenceReused(reference=purchase.reference)
     posting = Posting(entry.seq, entry.balance_after, replayed=True) if entry else None
-    return PostedActivity(first.pk, posting, replayed=True)
+    return PostedActivity(first.pk, first.points, posting, replayed=True)
 
 
 def _refusal_to_earn(purchase: JudgedPurchase) -> DomainError | None:

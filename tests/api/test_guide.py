@@ -17,9 +17,9 @@ ELSEWHERE = {(404, "not_found"), (405, "method_not_allowed"), (500, "internal_er
 
 
 def examples():
-    """The calls of the second block of commands, each with the status its comment tells."""
-    block = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)[1]
-    for call in re.findall(r"^api .*?# \d+$", block, re.DOTALL | re.MULTILINE):
+    """The calls of the blocks of commands, each with the status its comment tells."""
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)[1:])
+    for call in re.findall(r"^api .*?# \d+$", blocks, re.DOTALL | re.MULTILINE):
         command, status = call.rsplit("#", 1)
         yield command, int(status)
 
@@ -38,6 +38,10 @@ def test_its_examples_work_in_order():
         headers = {name: value} if name else {}
         if "-d" in options:
             answer = till.send(path, json.loads(options["-d"]), **headers)
+        elif "--data-binary" in options:
+            answer = till.send(path, options["--data-binary"].encode(), **headers)
+            counts = answer.json()["counts"]
+            assert counts["posted"] == len(answer.json()["results"]), answer.content
         else:
             answer = till.ask(path)
         assert answer.status_code == status, (command, answer.content)

@@ -5,6 +5,7 @@ It sends what fits the description and what does not, one request at a time and 
 an answer feeds the next request, to the real WSGI application over a database that commits.
 """
 
+import json
 from collections import defaultdict
 
 import pytest
@@ -21,6 +22,18 @@ SEED = 20260615
 OF_ITS_CONTENT = {"date_out_of_range"}
 
 
+@schemathesis.serializer("application/x-ndjson")
+def as_lines(ctx, value):
+    """One JSON document a line."""
+    lines = value if isinstance(value, list) else [value]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+@schemathesis.serializer("text/csv")
+def as_text(ctx, value):
+    return str(value).encode()
+
+
 @schemathesis.check
 def form_is_as_described(ctx, response, case) -> None:
     """
@@ -34,6 +47,19 @@ def form_is_as_described(ctx, response, case) -> None:
         problem = response.json()
         codes = {error["code"] for error in problem.get("errors", [])}
         assert problem["code"] != Invalid.code or codes == OF_ITS_CONTENT, problem
+
+
+@schemathesis.check
+def wrong_lines_are_refused(ctx, response, case) -> None:
+    """A batch with a wrong line is no wrong batch: the same two checks, line by line."""
+    if case.operation.path != "/api/v1/batches/" or response.status_code != 200:
+        return
+    wrong = [line for line in response.json()["results"] if line.get("code") == Invalid.code]
+    codes = {error["code"] for line in wrong for error in line["errors"]}
+    if case.meta and case.meta.generation.mode.is_positive:
+        assert codes <= OF_ITS_CONTENT, wrong
+    else:
+        assert wrong or response.json()["counts"]["refused"]
 
 
 def token_of(client) -> str:
@@ -97,6 +123,13 @@ def test_schemathesis_finds_no_fault(application):
                     "expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", "422"]
                 },
             },
+            # See `wrong_lines_are_refused`.
+            "operations": [
+                {
+                    "include-path": "/api/v1/batches/",
+                    "checks": {"negative_data_rejection": {"enabled": False}},
+                }
+            ],
         }
     )
     schema = schemathesis.openapi.from_wsgi("/api/schema/", application, config=config)

@@ -32,9 +32,7 @@ def test_one_purchase_from_eight_connections_has_one_effect_and_one_answer(of):
     answers = at_once(*[lambda: campaigns.post_purchase(purchase=asked, now=NOON)] * TILLS)
 
     [first] = [answer for answer in answers if not answer.replayed]
-    again = operations.PostedActivity(
-        first.activity_id, replace(first.posting, replayed=True), replayed=True
-    )
+    again = replace(first, posting=replace(first.posting, replayed=True), replayed=True)
     assert Counter(answers) == {first: 1, again: TILLS - 1}
     assert queries.balance(of.id) == 10
     assert Activity.objects.count() == Entry.objects.count() == 1

@@ -775,8 +775,8 @@ class TestPostPurchases:
             purchases=[self.judged(of, "P1"), self.judged(of, "P1"), self.judged(of, "P1", 11)]
         )
 
-        assert again == operations.PostedActivity(
-            first.activity_id, replace(first.posting, replayed=True), replayed=True
+        assert again == replace(
+            first, posting=replace(first.posting, replayed=True), replayed=True
         )
         assert isinstance(other, operations.ReferenceReused)
         assert queries.balance(of.id) == 10
