@@ -7,20 +7,27 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import Http404
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from membership import member_page
+from membership import member_page, points_actions
 from membership.console import ConsolePage
 from partners.models import Organization
 from points import queries, statements
-from points.models import Entry
+from points.models import Entry, EntryKind
 from programme.policies import NEVER
 
 SHOWN_MAX = 50
 TEXT_MAX = 100
+# What staff do about an entry, by its kind.
+ABOUT = {
+    EntryKind.REDEEM: "cancel-redemption",
+    EntryKind.EXPIRE: "reinstate",
+    EntryKind.HOLD: "release",
+}
 
 
 class EntriesPage(ConsolePage, TemplateView):
@@ -86,9 +93,19 @@ class EntryPage(ConsolePage, TemplateView):
             entry=row,
             lots=list(_lots(entry, told)),
             costs=list(_costs(costs, payers)),
+            buttons=list(self._buttons(row.member_number)),
             may_see_members=may_see_members,
             **context,
         )
+
+    def _buttons(self, number: str) -> Iterable[tuple[Any, str, str]]:
+        """What can be done about this entry: label, icon and address of the form."""
+        action = ABOUT.get(EntryKind(self.entry.kind))
+        may = self.request.user.has_perms
+        if action and may(["points.adjust_points", "members.view_member"]):
+            view = points_actions.ACTIONS[action]
+            page = reverse(f"admin:member-{action}", args=[number])
+            yield view.title, view.icon, f"{page}?entry={self.entry.seq}"
 
 
 def _lots(entry: Entry, told: statements.Around) -> Iterable[LotRow]:

@@ -9,8 +9,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.timezone import localdate
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView
 
@@ -21,24 +19,19 @@ from members import masking, operations, phones
 from members.forms import CloseForm, ProfileForm
 from members.models import Member, MemberStatus
 from members.numbers import is_member_number
-from members.queries import Identity
 from membership.console import ConsolePage
-from partners import queries as partners
-from points import operations as points_operations
-from points import queries as points
-from points.forms import AdjustForm
-from points.models import AdjustmentReason
-from programme import queries as programme
-from programme.policies import NEVER
 
 
-def member_or_404(number: str) -> Member:
-    """The member of an address, with store and account."""
+def member_or_404(number: str, **also: Any) -> Member:
+    """
+    The member of an address, with store and account, and whose account that was joined with.
+
+    :param also: annotations
+    """
     if not is_member_number(number):
         raise Http404
-    return get_object_or_404(
-        Member.objects.select_related("enrolling_store", "account"), number=number
-    )
+    found = Member.objects.select_related("enrolling_store", "account__merged_into")
+    return get_object_or_404(found.annotate(**also), number=number)
 
 
 class MemberAction(ConsolePage, FormView):
@@ -57,6 +50,8 @@ class MemberAction(ConsolePage, FormView):
     explanation: Any = ""
     done: Any = ""
     is_danger = False
+    # A second step shows what the first would do.
+    is_confirmed = False
     # Offered beside what it is about, not among the buttons.
     is_quiet = False
 
@@ -73,6 +68,7 @@ class MemberAction(ConsolePage, FormView):
             "member": self.member,
             "explanation": self.explanation,
             "is_danger": self.is_danger,
+            "is_confirmed": self.is_confirmed,
             "back": self.page,
             "phone": phones.masked(self.member.phone),
             "email": masking.email(self.member.email),
@@ -91,81 +87,6 @@ class MemberAction(ConsolePage, FormView):
     def perform(self, form: Any) -> Any:
         """Call the operation. What it returns, if anything, is told in place of `done`."""
         raise NotImplementedError
-
-
-class Adjust(MemberAction):
-    """In two steps: the second shows what the first would do. Its reference makes it count once."""
-
-    title = _("Adjust points")
-    icon = "exposure"
-    permission_required = "points.adjust_points"
-    form_class = AdjustForm
-    explanation = _(
-        "For corrections with a reason. The member sees the points, the reason and the day; "
-        "your name stands beside it for staff."
-    )
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        spendable = points.spendable_points(self.member.pk, on=localdate())
-        return super().get_context_data(spendable=spendable, **context)
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        if "confirmed" in self.request.POST:
-            return super().form_valid(form)
-        return self._preview(form)
-
-    def _preview(self, form: Any) -> HttpResponse:
-        adjustment = form.cleaned_data["points"]
-        try:
-            expires_on = self._last_day() if adjustment > 0 else None
-            before, after = points_operations.preview_adjustment(
-                member=self._identity(), points=adjustment, at=timezone.now()
-            )
-        except DomainError as refusal:
-            form.add_error(None, refusal.sentence)
-            return self.form_invalid(form)
-        return self.render_to_response(
-            self.get_context_data(
-                form=form,
-                preview={
-                    "points": adjustment,
-                    "before": before,
-                    "after": after,
-                    "expires_on": None if expires_on == NEVER else expires_on,
-                    "never": expires_on == NEVER,
-                    "reason": AdjustmentReason(form.cleaned_data["reason"]).label,
-                    "note": form.cleaned_data["note"],
-                },
-            )
-        )
-
-    def perform(self, form: Any) -> Any:
-        brand = partners.brand()
-        assert brand is not None, "every installation has its brand (partners/migrations/0002)"
-        posting = points_operations.adjust(
-            member=self._identity(),
-            points=form.cleaned_data["points"],
-            at=timezone.now(),
-            expires_on=self._last_day(),
-            reason=AdjustmentReason(form.cleaned_data["reason"]),
-            note=form.cleaned_data["note"],
-            reference=form.cleaned_data["reference"],
-            source=points_operations.Source(issuer_id=brand.pk),
-            by=acting(self.request),
-        )
-        said = (
-            gettext("This correction was made already; nothing changed. Balance: %(balance)s.")
-            if posting.replayed
-            else gettext("Corrected. Balance: %(balance)s.")
-        )
-        return said % {"balance": f"{posting.balance_after:,}"}
-
-    def _identity(self) -> Identity:
-        return Identity(self.member.pk, self.member.number, self.member.status)
-
-    def _last_day(self) -> Any:
-        today = localdate()
-        return programme.rulebook_on(today).policies.validity.last_day(today)
 
 
 class EditProfile(MemberAction):
@@ -278,7 +199,6 @@ class Reveal(MemberAction):
 
 
 ACTIONS: dict[str, type[MemberAction]] = {
-    "adjust": Adjust,
     "profile": EditProfile,
     "activate": Activate,
     "freeze": Freeze,

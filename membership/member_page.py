@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -17,9 +19,10 @@ from django.views.generic import TemplateView
 from common.models import AuditRecord
 from members import masking, phones
 from members.admin import STATUS_LABELS
-from members.models import Member, MemberStatus
+from members.models import ExternalNumber, Member, MemberStatus
+from membership import member_actions, points_actions
 from membership.console import ConsolePage
-from membership.member_actions import ACTIONS, member_or_404
+from membership.member_actions import MemberAction, member_or_404
 from messaging import queries as messaging
 from messaging import templates
 from messaging.admin import STATE_LABELS as DELIVERY_LABELS
@@ -31,6 +34,12 @@ from points.models import Entry
 from programme import queries as programme
 from programme.policies import NEVER
 
+POINTS_ACTIONS = [
+    view
+    for view in points_actions.ACTIONS.values()
+    if issubclass(view, points_actions.PointsAction)
+]
+ACTIONS: dict[str, type[MemberAction]] = points_actions.ACTIONS | member_actions.ACTIONS
 LATEST_ENTRIES = 10
 ENTRIES_A_PAGE = 50
 LOTS_SHOWN = 50
@@ -103,6 +112,44 @@ def lot_rows(member: Member, lots: Iterable[statements.OpenLot]) -> list[LotRow]
         )
         for lot in lots
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class AsideRow:
+    """Points that wait or that a till holds. `release`: where a hold can be given back."""
+
+    entry: str
+    seq: int
+    points: int
+    line: str
+    until: str
+    release: str = ""
+
+
+def aside_rows(
+    member: Member, account: statements.OnAccount, *, may_release: bool
+) -> list[AsideRow]:
+    def row(of: statements.Waiting | statements.OpenHold, until: str, **more: str) -> AsideRow:
+        line = of.line if isinstance(of, statements.Waiting) else ""
+        return AsideRow(f"{member.number}-{of.seq}", of.seq, of.points, line, until, **more)
+
+    release = reverse("admin:member-release", args=[member.number]) if may_release else ""
+    waiting = [
+        row(
+            each,
+            date_format(each.vests_on, "DATE_FORMAT") if each.vests_on else gettext("confirmed"),
+        )
+        for each in account.waiting
+    ]
+    holds = [
+        row(
+            hold,
+            date_format(timezone.localtime(hold.until), "SHORT_DATETIME_FORMAT"),
+            release=f"{release}?entry={hold.seq}" if release else "",
+        )
+        for hold in account.holds
+    ]
+    return [*holds, *waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +245,11 @@ class MemberPage(ConsolePage, TemplateView):
     tab = "overview"
 
     @cached_property
-    def member(self) -> Member:
-        return member_or_404(self.kwargs["number"])
+    def member(self) -> Any:
+        """With `external`: the numbers other organizations know the member by."""
+        known_as = ExternalNumber.objects.filter(member_id=OuterRef("pk")).order_by("pk")
+        told = known_as.values(told=JSONObject(by="organization__name", number="number"))
+        return member_or_404(self.kwargs["number"], external=ArraySubquery(told))
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         member = self.member
@@ -211,9 +261,15 @@ class MemberPage(ConsolePage, TemplateView):
             tab=self.tab,
             buttons=list(self._buttons()),
             ledger_url=reverse("admin:member-ledger", args=[member.number]),
+            merged_into=self._merged_into(),
             **context,
             **self.content(),
         )
+
+    def _merged_into(self) -> str:
+        """The number of the member whose account this one's was joined with."""
+        account = getattr(self.member, "account", None)
+        return account.merged_into.number if account and account.merged_into else ""
 
     def content(self) -> dict[str, Any]:
         member = self.member
@@ -222,7 +278,7 @@ class MemberPage(ConsolePage, TemplateView):
             "email": masking.email(member.email),
             "id_number": masking.tail(member.id_number),
             "products": member.products.order_by("-pk"),
-            "external_numbers": member.external_numbers.select_related("organization"),
+            "external_numbers": member.external,
             "may_reveal": self.request.user.has_perm("members.reveal_personal_data"),
         }
         if not self.request.user.has_perm("points.view_entry"):
@@ -254,10 +310,15 @@ class MemberPage(ConsolePage, TemplateView):
         return tabs
 
     def _buttons(self) -> Iterable[tuple[Any, str, str]]:
-        for name, view in ACTIONS.items():
-            allowed = self.request.user.has_perm(view.permission_required) and not view.is_quiet
+        return self._offered(view for view in ACTIONS.values() if not view.is_quiet)
+
+    def _offered(self, views: Iterable[type[MemberAction]]) -> Iterable[tuple[Any, str, str]]:
+        """Those this login may use, with this member: label, icon and address."""
+        names = {view: name for name, view in ACTIONS.items()}
+        for view in views:
+            allowed = self.request.user.has_perm(view.permission_required)
             if allowed and self.member.status in view.statuses:
-                page = reverse(f"admin:member-{name}", args=[self.member.number])
+                page = reverse(f"admin:member-{names[view]}", args=[self.member.number])
                 yield view.title, view.icon, page
 
 
@@ -277,14 +338,23 @@ class LedgerPage(MemberPage):
             entries = entries.filter(seq__lt=int(before))
         found = list(entries[: ENTRIES_A_PAGE + 1])
         shown = found[:ENTRIES_A_PAGE]
+        # A balance as of a day takes the place of what was announced: a page asks ten questions.
+        told = statements.around(shown, accounts=[held.account], announcements=not form.is_bound)
         as_of = None
         if form.is_bound and form.is_valid():
             as_of = points.balance_as_of(self.member.pk, form.cleaned_data["day"])
+        offered = [view for view in POINTS_ACTIONS if view.is_offered]
         return {
+            "points_buttons": list(self._offered(offered)),
+            "aside": aside_rows(
+                self.member,
+                held.account,
+                may_release=self.request.user.has_perm("points.adjust_points"),
+            )[:LOTS_SHOWN],
             "holding": held,
             "lots": lot_rows(self.member, held.lots[:LOTS_SHOWN]),
             "more_lots": max(0, len(held.lots) - LOTS_SHOWN),
-            "entries": entry_rows(shown, told=statements.around(shown, accounts=[held.account])),
+            "entries": entry_rows(shown, told=told),
             "next_before": found[ENTRIES_A_PAGE - 1].seq if len(found) > ENTRIES_A_PAGE else None,
             "before": before,
             "form": form,

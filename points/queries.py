@@ -459,6 +459,27 @@ def reinstatements(of: Entry) -> list[Entry]:
     return list(Entry.objects.filter(pk__in=found).order_by("recorded_at", "seq")) if found else []
 
 
+def given_up(member_id: int, *, kind: EntryKind, limit: int) -> list[tuple[Entry, int]]:
+    """
+    A member's latest redemptions (REDEEM) or expiries (EXPIRE) that can be given back.
+
+    With how many points that is, as far as this ledger knows: after a merge, ask `reinstatements`.
+    """
+    entries = list(Entry.objects.filter(member_id=member_id, kind=kind).order_by("-seq")[:limit])
+    back = (
+        Entry.objects.filter(
+            member_id=member_id,
+            kind=EntryKind.REINSTATE,
+            reverses__in=[entry.seq for entry in entries],
+        )
+        .values_list("reverses")
+        .annotate(points=Sum("points"))
+    )
+    given_back = dict(back)
+    left = ((entry, -entry.worth - given_back.get(entry.seq, 0)) for entry in entries)
+    return [(entry, points) for entry, points in left if points > 0]
+
+
 REINSTATEMENTS_SQL = "SELECT member_id, seq FROM points_about(%s, %s, 'REINSTATE')"
 
 

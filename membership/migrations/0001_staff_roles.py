@@ -26,11 +26,15 @@ CARE = [
     "members.freeze_member",
     "members.close_member",
     "points.adjust_points",
+    "points.transfer_points",
+    "points.merge_accounts",
     "messaging.retry_delivery",
 ]
+# What customer care asks for, others let happen.
+APPROVE = ["points.approve_points"]
 ROLES = {
     "administrator": [
-        *CARE, *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
+        *CARE, *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS, *APPROVE,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -40,10 +44,12 @@ ROLES = {
     ],
     "programme manager": [
         "members.view_member", *LEDGER, "messaging.view_message", *RULES, *NETWORK, *APPROVALS,
-        "campaigns.view_importrun",
+        *APPROVE, "campaigns.view_importrun",
     ],
     "campaign manager": [*RULES, *NETWORK, *APPROVALS],
-    "finance": [*LEDGER, *RULES, *NETWORK, *APPROVALS, "campaigns.view_importrun"],
+    "finance": [
+        *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
+    ],
     "customer care": [*CARE, *LEDGER, *SAID, *RULES, *NETWORK, *APPROVALS],
     "dealer manager": [],
     "store clerk": [],
@@ -65,7 +71,13 @@ def _permission(apps, name):
     # Django makes permissions only after all migrations; it then finds these, by codename.
     label, codename = name.split(".")
     model_name = codename.split("_")[-1]
-    special = {"adjust_points": "account", "reveal_personal_data": "member"}
+    special = {
+        "adjust_points": "account",
+        "approve_points": "account",
+        "merge_accounts": "account",
+        "transfer_points": "account",
+        "reveal_personal_data": "member",
+    }
     model = apps.get_model(label, special.get(codename, model_name))
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
         app_label=label, model=model._meta.model_name

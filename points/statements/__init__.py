@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from members.models import Member
 from points.models import Entry, EntryKind, PointType
-from points.statements._accounts import OnAccount, OpenLot, on_account
+from points.statements._accounts import OnAccount, OpenHold, OpenLot, Waiting, on_account
 from points.statements._around import Around, around
 from points.statements._days import day, moment
 from points.statements._kinds import Reader, sentences
@@ -28,8 +28,10 @@ __all__ = [
     "Figure",
     "Line",
     "OnAccount",
+    "OpenHold",
     "OpenLot",
     "Reader",
+    "Waiting",
     "around",
     "aside",
     "day",

@@ -113,5 +113,5 @@ class TestSearch:
         with CaptureQueriesContext(connection) as captured:
             client.get(page, {"q": q})
 
-        # Beside them the session and the login.
-        assert len(captured) == (5 if q else 4)
+        # Beside them the session, the login and what waits for approval.
+        assert len(captured) == (6 if q else 5)

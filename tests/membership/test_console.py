@@ -134,6 +134,13 @@ PAGES = {
     "member-messages": "apsu",
     "member-records": "asu",
     "member-adjust": "as",
+    "member-cancel-redemption": "as",
+    "member-reinstate": "as",
+    "member-extend": "as",
+    "member-release": "as",
+    "member-transfer": "as",
+    "member-merge": "as",
+    "member-unmerge": "as",
     "member-profile": "as",
     "member-activate": "as",
     "member-freeze": "as",
@@ -179,7 +186,7 @@ class TestRoles:
             "entry": [f"{number}-1"],
             "rulebook": [1],
             "common_jobrun_run_again": [run.pk],
-            **{name: [number] for name in PAGES if re.fullmatch(r"member(-\w+)?", name)},
+            **{name: [number] for name in PAGES if re.fullmatch(r"member(-[\w-]+)?", name)},
         }
 
     @pytest.mark.parametrize("letter", ROLES)
