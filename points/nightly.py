@@ -6,15 +6,13 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from common import jobs, night_queries
 from members.models import Member
 from points import operations, queries, verification
-from points.models import Lot, Pending
 from programme import queries as programme
-from programme.policies import NEVER
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +34,19 @@ WAITING_MEMBERS = """
     WHERE m.activated_at IS NOT NULL AND v.policies ->> 'clock' = 'activation'
         AND v.policies -> 'validity' <> '"never"'
         AND NOT v.policies -> 'validity' ?| ARRAY['cycle_years', 'inactive_months']
+"""
+
+# Whose points came back or vested after everything on the account had lapsed: what lapses together
+# must not live for ever. Those of pre-registered members wait for their activation.
+ENDLESS_MEMBERS = """
+    SELECT DISTINCT a.member_id FROM points_account AS a
+    JOIN members_member AS m ON m.id = a.member_id
+    JOIN points_lot AS l ON l.member_id = a.member_id
+    JOIN points_entry AS e ON e.member_id = l.member_id AND e.seq = l.seq
+    JOIN programme_version AS v ON v.id = e.version_id
+    WHERE a.lapses_on = '9999-12-31' AND l.expires_on = '9999-12-31'
+        AND v.policies -> 'validity' ?| ARRAY['cycle_years', 'inactive_months']
+        AND (v.policies ->> 'clock' IS DISTINCT FROM 'activation' OR m.activated_at IS NOT NULL)
 """
 
 # By the clock of the programme's zone, as the work itself asks.
@@ -62,25 +73,38 @@ DUE_MEMBERS = """
 @jobs.nightly(
     name="points.start_waiting_clocks",
     order=5,
-    title=_("Validity of activated members' points"),
-    plan=jobs.members_in(WAITING_MEMBERS),
+    title=_("Beginning of points' validity"),
+    plan=jobs.members_in(f"{WAITING_MEMBERS} UNION {ENDLESS_MEMBERS}"),
     figures={"members": _("Members")},
 )
 def start_waiting_clocks(*, day: date, low: int, high: int) -> dict[str, int]:
-    """Begin the validity of points posted while their member was being activated."""
-    waiting = Q(pk__in=Lot.objects.filter(**_waiting(low, high)).values("member_id")) | Q(
-        pk__in=Pending.objects.filter(**_waiting(low, high)).values("member_id")
+    """
+    Begin the validity of points posted while their member was being activated, and of those that
+    came to an account after everything on it had lapsed.
+    """
+    activated = Member.objects.filter(
+        pk__in=_found(WAITING_MEMBERS, low, high), activated_at__lt=queries.end_of_day(day)
     )
-    found = Member.objects.filter(waiting, activated_at__lt=queries.end_of_day(day))
-    started = 0
-    for member_id, activated_at in found.values_list("pk", "activated_at"):
-        if activated_at and operations.start_clock(member_id=member_id, activated_at=activated_at):
-            started += 1
-    return {"members": started}
+    postings = [
+        operations.start_clock(member_id=member_id, activated_at=activated_at)
+        for member_id, activated_at in activated.values_list("pk", "activated_at")
+        if activated_at
+    ]
+    postings += [
+        operations.start_account_clock(member_id=member_id, on=day)
+        for member_id in _found(ENDLESS_MEMBERS, low, high)
+    ]
+    return {"members": sum(posting is not None for posting in postings)}
 
 
-def _waiting(low: int, high: int) -> dict[str, Any]:
-    return {"member_id__gte": low, "member_id__lte": high, "expires_on": NEVER}
+def _found(query: str, low: int, high: int) -> list[int]:
+    """Those of a range of members whom a query finds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT member_id FROM ({query}) AS found WHERE member_id BETWEEN %s AND %s",  # noqa: S608
+            (low, high),
+        )
+        return [member_id for (member_id,) in cursor.fetchall()]
 
 
 @jobs.nightly(

@@ -31,7 +31,7 @@ from points.operations._by_hand import (
     release_by_hand,
     transfer_by_hand,
 )
-from points.operations._clock import start_clock
+from points.operations._clock import start_account_clock, start_clock
 from points.operations._funding import (
     InvalidFunding,
     forget_cached,
@@ -171,6 +171,7 @@ __all__ = [
     "release_overdue",
     "require_not_in_future",
     "require_reference",
+    "start_account_clock",
     "start_clock",
     "transfer",
     "transfer_by_hand",

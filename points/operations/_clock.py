@@ -3,8 +3,10 @@
 from datetime import date, datetime
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.timezone import localdate
 
+from points import queries
 from points.models import Account, Entry, Lot, Pending
 from points.operations._ledger import extend, lock
 from points.operations._posting import Posting
@@ -39,6 +41,33 @@ def start_clock(*, member_id: int, activated_at: datetime) -> Posting | None:
     if not moves and lapses_on is None:
         return None
     return extend(member_id=member_id, moves=moves, at=activated_at, lapses_on=lapses_on)
+
+
+@transaction.atomic
+def start_account_clock(*, member_id: int, on: date) -> Posting | None:
+    """
+    Give an account whose points lapse together, and that has no last day, the one their rulebook
+    says; counted from a day, but not from before they came.
+
+    Repeating finds that it has one.
+    """
+    lock(member_id)
+    if Account.objects.filter(pk=member_id, lapses_on__lt=NEVER).exists():
+        return None
+    lots = Lot.objects.filter(member_id=member_id, expires_on=NEVER).values_list("seq", flat=True)
+    entries = Entry.objects.filter(member_id=member_id)
+    came_at = entries.filter(points__gt=0).aggregate(latest=Max("effective_at"))["latest"]
+    begins_on = max(on, localdate(came_at)) if came_at else on
+    versions = entries.filter(seq__in=list(lots)).exclude(version=None).values_list("version_id")
+    last_days = [
+        programme.rulebook(version_id).policies.validity.account_last_day(begins_on)
+        for (version_id,) in versions.distinct()
+    ]
+    lapses_on = max(filter(None, last_days), default=None)
+    if lapses_on is None:
+        return None
+    at = queries.start_of_day(begins_on)
+    return extend(member_id=member_id, moves=[], at=at, lapses_on=lapses_on)
 
 
 def _waiting(kind: type[Lot] | type[Pending], member_id: int) -> list[int]:
