@@ -6,15 +6,13 @@ it. So after kill -9 a second start goes on behind the last chunk, and two start
 both do the same one. What makes a purchase the same is its reference, never its content: two
 equal rows with two references are two purchases.
 
-Inside a chunk purchases are posted in the order of member ids, as the night does, so that the
-import, the night and other imports wait for each other instead of deadlocking. A member's own
-purchases stay in the order of the file.
+A chunk is posted set by set, in the order of the file. The accounts are held in the order of member
+ids, as the night holds them, so that the import, the night and other imports wait for each other
+instead of deadlocking.
 """
 
 import hashlib
 import json
-import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +20,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +30,7 @@ from campaigns.earning import Line
 from campaigns.models import ImportRun
 from campaigns.operations import Purchase
 from common.errors import DomainError
+from common.postgres import races
 from common.tables import Row, Table
 from members import operations as members
 from members import queries as members_queries
@@ -42,17 +41,11 @@ from points import operations as points
 from points import queries as points_queries
 from points.models import Activity
 
-logger = logging.getLogger(__name__)
-
 # Purchases per transaction: enough to share the commit, few enough not to keep a till waiting.
 CHUNK_ROWS = 500
 # What a file must tell of each purchase, and what it may.
 REQUIRED = ("reference", "member", "amount", "at")
 OPTIONAL = ("category",)
-
-ATTEMPTS_MAX = 6
-# PostgreSQL's codes for: deadlock, serialization failure, lock not got in time.
-TRY_AGAIN = {"40P01", "40001", "55P03"}
 
 
 class ImportRunning(DomainError):
@@ -153,27 +146,24 @@ def _rows_up_to(row: Row) -> int:
 
 def _committed(chunk: "_Chunk", run: ImportRun, note: Note) -> Report:
     """Post a chunk and mark it done, in one transaction; once more if it lost a race for locks."""
-    for attempt in range(ATTEMPTS_MAX):
-        try:
-            with transaction.atomic(durable=True):
-                done = _rows_up_to(chunk.rows[-1])
-                _claim(run, done)
-                report = chunk.post()
-                ImportRun.objects.filter(pk=run.pk).update(
-                    posted=F("posted") + report.posted,
-                    repeated=F("repeated") + report.repeated,
-                    refused=F("refused") + report.refused.total(),
-                )
-                note(chunk.refusals)
-        except (OperationalError, members.ExternalNumberTaken) as error:
-            if attempt + 1 == ATTEMPTS_MAX or not _is_worth_another_try(error):
-                raise
-            logger.warning("Import chunk is tried again: %s", error)
-            time.sleep(0.05 * 2**attempt)
-        else:
-            run.rows_done = done
-            return report
-    raise AssertionError("the last attempt returns or raises")
+    done = _rows_up_to(chunk.rows[-1])
+
+    def post() -> Report:
+        items = chunk.judged()  # half of the work, and nobody need wait for it
+        with transaction.atomic(durable=True):
+            _claim(run, done)
+            report = chunk.post(items)
+            ImportRun.objects.filter(pk=run.pk).update(
+                posted=F("posted") + report.posted,
+                repeated=F("repeated") + report.repeated,
+                refused=F("refused") + report.refused.total(),
+            )
+            note(chunk.refusals)
+        return report
+
+    report = races.until_won(post, lost=_was_lost)
+    run.rows_done = done
+    return report
 
 
 def _claim(run: ImportRun, done: int) -> None:
@@ -184,10 +174,9 @@ def _claim(run: ImportRun, done: int) -> None:
         raise ImportRunning(row=run.rows_done + 1)
 
 
-def _is_worth_another_try(error: Exception) -> bool:
-    if isinstance(error, members.ExternalNumberTaken):
-        return True  # another import enrolled this customer a moment ago: now we find them
-    return getattr(error.__cause__, "pgcode", None) in TRY_AGAIN
+def _was_lost(error: Exception) -> bool:
+    # Another import enrolled this customer a moment ago: now we find them.
+    return isinstance(error, members.ExternalNumberTaken) or races.was_lost(error)
 
 
 # --- One chunk ------------------------------------------------------------------------------------
@@ -256,23 +245,21 @@ class _Chunk:
         self._issuer_id = plan.store.organization_id
         self._source = points.Source(issuer_id=self._issuer_id, store_id=plan.store.pk)
 
-    def post(self) -> Report:
-        """Post the chunk. Call it inside a transaction; it may be called again after a rollback."""
-        items = self._judged()
+    def post(self, items: list[_Item]) -> Report:
+        """Post what `judged` found good, in a transaction; after a rollback, judge anew."""
         report = Report()
         report.enrolled, items = self._enrolled(items)
-        for wave in _waves(items):
-            outcomes = points.post_purchases(purchases=[item.judged for item in wave])
-            for item, outcome in zip(wave, outcomes, strict=True):
-                if isinstance(outcome, DomainError):
-                    self._refuse(item.row, outcome)
-                else:
-                    _count(report, item, was_posted_before=outcome.replayed)
+        outcomes = points.post_purchases(purchases=[item.judged for item in items])
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, DomainError):
+                self._refuse(item.row, outcome)
+            else:
+                _count(report, item, was_posted_before=outcome.replayed)
         return self._finished(report)
 
     def foretell(self, seen: _Seen) -> Report:
         """Say what `post` would answer, from what the journal holds and the file said before."""
-        items = self._judged()
+        items = self.judged()
         report = Report()
         journal = points_queries.purchases(
             issuer_id=self._issuer_id, references={item.reference for item in items}
@@ -301,7 +288,7 @@ class _Chunk:
 
     # --- From rows to judged purchases
 
-    def _judged(self) -> list[_Item]:
+    def judged(self) -> list[_Item]:
         """Read, identify and judge; what is refused on the way goes to `refusals`."""
         self.refusals = []
         drafts = []
@@ -427,20 +414,3 @@ def _was_posted_before(item: _Item, first: Activity | None, seen: _Seen) -> bool
     if not same:
         raise points.ReferenceReused(reference=item.reference)
     return True
-
-
-def _waves(items: Sequence[_Item]) -> Iterator[list[_Item]]:
-    """
-    Cut a chunk into what is posted first and what repeats a reference of it, each by member.
-
-    Sorted all at once, the lower member id and not the earlier row would win a reference.
-    """
-    references: set[str] = set()
-    first: list[_Item] = []
-    again: list[_Item] = []
-    for item in items:
-        (again if item.reference in references else first).append(item)
-        references.add(item.reference)
-    for wave in (first, again):
-        if wave:
-            yield sorted(wave, key=lambda item: item.purchase.member.id)

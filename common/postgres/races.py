@@ -41,6 +41,6 @@ def until_won(
             pause = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
             if not lost(error) or (until is not None and time.monotonic() + pause > until):
                 raise
-            logger.warning("Tried again: %s", error)
+            logger.warning("A transaction is tried again: %s", error)
             time.sleep(pause)
     return work()

@@ -1,6 +1,5 @@
 """The journal's verbs: purchases and returns are written down and posted together."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.db import IntegrityError, connection
 from django.utils.translation import gettext_lazy as _
@@ -234,7 +234,7 @@ def _purchase_arguments(purchase: JudgedPurchase) -> tuple[Any, ...]:
         purchase.member.id, _at_once(purchase), purchase.expires_on, purchase.at,
         settings.TIME_ZONE, purchase.amount, source.issuer_id, purchase.reference, source.store_id,
         source.client_id, source.version_id, source.funding_id, purchase.points, purchase.points,
-        purchase.fingerprint, json.dumps(list(purchase.lines)), json.dumps(purchase.explanation),
+        purchase.fingerprint, _json(purchase.lines), _json(purchase.explanation),
         pending_json(purchase.pending), purchase.lapses_on, purchase.rolls,
     )  # fmt: skip
 
@@ -245,9 +245,13 @@ def _purchase_columns(purchase: JudgedPurchase) -> tuple[Any, ...]:
     return (
         purchase.member.id, _at_once(purchase), purchase.expires_on, purchase.at, purchase.amount,
         purchase.reference, source.store_id, source.version_id, source.funding_id, purchase.points,
-        purchase.points, purchase.fingerprint, json.dumps(list(purchase.lines)),
-        json.dumps(purchase.explanation), pending_json(purchase.pending), purchase.lapses_on,
+        purchase.points, purchase.fingerprint, _json(purchase.lines),
+        _json(purchase.explanation), pending_json(purchase.pending), purchase.lapses_on,
     )  # fmt: skip
+
+
+def _json(document: object) -> str:
+    return msgspec.json.encode(document).decode()
 
 
 def _at_once(purchase: JudgedPurchase) -> int:

@@ -677,11 +677,11 @@ class TestGoingOn:
         path, errors = write(*self.ROWS), tmp_path / "errors.csv"
         real, calls = importing._Chunk.post, []
 
-        def post(chunk):
+        def post(chunk, items):
             calls.append(chunk)
             if len(calls) == 4:
                 raise KeyboardInterrupt
-            return real(chunk)
+            return real(chunk, items)
 
         monkeypatch.setattr(importing._Chunk, "post", post)
         with pytest.raises(KeyboardInterrupt):
@@ -754,11 +754,11 @@ class TestGoingOn:
         path, errors = write(*self.ROWS), tmp_path / "errors.csv"
         real, calls = importing._Chunk.post, []
 
-        def post(chunk):
+        def post(chunk, items):
             calls.append(chunk)
             if len(calls) == 2:
                 raise KeyboardInterrupt
-            return real(chunk)
+            return real(chunk, items)
 
         monkeypatch.setattr(importing._Chunk, "post", post)
         with pytest.raises(KeyboardInterrupt):
