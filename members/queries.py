@@ -95,6 +95,12 @@ def identity_of(member_id: int) -> Identity:
     return _identity(Member.objects.filter(pk=member_id))
 
 
+def identities_of(member_ids: Collection[int]) -> dict[int, Identity]:
+    """As `identity_of`, for many in one query."""
+    found = Member.objects.filter(pk__in=member_ids).values_list("pk", "number", "status")
+    return {row[0]: Identity(*row) for row in found}
+
+
 def identify_in_file(number: str, *, organization_id: int | None) -> Identity:
     """
     Find a member as files name one: by our number, or by the organization's own for its customer.
