@@ -65,6 +65,7 @@ SPENDABLE_SQL = """
         SELECT sum(w.points) FROM points_pending AS w
         WHERE w.member_id = a.member_id AND w.vests_on <= %(on)s
             AND greatest(w.expires_on, w.vests_on) >= %(on)s
+            AND (a.lapses_on >= %(on)s OR w.vests_on > a.lapses_on)
     ), 0) END)
     FROM points_account AS a WHERE a.member_id = %(member)s
 """
@@ -105,6 +106,7 @@ AS_OF_SQL = """
         SELECT sum(w.points) FROM points_pending AS w
         WHERE w.member_id = a.member_id AND w.vests_on <= %(day)s
             AND greatest(w.expires_on, w.vests_on) >= %(day)s
+            AND (a.lapses_on >= %(day)s OR w.vests_on > a.lapses_on)
     ), 0)
     FROM points_account AS a WHERE a.member_id = %(member)s
 """
