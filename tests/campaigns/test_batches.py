@@ -214,7 +214,7 @@ class TestNdjson:
         answer = send(till, purchase(of, store="X"), **{"Accept-Language": "en"})
 
         [line] = answer["results"]
-        assert line["detail"] == 'There is no store “X”, or it is not yours.'
+        assert line["detail"] == "There is no store “X”, or it is not yours."
 
     def test_each_line_needs_the_scope_of_its_single_call(self, store, of):
         till = Till(factories.api_client(store.organization, scopes=["purchases:write"]))
