@@ -19,6 +19,7 @@ from members.queries import Identity
 from points import operations as points
 from points import queries as points_queries
 from points.models import Activity, ActivityKind, EntryKind
+from points.operations import PendingLine
 from programme import queries as programme
 from programme.policies import NEVER, Vesting
 from programme.queries import Rulebook
@@ -123,6 +124,8 @@ class Quote:
     points: int
     expires_on: date
     explanation: dict[str, Any]
+    # Which of them would wait, and for what.
+    pending: tuple[PendingLine, ...] = ()
 
 
 def quote(
@@ -139,12 +142,15 @@ def quote(
     _check_amount(amount)
     if lines:
         _check_lines(lines, amount=amount)
-    rulebook = programme.rulebook_on(localdate(at))
-    judgement = _judge(rulebook, lines or (Line("", earning.NO_CATEGORY, amount),))
+    day = localdate(at)
+    rulebook = programme.rulebook_on(day)
+    lines = lines or (Line("", earning.NO_CATEGORY, amount),)
+    judgement = _judge(rulebook, lines)
     return Quote(
         points=judgement.points,
-        expires_on=rulebook.policies.validity.last_day(localdate(at)),
+        expires_on=rulebook.policies.validity.last_day(day),
         explanation=judgement.explanation,
+        pending=_pending(judgement, lines, vesting=rulebook.policies.vesting, day=day),
     )
 
 
@@ -167,7 +173,7 @@ def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
         fingerprint=purchase.fingerprint(),
         points=judgement.points,
         expires_on=NEVER if waits else policies.validity.last_day(day),
-        explanation=judgement.explanation,
+        explanation=judgement.explanation | _as_explained(pending),
         source=points.Source(
             issuer_id=purchase.source.issuer_id,
             store_id=purchase.source.store_id,
@@ -187,16 +193,53 @@ def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
 
 def _pending(
     judgement: Judgement, lines: Sequence[Line], *, vesting: Vesting, day: date
-) -> tuple[points.PendingLine, ...]:
+) -> tuple[PendingLine, ...]:
     """Which points wait, by line, and for what (P8)."""
     waits = [vesting.vests_on(day, line.category) for line in lines]
     if not any(wait.pending for wait in waits):
         return ()
     return tuple(
-        points.PendingLine(line.number, share, wait.on)
+        PendingLine(line.number, share, wait.on)
         for line, share, wait in zip(lines, judgement.shares(), waits, strict=True)
         if wait.pending and share
     )
+
+
+def _as_explained(pending: Sequence[PendingLine]) -> dict[str, Any]:
+    """What waits is gone from the ledger's tables once it has vested; the journal remembers."""
+    if not pending:
+        return {}
+    waits = [
+        {
+            "line": each.line,
+            "points": each.points,
+            "vests_on": each.vests_on.isoformat() if each.vests_on else None,
+        }
+        for each in pending
+    ]
+    return {"pending": waits}
+
+
+def vest(
+    *,
+    purchase: Activity,
+    reference: str,
+    at: datetime,
+    source: points.Source,
+    line: str | None = None,
+    now: datetime,
+) -> points.Posting:
+    """
+    Make the points of a purchase that wait, or those of one of its lines, spendable now.
+
+    :raises points.NothingPending: if none wait there (any more)
+    :raises points.DatedInFuture: :raises points.DatedBeforeOriginal: if so
+    :raises points.ReferenceReused: if the reference stands for something else
+    """
+    earned = points_queries.entry_of(purchase)
+    if earned is None:
+        raise points.NothingPending
+    return points.vest(earned=earned, line=line, at=at, now=now, reference=reference, source=source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

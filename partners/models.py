@@ -12,6 +12,7 @@ class Scope(models.TextChoices):
     MEMBERS_WRITE = "members:write", _("Create and pre-register members")
     POINTS_READ = "points:read", _("Read accounts and entries")
     POINTS_REDEEM = "points:redeem", _("Redeem points")
+    POINTS_TRANSFER = "points:transfer", _("Transfer points between members")
     PURCHASES_READ = "purchases:read", _("Read purchases and quotes")
     PURCHASES_WRITE = "purchases:write", _("Post purchases and returns")
 

@@ -13,6 +13,13 @@ class UnknownStore(Invalid):
     message = _("There is no store “%(store)s”, or it is not yours.")
 
 
+class StoreRequired(Invalid):
+    """A client of some stores would lose sight of what it posted for none of them."""
+
+    code = "store_required"
+    message = _("Your system belongs to some stores: name the one this is for.")
+
+
 def store_by_code(code: str) -> Store:
     """:raises UnknownStore: if there is none, or it is closed"""
     store = Store.objects.filter(code=code, is_active=True).select_related("organization").first()

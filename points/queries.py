@@ -65,6 +65,7 @@ SPENDABLE_SQL = """
         SELECT sum(w.points) FROM points_pending AS w
         WHERE w.member_id = a.member_id AND w.vests_on <= %(on)s
             AND greatest(w.expires_on, w.vests_on) >= %(on)s
+            AND (a.lapses_on >= %(on)s OR w.vests_on > a.lapses_on)
     ), 0) END)
     FROM points_account AS a WHERE a.member_id = %(member)s
 """
@@ -105,6 +106,7 @@ AS_OF_SQL = """
         SELECT sum(w.points) FROM points_pending AS w
         WHERE w.member_id = a.member_id AND w.vests_on <= %(day)s
             AND greatest(w.expires_on, w.vests_on) >= %(day)s
+            AND (a.lapses_on >= %(day)s OR w.vests_on > a.lapses_on)
     ), 0)
     FROM points_account AS a WHERE a.member_id = %(member)s
 """
@@ -240,7 +242,7 @@ def hold(*, issuer_id: int, reference: str, only_stores: Collection[int] | None 
 
 
 class HoldState(StrEnum):
-    """OVERDUE: its time is over and nothing was spent, whether or not it was swept yet."""
+    """OVERDUE: its time was over before anything was spent, whether or not it was swept yet."""
 
     OPEN = "OPEN"
     CONFIRMED = "CONFIRMED"
@@ -255,6 +257,7 @@ class HoldStatus:
     state: HoldState
     spent: int = 0
     released: int = 0
+    ended_at: datetime | None = None
 
 
 def hold_status(held: Entry, *, at: datetime) -> HoldStatus:
@@ -262,14 +265,19 @@ def hold_status(held: Entry, *, at: datetime) -> HoldStatus:
     found = Entry.objects.filter(member_id=held.member_id, reverses=held.seq)
     ends = {entry.kind: entry for entry in found}
     redemption, release = ends.get(EntryKind.REDEEM), ends.get(EntryKind.RELEASE)
-    released = release.points if release else 0
     if redemption:
-        return HoldStatus(HoldState.CONFIRMED, -redemption.worth, released)
-    if release:
-        # Nobody's document ended it, at its end: the sweep.
-        swept = release.issuer_id is None and release.effective_at >= held.until
-        return HoldStatus(HoldState.OVERDUE if swept else HoldState.RELEASED, 0, released)
-    return HoldStatus(HoldState.OPEN if at < held.until else HoldState.OVERDUE)
+        released = release.points if release else 0
+        return HoldStatus(HoldState.CONFIRMED, -redemption.worth, released, redemption.effective_at)
+    if release is None:
+        return HoldStatus(HoldState.OPEN) if at < held.until else _overdue(held)
+    # Nobody's document ended it, at its end: the sweep.
+    if release.issuer_id is None and release.effective_at >= held.until:
+        return _overdue(held)
+    return HoldStatus(HoldState.RELEASED, 0, release.points, release.effective_at)
+
+
+def _overdue(held: Entry) -> HoldStatus:
+    return HoldStatus(HoldState.OVERDUE, 0, -held.points, held.until)
 
 
 def transfer(
@@ -449,6 +457,13 @@ def redemption(
     """
     found = _own(EntryKind.REDEEM, issuer_id, reference, only_stores)
     return found or _absent(UnknownRedemption)
+
+
+def cancellation(*, issuer_id: int, reference: str) -> Entry:
+    """A cancellation the issuer has posted."""
+    entry = _own(EntryKind.REINSTATE, issuer_id, reference, None)
+    assert entry is not None, "it was posted"
+    return entry
 
 
 def reinstatements(of: Entry) -> list[Entry]:

@@ -11,11 +11,11 @@ from rest_framework import serializers
 
 from campaigns.earning import Line
 from campaigns.operations import LINES_MAX, Accrual, Quote
-from campaigns.queries import Recorded
+from campaigns.queries import Recorded, Vested
 from common.api.fields import Amount, Document, Moment, Text, member_number, reference, store_code
 from common.api.rendering import Answer
 from points.api.documents import entry_name, good_until
-from points.models import Entry
+from points.models import Entry, EntryKind
 
 LINE = r"^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,30}[!-~\u3400-\u9fff])?$"
 CATEGORY = "^[a-z][a-z0-9_-]{0,31}$"
@@ -55,6 +55,17 @@ class ReturnInput(Document):
     lines = lines_of(ReturnLineInput)
 
 
+class VestingInput(Document):
+    reference = reference(help_text="Your name for what made them spendable, such as a delivery.")
+    line = Text(
+        limit=32,
+        pattern=LINE,
+        required=False,
+        help_text="As in the purchase; all of it by default.",
+    )
+    at = Moment(required=False, help_text="When it happened, with its offset; now by default.")
+
+
 class QuoteInput(Document):
     member = member_number(required=False)
     store = store_code()
@@ -79,11 +90,25 @@ class LineAnswer(Answer):
     amount: str
 
 
+class PendingAnswer(Answer):
+    """Points that cannot be spent yet. `line` is empty for a purchase without lines."""
+
+    line: str
+    points: int
+    # The day from which they can be; null: when you say so (`…/vesting/`).
+    vests_on: date | None
+
+
 class EntryMade(Answer):
-    """The entry in the ledger. `expires_on` is a credit's last good day; null: none, or never."""
+    """
+    The entry in the ledger: what can be spent of it, and what waits (less, where it vested).
+
+    `expires_on` is a credit's last good day; null: none, or never.
+    """
 
     entry: str
     points: int
+    pending: int
     balance_after: int
     expires_on: date | None
 
@@ -130,6 +155,8 @@ class PurchaseAnswer(Answer):
     # What it was worth when it was posted. `entry` is null when no points moved.
     points: int
     entry: EntryMade | None
+    # What of it waited then.
+    pending: list[PendingAnswer]
     lines: list[LineAnswer]
     explanation: Explanation
 
@@ -142,6 +169,8 @@ class ReturnSummary(Answer):
 
 
 class PurchaseRecord(PurchaseAnswer):
+    # What of it waits now.
+    still_pending: list[PendingAnswer]
     returns: list[ReturnSummary]
 
 
@@ -160,11 +189,25 @@ class ReturnAnswer(Answer):
     explanation: Explanation
 
 
+class VestingAnswer(Answer):
+    """`line` is null when it was about all of the purchase."""
+
+    reference: str
+    purchase: str
+    member: str
+    store: str | None
+    at: datetime
+    line: str | None
+    entry: EntryMade
+
+
 class QuoteAnswer(Answer):
     at: datetime
     amount: str
     points: int
     expires_on: date | None
+    # Which of them would wait.
+    pending: list[PendingAnswer]
     explanation: Explanation
 
 
@@ -172,6 +215,7 @@ def accrued(accrual: Accrual, *, store: str) -> PurchaseAnswer:
     """The answer to a purchase just posted, made without reading it back."""
     purchase, posting = accrual.judged, accrual.posted.posting
     member = purchase.member.number
+    waits = sum(each.points for each in purchase.pending)
     return PurchaseAnswer(
         reference=purchase.reference,
         member=member,
@@ -183,22 +227,28 @@ def accrued(accrual: Accrual, *, store: str) -> PurchaseAnswer:
         if posting is None
         else EntryMade(
             entry=entry_name(member, posting.seq),
-            points=purchase.points,
+            points=purchase.points - waits,
+            pending=waits,
             balance_after=posting.balance_after,
             expires_on=good_until(purchase.expires_on),
         ),
+        pending=_pending(purchase.explanation),
         lines=_lines(purchase.lines),
         explanation=_explanation(purchase.explanation),
     )
 
 
 def recorded(purchase: Recorded) -> PurchaseAnswer:
-    return PurchaseAnswer(**_recorded(purchase))
+    return PurchaseAnswer(**_recorded_purchase(purchase))
 
 
 def recorded_with_returns(purchase: Recorded) -> PurchaseRecord:
     return PurchaseRecord(
-        **_recorded(purchase),
+        **_recorded_purchase(purchase),
+        still_pending=[
+            PendingAnswer(line=each.line, points=each.points, vests_on=each.vests_on)
+            for each in purchase.waiting
+        ],
         returns=[
             ReturnSummary(
                 reference=each.reference,
@@ -215,14 +265,36 @@ def recorded_return(returned: Recorded, *, purchase: str) -> ReturnAnswer:
     return ReturnAnswer(**_recorded(returned), purchase=purchase)
 
 
+def vesting_answer(vested: Vested, *, purchase: str) -> VestingAnswer:
+    entry, member = vested.entry, vested.member_number
+    assert entry.reference is not None, "it was found by its reference"
+    return VestingAnswer(
+        reference=entry.reference,
+        purchase=purchase,
+        member=member,
+        store=vested.store_code,
+        at=localtime(entry.effective_at),
+        line=entry.line,
+        entry=_entry(entry, member),
+    )
+
+
 def quoted(quote: Quote, *, at: datetime, amount: Decimal) -> QuoteAnswer:
     return QuoteAnswer(
         at=localtime(at),
         amount=_money(amount),
         points=quote.points,
         expires_on=good_until(quote.expires_on),
+        pending=[
+            PendingAnswer(line=each.line, points=each.points, vests_on=each.vests_on)
+            for each in quote.pending
+        ],
         explanation=_explanation(quote.explanation),
     )
+
+
+def _recorded_purchase(purchase: Recorded) -> dict[str, Any]:
+    return {**_recorded(purchase), "pending": _pending(purchase.activity.explanation)}
 
 
 def _recorded(recorded: Recorded) -> dict[str, Any]:
@@ -242,16 +314,24 @@ def _recorded(recorded: Recorded) -> dict[str, Any]:
 
 
 def _entry(entry: Entry, member: str) -> EntryMade:
+    last_day = entry.expires_on
+    if entry.kind == EntryKind.VEST and entry.lot_expires_on:
+        [last_day] = entry.lot_expires_on
     return EntryMade(
         entry=entry_name(member, entry.seq),
         points=entry.points,
+        pending=entry.pending,
         balance_after=entry.balance_after,
-        expires_on=good_until(entry.expires_on),
+        expires_on=good_until(last_day),
     )
 
 
 def _lines(lines: Sequence[Mapping[str, Any]]) -> list[LineAnswer]:
     return [msgspec.convert(line, LineAnswer) for line in lines]
+
+
+def _pending(explanation: Mapping[str, Any]) -> list[PendingAnswer]:
+    return msgspec.convert(explanation.get("pending", []), list[PendingAnswer])
 
 
 def _explanation(explanation: Mapping[str, Any]) -> Explanation:

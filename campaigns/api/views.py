@@ -10,12 +10,15 @@ from campaigns.api.documents import (
     QuoteInput,
     ReturnAnswer,
     ReturnInput,
+    VestingAnswer,
+    VestingInput,
     accrued,
     lines_in,
     quoted,
     recorded,
     recorded_return,
     recorded_with_returns,
+    vesting_answer,
 )
 from common.api.rendering import respond
 from common.api.request import Request
@@ -47,6 +50,7 @@ class PurchaseList(ApiView):
     links = {
         "purchase": link("get_purchases_reference", reference="reference"),
         "return": link("post_purchases_reference_returns", reference="reference"),
+        "vesting": link("post_purchases_reference_vesting", reference="reference"),
         "account": link("get_members_number_account", number="member"),
     }
 
@@ -64,6 +68,8 @@ class PurchaseList(ApiView):
             MemberFrozen,
             MemberClosed,
             points.DatedInFuture,
+            points.PointsOutOfRange,
+            points.AccountMerged,
             points.ReferenceReused,
             *NOT_ADDED_UP,
         ],
@@ -113,7 +119,7 @@ class PurchaseDetail(ApiView):
 
     @describe(
         summary="Read a purchase",
-        description="By your reference, with its returns.",
+        description="By your reference, with its returns and what of its points still waits.",
         answers={200: PurchaseRecord},
         refusals=[operations.UnknownPurchase],
     )
@@ -141,6 +147,7 @@ class ReturnList(ApiView):
             operations.ReturnExceedsPurchase,
             operations.ReturnBeforePurchase,
             points.AlreadySpent,
+            points.AccountMoved,
             points.DatedInFuture,
             points.ReferenceReused,
             *NOT_ADDED_UP,
@@ -175,6 +182,57 @@ class ReturnList(ApiView):
         )
         return respond(
             recorded_return(returned, purchase=reference), status=200 if posted.replayed else 201
+        )
+
+
+class VestingList(ApiView):
+    scopes = {"POST": Scope.PURCHASES_WRITE}
+    links = {"purchase": link("get_purchases_reference", reference="purchase")}
+
+    @describe(
+        summary="Make pending points spendable",
+        description=(
+            "Says that what the points of a purchase, or of one of its lines, waited for has "
+            "happened, such as the delivery of a car. Repeating a reference answers 200 with the "
+            "first time."
+        ),
+        body=VestingInput,
+        answers={201: VestingAnswer, 200: (VestingAnswer, "Posted before.")},
+        refusals=[
+            operations.UnknownPurchase,
+            points.NothingPending,
+            points.DatedInFuture,
+            points.DatedBeforeOriginal,
+            points.ReferenceReused,
+        ],
+        examples=[
+            example("All of it", {"reference": "D-1001"}),
+            example("One line", {"reference": "D-1001-2", "line": "2"}),
+        ],
+    )
+    def post(self, request: Request, reference: str) -> HttpResponse:
+        body = VestingInput.read(request.data)
+        by = caller(request)
+        now = timezone.now()
+        purchase = operations.find_purchase(
+            issuer_id=by.organization_id, reference=reference, only_stores=by.only_stores
+        )
+        posting = operations.vest(
+            purchase=purchase,
+            line=body.get("line"),
+            at=body.get("at", now),
+            now=now,
+            reference=body["reference"],
+            source=Source(
+                issuer_id=by.organization_id,
+                store_id=purchase.store_id,
+                client_id=by.client_id,
+                version_id=purchase.version_id,
+            ),
+        )
+        vested = queries.vested(issuer_id=by.organization_id, reference=body["reference"])
+        return respond(
+            vesting_answer(vested, purchase=reference), status=200 if posting.replayed else 201
         )
 
 

@@ -17,7 +17,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from partners.models import OrganizationKind, Store
-from partners.queries import UnknownStore
+from partners.queries import StoreRequired, UnknownStore
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -46,6 +46,18 @@ class Caller:
         if store_id is None:
             raise UnknownStore(store=code)
         return store_id
+
+    def store_id_if_any(self, code: str | None) -> int | None:
+        """
+        As `store_id`, where a document need not name one.
+
+        :raises StoreRequired: if it names none and the client is of some stores only
+        """
+        if code is not None:
+            return self.store_id(code)
+        if self.only_stores is not None:
+            raise StoreRequired
+        return None
 
 
 _cache: dict[bytes, tuple[float, Caller]] = {}

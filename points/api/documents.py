@@ -8,7 +8,7 @@ from django.utils.timezone import localtime
 
 from common.api.fields import Document, Moment, Text, Whole, member_number, reference, store_code
 from common.api.rendering import Answer
-from points.models import Entry
+from points.models import Entry, EntryKind
 from points.operations import POINTS_MAX, Posting
 from points.queries import AccountSummary
 
@@ -22,7 +22,9 @@ class RedemptionInput(Document):
     note = Text(limit=200, required=False, help_text="What they were spent on, for the statement.")
 
 
-class RedemptionAnswer(Answer):
+class Posted(Answer):
+    """What each answer tells of what was posted for a member."""
+
     reference: str
     member: str
     store: str | None
@@ -31,6 +33,49 @@ class RedemptionAnswer(Answer):
     note: str
     entry: str
     balance_after: int
+
+
+class RedemptionAnswer(Posted):
+    pass
+
+
+class CancellationSummary(Answer):
+    reference: str | None
+    at: datetime
+    points: int
+
+
+class RedemptionRecord(RedemptionAnswer):
+    cancellations: list[CancellationSummary]
+
+
+class CancellationInput(Document):
+    reference = reference(help_text="The cancellation's own document number.")
+    points = Whole(
+        low=1,
+        high=POINTS_MAX,
+        required=False,
+        help_text="How many go back; by default all that are left of the redemption.",
+    )
+    at = Moment(required=False, help_text="When it happened, with its offset; now by default.")
+    note = Text(limit=200, required=False, help_text="Why, for the statement.")
+
+
+class LotUse(Answer):
+    """What was done to the points of which credit: negative, they were taken."""
+
+    entry: str
+    points: int
+    # The last good day they had then; null: they never lapse.
+    last_day: date | None
+
+
+class CancellationAnswer(Posted):
+    """`member` has the points: where the account was merged since, whoever has it now."""
+
+    redemption: str
+    # Where they went; what is missing paid a debt.
+    lots: list[LotUse]
 
 
 class ExpiryAnswer(Answer):
@@ -56,11 +101,12 @@ class AccountAnswer(Answer):
     expiries: list[ExpiryAnswer] | None
 
 
-class LotUse(Answer):
-    """What a line did to the points of which credit: negative, it took them."""
+class Counterpart(Answer):
+    """The other side of a transfer or a merge, or whose account it was before one."""
 
-    entry: str
-    points: int
+    member: str
+    # Its entry there; null when there are several.
+    entry: str | None
 
 
 class EntryAnswer(Answer):
@@ -78,9 +124,12 @@ class EntryAnswer(Answer):
     expires_on: date | None
     reference: str | None
     store: str | None
+    # The line of the document it is about; null: all of it.
+    line: str | None
     note: str | None
-    # The credit that was taken back.
+    # The entry it takes back, gives back or brings to its end.
     reverses: str | None
+    counterpart: Counterpart | None
     lots: list[LotUse]
 
 
@@ -132,21 +181,70 @@ def redeemed(
 
 
 def redemption_answer(entry: Entry, *, member: str) -> RedemptionAnswer:
-    assert entry.reference is not None, "it was found by its reference"
-    return RedemptionAnswer(
-        reference=entry.reference,
-        member=member,
-        store=entry.store.code if entry.store else None,
-        at=localtime(entry.effective_at),
-        points=-entry.worth,
-        note=entry.note or "",
-        entry=entry_name(member, entry.seq),
-        balance_after=entry.balance_after,
+    return RedemptionAnswer(**_redemption(entry, member))
+
+
+def redemption_record(
+    entry: Entry, *, member: str, cancellations: Iterable[Entry]
+) -> RedemptionRecord:
+    return RedemptionRecord(
+        **_redemption(entry, member),
+        cancellations=[
+            CancellationSummary(
+                reference=each.reference, at=localtime(each.effective_at), points=each.points
+            )
+            for each in cancellations
+        ],
     )
 
 
-def entry_answer(entry: Entry, *, member: str) -> EntryAnswer:
-    lots: Iterable[tuple[int, int]] = zip(entry.lot_seq or (), entry.lot_points or (), strict=True)
+def _redemption(entry: Entry, member: str) -> dict[str, Any]:
+    return {**posted_by(entry, member), "points": -entry.worth}
+
+
+def posted_by(entry: Entry, member: str) -> dict[str, Any]:
+    """What `Posted` tells, but for the points: what they mean depends on the kind."""
+    return {
+        "reference": entry.reference,
+        "member": member,
+        "store": entry.store.code if entry.store else None,
+        "at": localtime(entry.effective_at),
+        "note": entry.note or "",
+        "entry": entry_name(member, entry.seq),
+        "balance_after": entry.balance_after,
+    }
+
+
+def cancellation_answer(entry: Entry, *, member: str, redemption: str) -> CancellationAnswer:
+    return CancellationAnswer(
+        **posted_by(entry, member),
+        redemption=redemption,
+        points=entry.points,
+        lots=lot_uses(entry, member),
+    )
+
+
+def lot_uses(entry: Entry, member: str) -> list[LotUse]:
+    lots = zip(entry.lot_seq or (), entry.lot_points or (), entry.lot_expires_on or (), strict=True)
+    return [
+        LotUse(entry=entry_name(member, seq), points=points, last_day=good_until(last_day))
+        for seq, points, last_day in lots
+    ]
+
+
+# What the tills say of these is for their member; a note of staff is for staff.
+NOTED = {
+    EntryKind.REDEEM,
+    EntryKind.HOLD,
+    EntryKind.REINSTATE,
+    EntryKind.TRANSFER_OUT,
+    EntryKind.TRANSFER_IN,
+}
+
+
+def entry_answer(entry: Entry, *, member: str, numbers: Mapping[int, str]) -> EntryAnswer:
+    """`numbers`: the member numbers of the counterparts."""
+    is_noted = entry.kind in NOTED and entry.actor_id is None
     return EntryAnswer(
         entry=entry_name(member, entry.seq),
         kind=entry.kind,
@@ -160,8 +258,17 @@ def entry_answer(entry: Entry, *, member: str) -> EntryAnswer:
         expires_on=good_until(entry.expires_on),
         reference=entry.reference,
         store=entry.store.code if entry.store else None,
-        # A note of a correction is for staff.
-        note=entry.note if entry.kind == "REDEEM" else None,
+        line=entry.line,
+        note=entry.note if is_noted else None,
         reverses=entry_name(member, entry.reverses) if entry.reverses else None,
-        lots=[LotUse(entry=entry_name(member, seq), points=taken) for seq, taken in lots],
+        counterpart=_counterpart(entry, numbers),
+        lots=lot_uses(entry, member),
     )
+
+
+def _counterpart(entry: Entry, numbers: Mapping[int, str]) -> Counterpart | None:
+    if entry.counterpart_id is None:
+        return None
+    number = numbers[entry.counterpart_id]
+    seq = entry.counterpart_seq
+    return Counterpart(member=number, entry=entry_name(number, seq) if seq else None)

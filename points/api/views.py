@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.http import parse_etags
+from django.utils.timezone import localdate
 from drf_spectacular.utils import OpenApiParameter
 
 from common.api.fields import Day, OneOf
@@ -22,15 +23,23 @@ from partners.queries import UnknownStore
 from points import operations, queries
 from points.api.documents import (
     AccountAnswer,
+    CancellationAnswer,
+    CancellationInput,
     EntryPage,
     RedemptionAnswer,
     RedemptionInput,
+    RedemptionRecord,
     account_answer,
+    cancellation_answer,
     entry_answer,
     redeemed,
     redemption_answer,
+    redemption_record,
 )
 from points.models import EntryKind
+from points.operations import Source
+from programme import queries as programme
+from programme.queries import NoRulebook
 
 ETAG = OpenApiParameter(
     "ETag", str, OpenApiParameter.HEADER, response=[200, 304],
@@ -87,7 +96,8 @@ class EntryList(ApiView):
         summary="Read a member's entries",
         description=(
             "Latest posting first. A dealer sees what its own organization posted, a client of "
-            "some stores what these posted, the brand all."
+            "some stores what these posted, the brand all. Who sees a line also sees the other "
+            "side of it, by number: it posted it for both."
         ),
         answers={200: EntryPage},
         parameters=[EntriesParameters],
@@ -109,9 +119,13 @@ class EntryList(ApiView):
             ),
             limit=self.query["limit"],
         )
+        counterparts = {entry.counterpart_id for entry in entries if entry.counterpart_id}
+        numbers = members.numbers_of(counterparts)
         return respond(
             EntryPage(
-                results=[entry_answer(entry, member=member.number) for entry in entries],
+                results=[
+                    entry_answer(entry, member=member.number, numbers=numbers) for entry in entries
+                ],
                 next_cursor=cursor_at(entries[-1].seq) if more else None,
             )
         )
@@ -121,6 +135,7 @@ class RedemptionList(ApiView):
     scopes = {"POST": Scope.POINTS_REDEEM}
     links = {
         "redemption": link("get_redemptions_reference", reference="reference"),
+        "cancellation": link("post_redemptions_reference_cancellations", reference="reference"),
         "account": link("get_members_number_account", number="member"),
     }
 
@@ -135,8 +150,10 @@ class RedemptionList(ApiView):
             MemberFrozen,
             MemberClosed,
             MemberNotActivated,
+            operations.InvalidNote,
             operations.DatedInFuture,
             operations.InsufficientPoints,
+            operations.AccountMerged,
             operations.ReferenceReused,
         ],
         examples=[
@@ -159,9 +176,7 @@ class RedemptionList(ApiView):
             at=at,
             now=now,
             reference=body["reference"],
-            source=operations.Source(
-                issuer_id=by.organization_id, store_id=store_id, client_id=by.client_id
-            ),
+            source=Source(issuer_id=by.organization_id, store_id=store_id, client_id=by.client_id),
             note=body.get("note", ""),
         )
         if posting.replayed:
@@ -175,8 +190,8 @@ class RedemptionDetail(ApiView):
 
     @describe(
         summary="Read a redemption",
-        description="By your reference.",
-        answers={200: RedemptionAnswer},
+        description="By your reference, with its cancellations.",
+        answers={200: RedemptionRecord},
         refusals=[queries.UnknownRedemption],
     )
     def get(self, request: Request, reference: str) -> HttpResponse:
@@ -185,7 +200,70 @@ class RedemptionDetail(ApiView):
             issuer_id=by.organization_id, reference=reference, only_stores=by.only_stores
         )
         member = members.identity_of(redemption.member_id)
-        return respond(redemption_answer(redemption, member=member.number))
+        cancellations = queries.reinstatements(redemption)
+        return respond(
+            redemption_record(redemption, member=member.number, cancellations=cancellations)
+        )
+
+
+class CancellationList(ApiView):
+    scopes = {"POST": Scope.POINTS_REDEEM}
+    links = {"redemption": link("get_redemptions_reference", reference="redemption")}
+
+    @describe(
+        summary="Cancel a redemption",
+        description=(
+            "Gives points back to the lots they came from, those that lapse last first. None "
+            "lapses at once: the rulebook of the day says how long they stay at least. Repeating a "
+            "reference answers 200 with the first cancellation."
+        ),
+        body=CancellationInput,
+        answers={201: CancellationAnswer, 200: (CancellationAnswer, "Cancelled before.")},
+        refusals=[
+            queries.UnknownRedemption,
+            MemberClosed,
+            NoRulebook,
+            operations.NothingToReinstate,
+            operations.InvalidNote,
+            operations.DatedInFuture,
+            operations.DatedBeforeOriginal,
+            operations.AccountMerged,
+            operations.ReferenceReused,
+        ],
+        examples=[
+            example("All that is left of it", {"reference": "X-1-1"}),
+            example("A part", {"reference": "X-1-2", "points": 5}),
+        ],
+    )
+    def post(self, request: Request, reference: str) -> HttpResponse:
+        body = CancellationInput.read(request.data)
+        by = caller(request)
+        now = timezone.now()
+        redemption = queries.redemption(
+            issuer_id=by.organization_id, reference=reference, only_stores=by.only_stores
+        )
+        at = body.get("at", now)
+        rulebook = programme.rulebook_on(localdate(at))
+        posting = operations.reinstate(
+            member=members.identity_of(redemption.member_id),
+            of=redemption,
+            points=body.get("points"),
+            at=at,
+            now=now,
+            reference=body["reference"],
+            source=Source(
+                issuer_id=by.organization_id,
+                store_id=redemption.store_id,
+                client_id=by.client_id,
+                version_id=rulebook.id,
+            ),
+            floor_days=rulebook.policies.reinstatement_days,
+            note=body.get("note", ""),
+        )
+        posted = queries.cancellation(issuer_id=by.organization_id, reference=body["reference"])
+        member = members.identity_of(posted.member_id)
+        answer = cancellation_answer(posted, member=member.number, redemption=reference)
+        return respond(answer, status=200 if posting.replayed else 201)
 
 
 def _is_among(etag: str, if_none_match: str) -> bool:

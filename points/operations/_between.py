@@ -23,6 +23,7 @@ from points.operations._posting import (
     Repeat,
     Source,
     active_until,
+    begins_with,
     call,
     refusal_of,
     refuse,
@@ -112,6 +113,7 @@ def transfer(
             source.store_id, source.client_id, source.version_id, by.pk if by else None,
             note or None, [limit.days for limit in limits], [limit.count for limit in limits],
             [limit.points for limit in limits], active_until(EntryKind.TRANSFER_OUT, at),
+            *begins_with(EntryKind.TRANSFER_IN, at),
         ),
     )  # fmt: skip
     if answer is not TAKEN and answer[0] is not None:

@@ -19,6 +19,8 @@ def start_clock(*, member_id: int, activated_at: datetime) -> Posting | None:
     """
     Give points that waited for the activation the last day their rulebook says, counted from it.
 
+    What came later, with another's account, is counted from the day it came.
+
     Repeating finds none that wait.
     """
     lock(member_id)
@@ -27,11 +29,12 @@ def start_clock(*, member_id: int, activated_at: datetime) -> Posting | None:
     versions = Entry.objects.filter(member_id=member_id, seq__in=waiting).exclude(version=None)
     moves: list[tuple[int, date, date]] = []
     account_last_days: list[date] = []
-    for seq, version_id in versions.order_by("seq").values_list("seq", "version_id"):
+    found = versions.order_by("seq").values_list("seq", "version_id", "effective_at")
+    for seq, version_id, came_at in found:
         policies = programme.rulebook(version_id).policies
         if not policies.clock_from_activation:
             continue
-        last_day = policies.validity.last_day(day)
+        last_day = policies.validity.last_day(max(day, localdate(came_at)))
         if last_day < NEVER:
             moves.append((seq, NEVER, last_day))
         if account_last_day := policies.validity.account_last_day(day):

@@ -19,6 +19,7 @@ from points.operations._posting import (
     ReferenceReused,
     Repeat,
     Source,
+    active_until,
     call,
     post,
     refusal_of,
@@ -137,7 +138,10 @@ def confirm(
     note = note or held.note or ""
     points = -held.points if points is None else points
     require_in_range(points)
-    answer = _end(held, points, at, source, **when_given(p_note=note or None))
+    active = active_until(EntryKind.REDEEM, at)
+    answer = _end(
+        held, points, at, source, **when_given(p_note=note or None, p_lapses_on=active)
+    )
     if isinstance(answer, list):
         if answer[0] == -1:
             raise HoldExceeded(requested=points, held=answer[1])

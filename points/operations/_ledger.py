@@ -25,6 +25,7 @@ from points.operations._posting import (
     Repeat,
     Source,
     active_until,
+    begins_with,
     call,
     post,
     refusal_of,
@@ -126,7 +127,7 @@ def earn(
             p_pending=pending_json(pending), p_lapses_on=lapses_on, p_rolls=rolls or None
         ),
     )  # fmt: skip
-    return posting or _merged(member)
+    return posting or repeat.earlier() or _merged(member)
 
 
 def vest(
@@ -332,6 +333,7 @@ def adjust(
     posting: Posting
     if points > 0:
         require_last_day(expires_on, at=at)
+        lapses_on, rolls = begins_with(EntryKind.ADJUST, at)
         posting = post(
             "points_credit",
             (
@@ -340,7 +342,8 @@ def adjust(
             ),
             repeat,
             **named,
-        ) or _merged(member)  # fmt: skip
+            **when_given(p_lapses_on=lapses_on, p_rolls=rolls or None),
+        ) or repeat.earlier() or _merged(member)  # fmt: skip
     else:
         posting = (
             post(
@@ -348,6 +351,7 @@ def adjust(
                 (member.id, -points, at, settings.TIME_ZONE, EntryKind.ADJUST, *origin),
                 repeat,
                 **named,
+                **when_given(p_lapses_on=active_until(EntryKind.ADJUST, at)),
             )
             or repeat.earlier()
             or too_few(member, -points, at)

@@ -203,6 +203,21 @@ def active_until(kind: EntryKind, at: datetime) -> date | None:
     return validity.account_last_day(localdate(at))
 
 
+def begins_with(kind: EntryKind, at: datetime) -> tuple[date | None, bool]:
+    """
+    The last day of an account to which points come, if that begins or moves, and whether it moves.
+
+    A cycle begins with the first points, however they came.
+    """
+    try:
+        validity = programme.rulebook_on(localdate(at)).policies.validity
+    except programme.NoRulebook:
+        return None, False
+    if validity.rolls:
+        return active_until(kind, at), True
+    return validity.account_last_day(localdate(at)), False
+
+
 def require_not_merged(member: Identity) -> None:
     """:raises AccountMerged: if so; asked after a function refused, never before it is called"""
     into = queries.merged_into(member.id)

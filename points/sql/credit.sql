@@ -26,6 +26,9 @@ BEGIN
     IF p_pending IS NOT NULL THEN
         SELECT sum(w.points) INTO waiting FROM jsonb_to_recordset(p_pending) AS w (points bigint);
     END IF;
+    IF p_lapses_on IS NOT NULL THEN
+        p_lapses_on := points_late_last_day(p_member, p_lapses_on, p_zone);
+    END IF;
     LOOP
         UPDATE points_account AS a SET
             balance = a.balance + p_points, pending = a.pending + waiting,
@@ -64,6 +67,22 @@ BEGIN
         p_funding, p_activity, p_actor, p_reason, p_note
     );
     RETURN ARRAY[entry_seq, balance];
+END $$;
+
+-- The last day of the whole account as something told of late may set it: not before the latest of
+-- the points came, or they would lapse before they were there.
+CREATE OR REPLACE FUNCTION points_late_last_day(
+    p_member bigint, p_lapses_on date, p_zone text
+) RETURNS date LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_lapses_on >= (now() AT TIME ZONE p_zone)::date THEN
+        RETURN p_lapses_on;
+    END IF;
+    PERFORM FROM points_account AS a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+    RETURN greatest(p_lapses_on, (
+        SELECT (max(e.effective_at) AT TIME ZONE p_zone)::date FROM points_entry AS e
+        WHERE e.member_id = p_member AND e.points > 0
+    ));
 END $$;
 
 -- Make an account ready for a credit: open it, or clear what lapsed as a whole before that day.

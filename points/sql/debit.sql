@@ -61,6 +61,7 @@ BEGIN
     END IF;
 
     IF p_lapses_on IS NOT NULL THEN
+        p_lapses_on := points_late_last_day(p_member, p_lapses_on, p_zone);
         UPDATE points_account AS a
         SET lapses_on = greatest(nullif(a.lapses_on, '9999-12-31'), p_lapses_on)
         WHERE a.member_id = p_member;

@@ -72,6 +72,18 @@ BEGIN
     RETURN done;
 END $$;
 
+-- Clear an account whose own last day is before a day; nothing else. The caller holds it.
+CREATE OR REPLACE FUNCTION points_clear_lapsed(
+    p_member bigint, p_on date, p_zone text
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM points_account AS a WHERE a.member_id = p_member AND a.lapses_on < p_on
+    ) THEN
+        PERFORM points_expire(p_member, p_member, p_on, p_zone);
+    END IF;
+END $$;
+
 -- Move the last day of some lots and of what waits of the same credits, and say so in the ledger:
 -- {seq of the entry, balance}, or null when none of them is there any more.
 CREATE OR REPLACE FUNCTION points_extend(
@@ -119,7 +131,8 @@ BEGIN
 END $$;
 
 -- End everything on an account whose membership has ended: what is spendable, what waits and what is
--- set aside. A debt stays. {seq of the entry, balance}, or null when nothing is left.
+-- set aside. A debt stays. What waits has an entry for each earn, which it names, so that a later
+-- return does not take it once more. {seq of the latest entry, balance}, or null: nothing was left.
 CREATE OR REPLACE FUNCTION points_forfeit(
     p_member bigint, p_at timestamptz, p_zone text
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -127,18 +140,20 @@ DECLARE
     hold record;
     account record;
     lots record;
+    next_seq integer;
 BEGIN
     PERFORM FROM points_account AS a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+    PERFORM points_settle(p_member, p_at, p_zone);
     FOR hold IN SELECT h.seq FROM points_hold AS h WHERE h.member_id = p_member ORDER BY h.seq LOOP
         PERFORM points_end_hold(p_member, hold.seq, 0, p_at, p_zone, NULL, NULL, NULL, NULL, NULL);
     END LOOP;
     PERFORM points_expire(p_member, p_member, (p_at AT TIME ZONE p_zone)::date, p_zone);
 
-    SELECT a.balance, a.pending INTO account FROM points_account AS a WHERE a.member_id = p_member;
+    SELECT a.balance, a.pending, a.seq INTO account
+    FROM points_account AS a WHERE a.member_id = p_member;
     IF NOT FOUND OR account.balance <= 0 AND account.pending = 0 THEN
         RETURN NULL;
     END IF;
-    DELETE FROM points_pending AS w WHERE w.member_id = p_member;
     WITH gone AS (
         DELETE FROM points_lot AS l WHERE l.member_id = p_member
         RETURNING l.seq, l.remaining, l.expires_on
@@ -148,16 +163,33 @@ BEGIN
         coalesce(array_agg(-g.remaining ORDER BY g.expires_on, g.seq), '{}') AS points,
         coalesce(array_agg(g.expires_on ORDER BY g.expires_on, g.seq), '{}') AS days
     INTO lots FROM gone AS g;
-    UPDATE points_account AS a SET
-        balance = least(a.balance, 0), pending = 0, seq = a.seq + 1, lapses_on = '9999-12-31'
-    WHERE a.member_id = p_member;
-    INSERT INTO points_entry (
-        member_id, seq, kind, points, pending, held, qualifying, balance_after, effective_at,
-        lot_seq, lot_points, lot_expires_on
+    next_seq := account.seq;
+    IF account.balance > 0 THEN
+        next_seq := next_seq + 1;
+        INSERT INTO points_entry (
+            member_id, seq, kind, points, pending, held, qualifying, balance_after, effective_at,
+            lot_seq, lot_points, lot_expires_on
+        ) VALUES (
+            p_member, next_seq, 'FORFEIT', -account.balance, 0, 0, 0, 0, p_at,
+            lots.seqs, lots.points, lots.days
+        );
+    END IF;
+    WITH gone AS (
+        DELETE FROM points_pending AS w WHERE w.member_id = p_member RETURNING w.seq, w.points
+    ), entry AS (
+        INSERT INTO points_entry (
+            member_id, seq, kind, points, pending, held, qualifying, balance_after, effective_at,
+            reverses, lot_seq, lot_points, lot_expires_on
+        )
+        SELECT
+            p_member, next_seq + row_number() OVER (ORDER BY g.seq), 'FORFEIT', 0, -sum(g.points),
+            0, 0, least(account.balance, 0), p_at, g.seq, '{}', '{}', '{}'
+        FROM gone AS g GROUP BY g.seq
+        RETURNING seq
     )
-    SELECT
-        p_member, a.seq, 'FORFEIT', -greatest(account.balance, 0), -account.pending, 0, 0, a.balance,
-        p_at, lots.seqs, lots.points, lots.days
-    FROM points_account AS a WHERE a.member_id = p_member;
-    RETURN (SELECT ARRAY[a.seq, a.balance] FROM points_account AS a WHERE a.member_id = p_member);
+    SELECT next_seq + count(*) INTO next_seq FROM entry;
+    UPDATE points_account AS a SET
+        balance = least(a.balance, 0), pending = 0, seq = next_seq, lapses_on = '9999-12-31'
+    WHERE a.member_id = p_member RETURNING a.balance INTO account;
+    RETURN ARRAY[next_seq, account.balance];
 END $$;

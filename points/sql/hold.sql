@@ -6,7 +6,7 @@
 CREATE OR REPLACE FUNCTION points_end_hold(
     p_member bigint, p_hold integer, p_points bigint, p_at timestamptz, p_zone text,
     p_issuer bigint, p_reference text, p_store bigint, p_client bigint, p_version bigint,
-    p_note text DEFAULT NULL
+    p_note text DEFAULT NULL, p_lapses_on date DEFAULT NULL
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     hold record;
@@ -40,6 +40,8 @@ BEGIN
         RETURN NULL;
     END IF;
 
+    -- What lapsed as a whole before must not take along what comes back.
+    PERFORM points_clear_lapsed(p_member, (p_at AT TIME ZONE p_zone)::date, p_zone);
     -- In the order of spending: what is spent of a hold lapses soonest.
     rest := p_points;
     FOR part IN
@@ -64,7 +66,14 @@ BEGIN
     DELETE FROM points_hold AS h WHERE h.member_id = p_member AND h.seq = p_hold;
     UPDATE points_account AS a SET
         balance = a.balance + rest, held = a.held - hold.points,
-        seq = a.seq + (p_points > 0)::integer + (rest > 0)::integer
+        seq = a.seq + (p_points > 0)::integer + (rest > 0)::integer,
+        lapses_on = CASE
+            WHEN p_lapses_on IS NULL THEN a.lapses_on
+            ELSE greatest(
+                nullif(a.lapses_on, '9999-12-31'),
+                points_late_last_day(p_member, p_lapses_on, p_zone)
+            )
+        END
     WHERE a.member_id = p_member RETURNING a.seq, a.balance INTO entry_seq, balance;
     IF rest > 0 THEN
         release := entry_seq;

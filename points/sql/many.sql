@@ -1,38 +1,66 @@
--- Hold many accounts in the order of members, opening those that are missing and clearing what had
--- lapsed as a whole. Answers those of them that were merged into others.
+-- Hold many accounts in the order of members, opening those that are missing. Answers those of them
+-- that were merged into others.
 CREATE OR REPLACE FUNCTION points_lock_accounts(
-    p_members bigint[], p_at timestamptz[], p_zone text
+    p_members bigint[]
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
-    accounts record;
-    lapsed bigint;
+    merged bigint[];
 BEGIN
     INSERT INTO points_account (member_id)
     SELECT DISTINCT m.id FROM unnest(p_members) AS m (id)
     WHERE NOT EXISTS (SELECT FROM points_account AS a WHERE a.member_id = m.id)
     ORDER BY m.id ON CONFLICT DO NOTHING;
-    SELECT
-        coalesce(array_agg(l.member_id) FILTER (WHERE l.merged_into_id IS NOT NULL), '{}') AS merged,
-        coalesce(array_agg(l.member_id) FILTER (WHERE l.lapses_on < '9999-12-31'), '{}') AS lapsing
-    INTO accounts FROM (
-        SELECT a.member_id, a.merged_into_id, a.lapses_on FROM points_account AS a
+    SELECT coalesce(array_agg(l.member_id) FILTER (WHERE l.merged_into_id IS NOT NULL), '{}')
+    INTO merged FROM (
+        SELECT a.member_id, a.merged_into_id FROM points_account AS a
         WHERE a.member_id = ANY (p_members) ORDER BY a.member_id FOR NO KEY UPDATE
     ) AS l;
-    FOREACH lapsed IN ARRAY accounts.lapsing LOOP
-        PERFORM points_expire(lapsed, lapsed, (min(t.at) AT TIME ZONE p_zone)::date, p_zone)
-        FROM unnest(p_members, p_at) AS t (member, at) WHERE t.member = lapsed;
-    END LOOP;
-    RETURN accounts.merged;
+    RETURN merged;
 END $$;
 
--- Credit many: one lot and one entry each, in the order of the arrays, set by set. The accounts are
--- held. Answers a row each, by its place in the arrays.
+-- Credit many, in the order of the arrays: one lot and one entry each. The accounts are held.
+-- Answers a row each, by its place in the arrays.
 CREATE OR REPLACE FUNCTION points_credit_locked(
     p_members bigint[], p_points bigint[], p_expires_on date[], p_at timestamptz[], p_zone text,
     p_kind text, p_type text, p_issuer bigint, p_references text[], p_stores bigint[],
     p_client bigint, p_versions bigint[], p_fundings bigint[], p_qualifying bigint[],
     p_activities bigint[], p_pending jsonb[], p_lapses_on date[], p_rolls boolean, p_actor bigint,
     p_note text
+) RETURNS TABLE (nth bigint, entry_seq integer, balance bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    one bigint[];
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM unnest(p_members, p_at, p_lapses_on) AS t (member, at, lapses_on)
+        JOIN points_account AS a ON a.member_id = t.member
+        GROUP BY t.member, a.lapses_on
+        HAVING least(a.lapses_on, min(t.lapses_on)) < (max(t.at) AT TIME ZONE p_zone)::date
+            OR min(t.lapses_on) < (now() AT TIME ZONE p_zone)::date
+    ) THEN
+        RETURN QUERY SELECT c.* FROM points_credit_sets(
+            p_members, p_points, p_expires_on, p_at, p_kind, p_type, p_issuer, p_references,
+            p_stores, p_client, p_versions, p_fundings, p_qualifying, p_activities, p_pending,
+            p_lapses_on, p_rolls, p_actor, p_note
+        ) AS c;
+        RETURN;
+    END IF;
+    -- An account lapses as a whole between two of them, or had by now: it matters what came when.
+    FOR i IN 1 .. cardinality(p_members) LOOP
+        one := points_credit(
+            p_members[i], p_points[i], p_expires_on[i], p_at[i], p_zone, p_kind, p_type, p_issuer,
+            p_references[i], p_stores[i], p_client, p_versions[i], p_fundings[i], p_qualifying[i],
+            p_activities[i], p_pending[i], p_lapses_on[i], p_rolls, p_actor, NULL, p_note
+        );
+        RETURN QUERY SELECT i::bigint, one[1]::integer, one[2];
+    END LOOP;
+END $$;
+
+-- As points_credit_locked, set by set, for accounts that lapse between none of them.
+CREATE OR REPLACE FUNCTION points_credit_sets(
+    p_members bigint[], p_points bigint[], p_expires_on date[], p_at timestamptz[], p_kind text,
+    p_type text, p_issuer bigint, p_references text[], p_stores bigint[], p_client bigint,
+    p_versions bigint[], p_fundings bigint[], p_qualifying bigint[], p_activities bigint[],
+    p_pending jsonb[], p_lapses_on date[], p_rolls boolean, p_actor bigint, p_note text
 ) RETURNS TABLE (nth bigint, entry_seq integer, balance bigint) LANGUAGE sql AS $$
     WITH given AS MATERIALIZED (
         SELECT
@@ -104,7 +132,7 @@ CREATE OR REPLACE FUNCTION points_grant(
     p_actor bigint, p_note text
 ) RETURNS TABLE (nth bigint, entry_seq integer, balance bigint) LANGUAGE plpgsql AS $$
 DECLARE
-    merged bigint[] := points_lock_accounts(p_members, p_at, p_zone);
+    merged bigint[] := points_lock_accounts(p_members);
     new record;
 BEGIN
     SELECT

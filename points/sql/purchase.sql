@@ -3,8 +3,8 @@
 -- No look before the leap: the unique reference decides who was first. A repeat finds its row
 -- taken and credits nothing; the caller then reads the first answer.
 --
--- Answers {id of the activity, seq of the entry, balance}: no id when it is a repeat, no entry when
--- the purchase is worth nothing; null when the account was merged into another.
+-- Answers {id of the activity, seq of the entry, balance}: no id when it is a repeat or the account
+-- was merged into another, no entry when the purchase is worth nothing.
 CREATE OR REPLACE FUNCTION points_post_purchase(
     p_member bigint, p_points bigint, p_expires_on date, p_at timestamptz, p_zone text,
     p_amount numeric, p_issuer bigint, p_reference text, p_store bigint, p_client bigint,
@@ -19,9 +19,13 @@ BEGIN
     INSERT INTO points_activity (
         kind, member_id, issuer_id, reference, store_id, client_id, version_id, occurred_at,
         amount, points, fingerprint, lines, explanation
-    ) VALUES (
+    )
+    SELECT
         'PURCHASE', p_member, p_issuer, p_reference, p_store, p_client, p_version, p_at,
         p_amount, p_worth, p_fingerprint, p_lines, p_explanation
+    WHERE NOT EXISTS (
+        SELECT FROM points_account AS a
+        WHERE a.member_id = p_member AND a.merged_into_id IS NOT NULL
     )
     ON CONFLICT DO NOTHING RETURNING id INTO posted;
 
@@ -34,7 +38,7 @@ BEGIN
         p_lapses_on, p_rolls
     );
     IF credited IS NULL THEN
-        -- Undoes the journal's row as well.
+        -- Only just now: undoes the journal's row as well.
         RAISE EXCEPTION 'the account of member % was merged into another', p_member
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -55,7 +59,7 @@ CREATE OR REPLACE FUNCTION points_post_purchases(
 ) RETURNS TABLE (nth bigint, activity bigint, entry_seq integer, balance bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-    merged bigint[] := points_lock_accounts(p_members, p_at, p_zone);
+    merged bigint[] := points_lock_accounts(p_members);
     posted record;
 BEGIN
     WITH given AS (

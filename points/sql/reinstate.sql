@@ -85,3 +85,37 @@ BEGIN
     );
     RETURN ARRAY[account.seq, account.balance, wanted];
 END $$;
+
+-- How much of what a credit brought has lapsed or was forfeited, wherever merges had taken it, less
+-- what was given back of that: of each debit, what was taken last.
+CREATE OR REPLACE FUNCTION points_gone_of(
+    p_owner bigint, p_seq integer
+) RETURNS bigint LANGUAGE sql STABLE AS $$
+    WITH heir AS MATERIALIZED (
+        SELECT h.member_id, h.seq FROM points_heirs(p_owner, p_seq) AS h
+    ), lost AS (
+        SELECT
+            e.member_id, e.seq, e.lot_seq, e.lot_points, (
+                SELECT coalesce(sum(b.points), 0)
+                FROM points_about(e.member_id, e.seq, 'REINSTATE') AS b
+            ) AS given_back
+        FROM (SELECT h.member_id, array_agg(h.seq) AS seqs FROM heir AS h GROUP BY h.member_id) AS h
+        JOIN points_entry AS e USING (member_id)
+        WHERE e.kind IN ('EXPIRE', 'FORFEIT') AND e.lot_seq && h.seqs
+    ), part AS (
+        SELECT
+            l.member_id, p.seq, -p.points AS points,
+            l.given_back - p.points + sum(p.points) OVER (
+                PARTITION BY l.member_id, l.seq ORDER BY p.nth DESC
+            ) AS given_back
+        FROM lost AS l, unnest(l.lot_seq, l.lot_points) WITH ORDINALITY AS p (seq, points, nth)
+    ), waited AS (
+        SELECT -e.pending AS points FROM heir AS h JOIN points_entry AS e
+            ON e.member_id = h.member_id AND e.reverses = h.seq AND e.kind = 'FORFEIT'
+    )
+    SELECT (
+        coalesce(sum(p.points - least(p.points, greatest(0, p.given_back))), 0)
+        + (SELECT coalesce(sum(w.points), 0) FROM waited AS w)
+    )::bigint
+    FROM part AS p JOIN heir AS h ON h.member_id = p.member_id AND h.seq = p.seq
+$$;

@@ -3,8 +3,9 @@
 -- policy a debt, a write-off or a refusal.
 --
 -- Stated as what the purchase is still worth, not as what to take, so the result depends neither
--- on how many partial returns came before nor on their order. Points of the earn that have expired
--- or were forfeited are gone already and are not taken a second time. What an earlier return wrote
+-- on how many partial returns came before nor on their order, nor on whether the night has run: what
+-- has vested or come back from a hold by then counts. Points of the earn that have expired or were
+-- forfeited are gone already and are not taken a second time. What an earlier return wrote
 -- off stays written off: a later one takes no more than p_less, its own share. Qualifying points go
 -- by what was bought alone, whatever became of the points.
 --
@@ -38,6 +39,7 @@ BEGIN
     IF account.merged_into_id IS NOT NULL THEN
         RETURN NULL;
     END IF;
+    PERFORM points_settle(p_member, p_at, p_zone);
     -- A debt leaves no open lots behind, so what has lapsed must be off the books first.
     PERFORM points_expire(p_member, p_member, today, p_zone);
 
@@ -47,15 +49,7 @@ BEGIN
         SELECT coalesce(array_agg(h.seq ORDER BY h.seq), '{}') INTO seqs
         FROM points_heirs(p_owner, p_earn) AS h WHERE h.member_id = p_member;
     END IF;
-    SELECT coalesce(-sum(used.points), 0) INTO gone
-    FROM points_heirs(p_owner, p_earn) AS h JOIN points_entry AS e USING (member_id),
-        unnest(e.lot_seq, e.lot_points) AS used (seq, points)
-    WHERE used.seq = h.seq AND (
-        e.kind IN ('EXPIRE', 'FORFEIT') OR e.kind = 'REINSTATE' AND EXISTS (
-            SELECT FROM points_entry AS o WHERE o.member_id = e.member_id AND o.seq = e.reverses
-                AND o.kind IN ('EXPIRE', 'FORFEIT')
-        )
-    );
+    gone := points_gone_of(p_owner, p_earn);
     SELECT
         coalesce(-sum(e.points + e.pending), 0) AS points,
         coalesce(-sum(e.qualifying), 0) AS qualifying

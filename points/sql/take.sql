@@ -64,13 +64,14 @@ BEGIN
     END IF;
 END $$;
 
--- Whether a lot was there to be spent before a moment.
+-- Whether a lot was there to be spent before a moment: all of it, also what was given back to it.
 CREATE OR REPLACE FUNCTION points_credited_before(
     p_member bigint, p_seq integer, p_until timestamptz
 ) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT e.effective_at < p_until AND NOT EXISTS (
-        SELECT FROM points_entry AS v WHERE v.member_id = p_member AND v.reverses = p_seq
-            AND v.kind = 'VEST' AND v.effective_at >= p_until
+        SELECT FROM points_entry AS g, unnest(g.lot_seq, g.lot_points) AS l (seq, points)
+        WHERE g.member_id = p_member AND g.seq > p_seq AND g.effective_at >= p_until
+            AND g.kind <> 'EXTEND' AND l.seq = p_seq AND l.points > 0
     )
     FROM points_entry AS e WHERE e.member_id = p_member AND e.seq = p_seq
 $$;

@@ -4,13 +4,16 @@
 -- Limits, all null or of equal length: over the last p_days[i] days the giver may make p_counts[i]
 -- transfers of together p_sums[i] points, this one included; null is no limit.
 --
+-- p_lapses_on: the last day of the giver's account, p_begins_on of the receiver's, as points_debit and
+-- points_credit have it.
+--
 -- Answers {seq of the giver's entry, the giver's balance}, or {null, why not}: 0 too few points,
 -- i > 0 the i-th limit, -1 or -2 the giver's or the receiver's account was merged into another.
 CREATE OR REPLACE FUNCTION points_transfer(
     p_from bigint, p_to bigint, p_points bigint, p_at timestamptz, p_zone text,
     p_issuer bigint, p_reference text, p_store bigint, p_client bigint, p_version bigint,
     p_actor bigint, p_note text, p_days integer[], p_counts bigint[], p_sums bigint[],
-    p_lapses_on date DEFAULT NULL
+    p_lapses_on date DEFAULT NULL, p_begins_on date DEFAULT NULL, p_rolls boolean DEFAULT false
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     merged record;
@@ -56,6 +59,12 @@ BEGIN
         unnest(e.lot_seq, e.lot_points, e.lot_expires_on)
             WITH ORDINALITY AS l (seq, points, expires_on, nth)
     WHERE e.member_id = p_from AND e.seq = sent[1] ORDER BY l.nth;
+    IF p_begins_on IS NOT NULL THEN
+        p_begins_on := points_late_last_day(p_to, p_begins_on, p_zone);
+        UPDATE points_account AS a
+        SET lapses_on = greatest(nullif(a.lapses_on, '9999-12-31'), p_begins_on)
+        WHERE a.member_id = p_to AND (p_rolls OR a.lapses_on = '9999-12-31');
+    END IF;
     RETURN sent;
 END $$;
 

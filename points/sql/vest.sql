@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION points_vest(
     p_issuer bigint, p_reference text, p_store bigint, p_client bigint, p_version bigint
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
+    today date := (p_at AT TIME ZONE p_zone)::date;
     vested record;
     account record;
     lots record;
@@ -20,12 +21,13 @@ BEGIN
     IF vested.points IS NULL THEN
         RETURN NULL;
     END IF;
+    -- What lapsed as a whole before must not take these along.
+    PERFORM points_clear_lapsed(p_member, today, p_zone);
     UPDATE points_account AS a SET
         balance = a.balance + vested.points, pending = a.pending - vested.points, seq = a.seq + 1
     WHERE a.member_id = p_member RETURNING a.seq, a.balance INTO account;
     lots := points_put_back(
-        p_member, ARRAY[p_earn], ARRAY[vested.points], ARRAY[vested.expires_on],
-        (p_at AT TIME ZONE p_zone)::date,
+        p_member, ARRAY[p_earn], ARRAY[vested.points], ARRAY[vested.expires_on], today,
         least(vested.points, greatest(0, vested.points - account.balance))
     );
     INSERT INTO points_entry (
@@ -41,12 +43,16 @@ BEGIN
 END $$;
 
 -- Vest everything that is due by p_on, for the members p_low … p_high: {members, earns, points}.
--- One entry per earn and day, effective at the first moment of that day.
+-- One entry per earn and day, effective at the first moment of that day. Where an account lapsed as
+-- a whole in between, what vested until then lapses with it, and what vests later does not.
 CREATE OR REPLACE FUNCTION points_vest_due(
     p_low bigint, p_high bigint, p_on date, p_zone text
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     locked bigint[];
+    lapsed record;
+    early bigint[];
+    earlier bigint[] := ARRAY[0, 0];
     done bigint[];
 BEGIN
     -- Accounts first and in order, as every operation does: no deadlock with the tills.
@@ -58,6 +64,15 @@ BEGIN
         )
         ORDER BY a.member_id FOR NO KEY UPDATE
     ) AS due;
+
+    FOR lapsed IN
+        SELECT a.member_id, a.lapses_on FROM points_account AS a
+        WHERE a.member_id = ANY (locked) AND a.lapses_on < p_on
+    LOOP
+        early := points_vest_due(lapsed.member_id, lapsed.member_id, lapsed.lapses_on, p_zone);
+        earlier := ARRAY[earlier[1] + early[2], earlier[2] + early[3]];
+        PERFORM points_expire(lapsed.member_id, lapsed.member_id, lapsed.lapses_on + 1, p_zone);
+    END LOOP;
 
     -- A second statement on purpose: it sees what waits as it is now that the accounts are held.
     WITH gone AS (
@@ -106,7 +121,9 @@ BEGIN
             CASE WHEN t.usable > 0 THEN ARRAY[t.expires_on] ELSE '{}' END, t.version_id
         FROM told AS t
     )
-    SELECT ARRAY[count(DISTINCT v.member_id), count(*), coalesce(sum(v.points), 0)::bigint]
-    INTO done FROM vest AS v;
+    SELECT ARRAY[
+        coalesce(cardinality(locked), 0), earlier[1] + count(*),
+        earlier[2] + coalesce(sum(v.points), 0)::bigint
+    ] INTO done FROM vest AS v;
     RETURN done;
 END $$;

@@ -17,22 +17,33 @@ ELSEWHERE = {(404, "not_found"), (405, "method_not_allowed"), (500, "internal_er
 
 
 def examples():
-    """The calls of the blocks of commands, each with the status its comment tells."""
+    """
+    The calls of the blocks of commands, each with the status its comment tells.
+
+    Before them, if so, the name under which the member number in the last answer is kept.
+    """
     blocks = "".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)[1:])
-    for call in re.findall(r"^api .*?# \d+$", blocks, re.DOTALL | re.MULTILINE):
-        command, status = call.rsplit("#", 1)
-        yield command, int(status)
+    steps = r"^(?:(\w+)=M…\n)?(api .*?)# (\d+)$"
+    for keep_as, command, status in re.findall(steps, blocks, re.DOTALL | re.MULTILINE):
+        yield keep_as, command, int(status)
 
 
 @pytest.mark.django_db
 def test_its_examples_work_in_order():
-    factories.plain()
+    factories.rulebook(
+        vesting={"days": 0, "categories": {"vehicle": {"event": True}}},
+        transfers={"limits": [{"days": 30, "points": 1000}]},
+    )
     store = factories.store(code="SH-PD")
     till = Till(factories.api_client(store.organization))
-    member = ""
+    number, members = "", {}
 
-    for command, status in examples():
-        words = shlex.split(command.replace("$MEMBER", member))
+    for keep_as, command, status in examples():
+        if keep_as:
+            members[f"${keep_as}"] = number
+        for name, value in members.items():
+            command = command.replace(name, value)
+        words = shlex.split(command)
         path, options = words[1], dict(zip(words[2::2], words[3::2], strict=True))
         name, _, value = options.get("-H", "").partition(": ")
         headers = {name: value} if name else {}
@@ -45,9 +56,9 @@ def test_its_examples_work_in_order():
         else:
             answer = till.ask(path)
         assert answer.status_code == status, (command, answer.content)
-        member = answer.json().get("number", member)
+        number = answer.json().get("number", number)
 
-    assert member
+    assert set(members) == {"$MEMBER", "$OTHER"}
 
 
 @pytest.mark.django_db

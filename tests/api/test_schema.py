@@ -7,6 +7,7 @@ an answer feeds the next request, to the real WSGI application over a database t
 
 import json
 from collections import defaultdict
+from datetime import UTC, date, datetime
 
 import pytest
 import schemathesis
@@ -15,6 +16,7 @@ from django.test import Client
 from schemathesis.engine import events, from_schema
 
 from common.errors import Invalid
+from points import operations as points
 from tests import factories
 
 SEED = 20260615
@@ -91,10 +93,41 @@ def application(transactional_db):
     ours.dec_thread_sharing()
 
 
+# Before any time a call names.
+LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
+DOCUMENTS = [f"K-{n}" for n in range(10)]
+HOLDS = [f"H-{n}" for n in range(10)]
+
+
+def documents_to_go_on_from(store, member):
+    """What no made-up reference would hit: purchases that wait, redemptions, holds."""
+    source = factories.source(store)
+    for _ in range(3):
+        factories.lot(member, points.POINTS_MAX, at=LONG_AGO, expires_on=date.max)
+    for reference in DOCUMENTS:
+        lines = (("1", "vehicle", "1000"),)
+        factories.buy(member, "1000", reference=reference, lines=lines, store=store, at=LONG_AGO)
+        points.redeem(member=member, points=9, at=LONG_AGO, reference=reference, source=source)
+    for reference in HOLDS:
+        points.hold(
+            member=member,
+            points=9,
+            at=LONG_AGO,
+            until=datetime(2100, 1, 1, tzinfo=UTC),
+            reference=reference,
+            source=source,
+        )
+
+
 def test_schemathesis_finds_no_fault(application):
-    factories.plain()
+    factories.rulebook(
+        vesting={"days": 0, "categories": {"vehicle": {"event": True}}},
+        transfers={"limits": [{"days": 1, "count": 1000}]},
+        holds={"minutes": 7 * 24 * 60},
+    )
     store = factories.store(code="S-1")
-    member = factories.member(name="王小明")
+    member, other = factories.member(name="王小明"), factories.member(name="王大明")
+    documents_to_go_on_from(store, factories.identity(member))
     token = token_of(factories.api_client(store.organization))
     config = schemathesis.Config.from_dict(
         {
@@ -107,13 +140,18 @@ def test_schemathesis_finds_no_fault(application):
             "dictionaries": {
                 "stores": {"values": [store.code]},
                 "members": {"values": [member.number]},
+                "others": {"values": [other.number]},
+                "documents": {"values": [*DOCUMENTS, *HOLDS]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
                 "moments": {"values": ["2026-06-15T12:00:00+08:00", "2024-02-29T23:59:59Z"]},
             },
             "parameters": {
                 "body.store": {"dictionary": "stores", "probability": 0.9},
                 "body.member": {"dictionary": "members", "probability": 0.8},
+                "body.giver": {"dictionary": "members", "probability": 0.8},
+                "body.receiver": {"dictionary": "others", "probability": 0.8},
                 "path.number": {"dictionary": "members", "probability": 0.8},
+                "path.reference": {"dictionary": "documents", "probability": 0.5},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
                 "body.at": {"dictionary": "moments", "probability": 0.8},
             },

@@ -70,9 +70,11 @@ class TestPurchase:
             "entry": {
                 "entry": f"{of.number}-1",
                 "points": 26,
+                "pending": 0,
                 "balance_after": 26,
                 "expires_on": "2027-06-30",
             },
+            "pending": [],
             "lines": LINES,
             "explanation": {
                 "version": 1,
@@ -331,7 +333,8 @@ class TestReadBack:
 
         assert answer.status_code == 200
         assert answer.json() == posted | {
-            "returns": [{"reference": "R-1-1", "at": AT, "amount": "100.00", "points": -10}]
+            "still_pending": [],
+            "returns": [{"reference": "R-1-1", "at": AT, "amount": "100.00", "points": -10}],
         }
 
     def test_a_strangers_purchase_is_as_absent(self, till, of):
@@ -372,6 +375,7 @@ class TestReturn:
             "entry": {
                 "entry": f"{of.number}-2",
                 "points": -14,
+                "pending": 0,
                 "balance_after": 12,
                 "expires_on": None,
             },

@@ -217,7 +217,7 @@ class TestConfirm:
         assert last_days(of) == [(3, LATER, 25), (1, LATEST, 50)]
         assert account(of) == (75, 0, 0, 120)
         assert queries.hold_status(held(of), at=NOON) == queries.HoldStatus(
-            HoldState.CONFIRMED, spent=45, released=55
+            HoldState.CONFIRMED, spent=45, released=55, ended_at=NOON
         )
 
     def test_a_repeat_gets_the_first_answer(self, of):

@@ -775,9 +775,7 @@ class TestPostPurchases:
             purchases=[self.judged(of, "P1"), self.judged(of, "P1"), self.judged(of, "P1", 11)]
         )
 
-        assert again == replace(
-            first, posting=replace(first.posting, replayed=True), replayed=True
-        )
+        assert again == replace(first, posting=replace(first.posting, replayed=True), replayed=True)
         assert isinstance(other, operations.ReferenceReused)
         assert queries.balance(of.id) == 10
 

@@ -401,7 +401,10 @@ class TestElsewhere:
 
         operations.forfeit(member_id=of.id, at=NOON)
 
-        assert entries(of, since=2) == [(2, "FORFEIT", -40, -60, 0, 0)]
+        assert entries(of, since=2) == [
+            (2, "FORFEIT", -40, 0, 0, 0),
+            (3, "FORFEIT", 0, -60, 0, 0),
+        ]
         assert (account(of), waits(of), lots(of)) == ((0, 0, 0, 100), {}, {})
         assert operations.forfeit(member_id=of.id, at=NOON) is None
 

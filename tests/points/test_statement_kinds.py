@@ -381,10 +381,10 @@ class TestEnded:
         members.close(member_id=one.pk, closed_at=NOON, by=None, reason="wish")
         operations.forfeit(member_id=one.pk, at=NOON)
 
-        line = latest(who)
+        waited, spendable = latest(who), latest(who, nth=1)
 
-        assert figures(line) == [(-5, ""), (-12, "waiting")]
-        assert line.sentences[-1] == "12 points were still waiting."
+        assert (figures(spendable), figures(waited)) == ([(-5, "")], [(-12, "waiting")])
+        assert waited.sentences[-1] == "12 points were still waiting."
 
     def test_a_new_last_day_tells_both(self):
         who = identity()
