@@ -25,6 +25,7 @@ class StaffConsole(UnfoldAdminSite):
         from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
             activity_page,
             entries_page,
+            grants_page,
             member_page,
             rulebook_page,
         )
@@ -32,6 +33,7 @@ class StaffConsole(UnfoldAdminSite):
         views = {
             **member_page.URLS,
             **entries_page.URLS,
+            **grants_page.URLS,
             **activity_page.URLS,
             **rulebook_page.URLS,
         }

@@ -66,6 +66,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _page("receipt_long", _("Entries"), "admin:entries", "points.view_entry"),
                 _list("shopping_bag", _("Activities"), "points", "activity"),
+                _page(
+                    "library_add", _("Points for many"), "admin:grants", "points.view_grantbatch"
+                ),
             ],
         },
         {
@@ -193,6 +196,8 @@ SAID_BY_OTHERS = [
     gettext_noop("points.extended"),
     gettext_noop("points.merged"),
     gettext_noop("points.unmerged"),
+    gettext_noop("points.grants_started"),
+    gettext_noop("points.grants_discarded"),
     gettext_noop("version.published"),
     gettext_noop("approval.requested"),
     gettext_noop("approval.approved"),

@@ -302,6 +302,11 @@ CELERY_BEAT_SCHEDULE = {
         # While one sends for its fifty seconds, starts do not pile up behind it.
         "options": {"expires": 10},
     },
+    "grant points to many": {
+        "task": "points.work_on_grants",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     # Each start does what is left of the night and of nights that were missed; mostly nothing. So
     # a worker that was killed is made up for within minutes (common/nights.py).
     "work on the night": {

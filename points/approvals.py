@@ -8,15 +8,16 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common import approvals, audit
-from common.models import Approval, User
+from common.models import Approval, ApprovalState, User
 from members import queries as members
 from members.queries import Identity
 from points import operations, queries
-from points.models import AdjustmentReason, Entry, EntryKind
+from points.models import AdjustmentReason, Entry, EntryKind, GrantBatch
 from points.operations import Posting
 from programme import queries as programme
 
 ADJUSTMENT = "points.adjustment"
+GRANTS = "points.grants"
 REINSTATEMENT = "points.reinstatement"
 APPROVE = "points.approve_points"
 
@@ -28,6 +29,13 @@ def register() -> None:
         permission=APPROVE,
         perform=_adjust,
         describe=_adjustment_told,
+    )
+    approvals.kind(
+        name=GRANTS,
+        title=_("Points for many members"),
+        permission=APPROVE,
+        perform=_start_grants,
+        describe=_grants_told,
     )
     approvals.kind(
         name=REINSTATEMENT,
@@ -141,6 +149,61 @@ def _adjustment_told(payload: approvals.Payload) -> approvals.Facts:
 def _day_told(text: str) -> Any:
     day = date.fromisoformat(text)
     return _("never") if day == date.max else day
+
+
+# --- Points for many members ----------------------------------------------------------------------
+
+
+@transaction.atomic
+def start_grants_or_ask(
+    *, batch_id: int, at: datetime, reference: str, by: User, reason: str
+) -> GrantBatch | Approval:
+    """
+    Have a file's points granted; if they are above the limit together, ask a second person first.
+
+    :raises BatchNotOpen: if it was begun or discarded before, or waits for its approval
+    :raises approvals.ReasonMissing: if there is no reason
+    """
+    batches = GrantBatch.objects.select_for_update(of=("self",), no_key=True)
+    batch = batches.select_related("approval").get(pk=batch_id)
+    limit = _limit(at)
+    if limit is None or batch.points <= limit:
+        return operations.start_grants(batch_id=batch.pk, at=at, by=by, reason=reason)
+    if batch.approval and batch.approval.state == ApprovalState.PENDING:
+        raise operations.BatchNotOpen(state=batch.get_state_display())
+    approval = approvals.request(
+        kind=GRANTS,
+        payload={
+            "batch": batch.pk,
+            "file": batch.name,
+            "rows": batch.rows - batch.refused,
+            "points": batch.points,
+            "reason": reason,
+        },
+        target=str(batch)[:128],
+        reason=reason,
+        reference=reference,
+        by=by,
+        at=at,
+    )
+    operations.hold_for_approval(batch_id=batch.pk, approval=approval)
+    return approval
+
+
+def _start_grants(
+    *, payload: approvals.Payload, requested_by: User, at: datetime, **_more: object
+) -> None:
+    operations.start_grants(
+        batch_id=payload["batch"], at=at, by=requested_by, reason=payload["reason"]
+    )
+
+
+def _grants_told(payload: approvals.Payload) -> approvals.Facts:
+    return [
+        (_("File"), f"#{payload['batch']} {payload['file']}"),
+        (_("Rows"), f"{payload['rows']:,}"),
+        (_("Points"), f"{payload['points']:,}"),
+    ]
 
 
 # --- Expired points -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -156,6 +157,25 @@ class UnmergeForm(ByHandForm):
         widget=UnfoldAdminSelectWidget,
     )
     field_order = ["after_spending", "reason"]
+
+
+FILE_BYTES_MAX = 5_000_000
+
+
+class GrantFileForm(forms.Form):
+    """A file with a member number, points, a reference and a reason in each row."""
+
+    file = forms.FileField(
+        label=_("File"),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx"}),
+        help_text=_("CSV or XLSX with the columns member, points, reference and reason."),
+    )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > FILE_BYTES_MAX:
+            raise forms.ValidationError(_("The file is larger than 5 MB; split it."))
+        return file
 
 
 class DayForm(forms.Form):

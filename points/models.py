@@ -17,6 +17,7 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from common.models import Approval
 from members.models import Member
 from messaging.models import Message
 from partners.models import ApiClient, Organization, Store
@@ -440,3 +441,113 @@ class Entry(models.Model):
         if self.kind in (EntryKind.HOLD, EntryKind.RELEASE, EntryKind.VEST):
             return self.points
         return self.points + self.pending + self.held
+
+
+class GrantBatchState(models.TextChoices):
+    READ = "READ", _("To be looked through")
+    ASKED = "ASKED", _("Sent for approval")
+    RUNNING = "RUNNING", _("At work")
+    DONE = "DONE", _("Done")
+    DISCARDED = "DISCARDED", _("Discarded")
+
+
+class GrantBatch(models.Model):
+    """Points for many members, from a file that staff hand in. What it says is never changed."""
+
+    name = models.CharField(_("file"), max_length=200)
+    state = models.CharField(
+        _("state"), max_length=9, choices=GrantBatchState.choices, default=GrantBatchState.READ
+    )
+    rows = models.IntegerField(_("rows"))
+    points = models.BigIntegerField(
+        _("points"), help_text=_("Of the rows that made sense when the file was read.")
+    )
+    granted = models.IntegerField(_("granted"), default=0)
+    refused = models.IntegerField(_("refused"), default=0)
+    created_at = models.DateTimeField(_("handed in at"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("handed in by"),
+    )  # fmt: skip
+    approval = models.ForeignKey(
+        Approval, null=True, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("approval"),
+    )  # fmt: skip
+    started_at = models.DateTimeField(
+        _("begun at"), null=True, help_text=_("The moment all its points count from.")
+    )
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("points for many")
+        verbose_name_plural = _("points for many")
+        constraints = [
+            models.CheckConstraint(
+                name="points_grantbatch_has_begun",
+                condition=Q(state__in=["RUNNING", "DONE"], started_at__isnull=False)
+                | Q(state__in=["READ", "ASKED", "DISCARDED"], started_at=None),
+            ),
+            models.CheckConstraint(
+                name="points_grantbatch_done_has_a_time",
+                condition=Q(state="DONE", finished_at__isnull=False)
+                | (~Q(state="DONE") & Q(finished_at=None)),
+            ),
+            models.CheckConstraint(
+                name="points_grantbatch_asked_for_has_an_approval",
+                condition=~Q(state="ASKED") | Q(approval__isnull=False),
+            ),
+        ]
+        indexes = [
+            # A worker takes the oldest that is at work.
+            models.Index(
+                fields=["id"], condition=Q(state="RUNNING"), name="points_grantbatch_running"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.name}"
+
+
+class GrantRow(models.Model):
+    """One row of such a file, and what came of it."""
+
+    GRANTED = "granted"
+
+    batch = models.ForeignKey(
+        GrantBatch, on_delete=models.PROTECT, related_name="lines", db_index=False
+    )
+    number = models.IntegerField(help_text="As a spreadsheet counts: the header is row 1.")
+    cells = ArrayField(models.TextField(), help_text="Member, points, reference and reason.")
+    member = _kept(Member, null=True)
+    points = models.BigIntegerField(null=True)
+    outcome = models.CharField(
+        max_length=64, blank=True, help_text="Empty: to be done; else granted, or a refusal's code."
+    )
+    details = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    entry_seq = models.IntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("row of a file")
+        verbose_name_plural = _("rows of a file")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="points_grantrow_once"),
+            models.CheckConstraint(
+                name="points_grantrow_to_be_done_is_complete",
+                condition=~Q(outcome__in=["", "granted"])
+                | Q(member__isnull=False, points__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="points_grantrow_granted_names_its_entry",
+                condition=Q(outcome="granted", entry_seq__isnull=False)
+                | (~Q(outcome="granted") & Q(entry_seq=None)),
+            ),
+        ]
+        indexes = [
+            # What is left to do.
+            models.Index(
+                fields=["batch", "number"], condition=Q(outcome=""), name="points_grantrow_left"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.number}"

@@ -4,7 +4,10 @@ from django.db import migrations
 # What each role of staff may do; everything it does not name, it may not. Permissions are written
 # <room>.<action>_<model>. Roles of dealers stay empty until rows can be limited to their own
 # stores: what they may see, they would otherwise see of every dealer.
-LEDGER = ["points.view_account", "points.view_lot", "points.view_entry", "points.view_activity"]
+LEDGER = [
+    "points.view_account", "points.view_lot", "points.view_entry", "points.view_activity",
+    "points.view_grantbatch",
+]  # fmt: skip
 RULES = ["programme.view_version", "campaigns.view_earningrule"]
 NETWORK = ["partners.view_region", "partners.view_organization", "partners.view_store"]
 SYSTEM = [

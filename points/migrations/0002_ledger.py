@@ -24,6 +24,8 @@ STORAGE = """
     SELECT common_make_append_only('points_funding');
     SELECT common_make_append_only('points_notice');
     SELECT common_keep_rows('points_merge');
+    SELECT common_keep_rows('points_grantbatch');
+    SELECT common_keep_rows('points_grantrow');
 """
 
 FUNCTIONS = (

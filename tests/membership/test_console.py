@@ -20,7 +20,7 @@ from members import queries as member_queries
 from members.models import Member, MemberStatus, PhoneDirectory
 from messaging.models import Delivery
 from partners.models import Organization, Region, Store
-from points.models import Account, Activity, Entry, Lot
+from points.models import Account, Activity, Entry, GrantBatch, Lot
 from tests.factories import api_client, buy, identity, lot, member, message, plain, staff, store
 from tests.factories.points import NOON
 from tests.membership.conftest import console
@@ -150,6 +150,9 @@ PAGES = {
     "messaging_delivery_changelist": "asu",
     "entries": "apfsu",
     "entry": "apfsu",
+    "grants": "apfsu",
+    "grant": "apfsu",
+    "grant-result": "apfsu",
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
     "programme_version_changelist": "apcfsu",
@@ -181,9 +184,14 @@ class TestRoles:
         number = member().number
         activity = buy(member_queries.identify(number), "100.00").activity_id
         run = JobRun.objects.create(name="points.verify_ledger", day=date(2026, 6, 1))
+        batch = GrantBatch.objects.create(
+            name="x.csv", rows=1, points=1, created_at=NOON, created_by=staff()
+        ).pk
         return {
             "activity": [activity],
             "entry": [f"{number}-1"],
+            "grant": [batch],
+            "grant-result": [batch],
             "rulebook": [1],
             "common_jobrun_run_again": [run.pk],
             **{name: [number] for name in PAGES if re.fullmatch(r"member(-[\w-]+)?", name)},
@@ -216,7 +224,8 @@ class TestRoles:
         allowed = {
             page(name)
             for name, letters in PAGES.items()
-            if letter in letters and (name in ("index", "entries") or name.endswith("_changelist"))
+            if letter in letters
+            and (name in ("index", "entries", "grants") or name.endswith("_changelist"))
         }
         assert links == allowed
 
