@@ -242,7 +242,7 @@ class _Batch:
 
     def _tried(self, work: Callable[[], T]) -> T | DomainError:
         """Do what is a transaction of its own; return what it refused."""
-        if time.monotonic() > self._until:
+        if self._is_over or time.monotonic() > self._until:
             self._is_over = True
             return NotReached()
         try:

@@ -139,9 +139,7 @@ def confirm(
     points = -held.points if points is None else points
     require_in_range(points)
     active = active_until(EntryKind.REDEEM, at)
-    answer = _end(
-        held, points, at, source, **when_given(p_note=note or None, p_lapses_on=active)
-    )
+    answer = _end(held, points, at, source, **when_given(p_note=note or None, p_lapses_on=active))
     if isinstance(answer, list):
         if answer[0] == -1:
             raise HoldExceeded(requested=points, held=answer[1])

@@ -215,7 +215,7 @@ class Account:
         )
 
     def end_of_vested(self, wait: Wait) -> date:
-        """At least the day they vest. What vests after the account's last day is no part of that."""
+        """At least the day they vest. What vests after the account's last day is not part of it."""
         assert wait.vests_on is not None
         own = max(wait.last_day, wait.vests_on)
         return own if wait.vests_on > self.last_day else min(own, self.last_day)
@@ -228,7 +228,9 @@ class Account:
         """At the end of a day: whatever had its last day before it, seen by a night or not."""
         seen = sum(lapse.points for lapse in self.lapses if lapse.last_day < day)
         unseen = sum(
-            points for (last_day, _nth), points in self.piles.items() if self.ends_on(last_day) < day
+            points
+            for (last_day, _nth), points in self.piles.items()
+            if self.ends_on(last_day) < day
         )
         return seen + unseen
 
@@ -361,9 +363,7 @@ class Account:
             if share:
                 spends.append(Part(part.credit, share, part.last_day))
             if part.points - share:
-                back.append(
-                    Part(part.credit, part.points - share, max(part.last_day, day_of(at)))
-                )
+                back.append(Part(part.credit, part.points - share, max(part.last_day, day_of(at))))
         if spent:
             self.tell(at, "redeemed", spent, 0)
         if back:
@@ -494,7 +494,8 @@ class Model:
         waiting = [
             credit
             for credit in self.all_of(earn.credit)
-            if credit.key[0] == account.who and (credit.waits if line is None else line in credit.waits)
+            if credit.key[0] == account.who
+            and (credit.waits if line is None else line in credit.waits)
         ]
         if not waiting:
             raise Refused("nothing_pending")
@@ -605,7 +606,13 @@ class Model:
         return account.balance
 
     def adjust_up(
-        self, who: str, points: int, at: datetime, last_day: date, lapses_on: date | None, rolls: bool
+        self,
+        who: str,
+        points: int,
+        at: datetime,
+        last_day: date,
+        lapses_on: date | None,
+        rolls: bool,
     ) -> int:
         self.belongs(who)
         self._credit(who, points, at, last_day, {}, lapses_on, rolls)
@@ -629,7 +636,7 @@ class Model:
         lines: list[str],
     ) -> int | None:
         """
-        A purchase may keep only what the rest of it is worth. What has lapsed of it is gone already.
+        A purchase may keep only what the rest of it is worth. What has lapsed of it is gone.
 
         What waits of it goes first, then its own points, then the others, then by policy it is a
         debt, or forgiven, or refused. Qualifying points go by what was bought alone (T3).
@@ -721,7 +728,7 @@ class Model:
         return gave.balance
 
     def merge(self, who: str, into: str, at: datetime) -> int:
-        """All goes along: what is left, what waits, a debt, qualifying points, the later last day."""
+        """All goes along: what is left, what waits, a debt, qualifying points, the later day."""
         self.belongs(who)
         self.belongs(into)
         self.not_merged(who)
@@ -749,9 +756,7 @@ class Model:
         paid = got.take(debt, got.all_good_on(day_of(at)))
         got.balance -= debt
         got.qualifying += gave.qualifying
-        gave.merge = Merge(
-            len(self.taken), into, came, debt, paid, gave.qualifying, gave.last_day
-        )
+        gave.merge = Merge(len(self.taken), into, came, debt, paid, gave.qualifying, gave.last_day)
         if got.last_day == NEVER or gave.last_day == NEVER:
             got.last_day = min(got.last_day, gave.last_day)
         else:
@@ -802,8 +807,8 @@ class Model:
         parts, unvested = [], 0
         for heir_key, own_key in merge.came:
             heir, own = self.credit(heir_key), self.credit(own_key)
-            for pile in sorted(pile for pile in of.piles if pile[1] == heir_key[1]):
-                parts.append(Part(own_key, of.piles.pop(pile), pile[0]))
+            piles = sorted(pile for pile in of.piles if pile[1] == heir_key[1])
+            parts += [Part(own_key, of.piles.pop(pile), pile[0]) for pile in piles]
             unvested += heir.waiting
             own.waits, heir.waits = {**own.waits, **heir.waits}, {}
             if policy == "debt":

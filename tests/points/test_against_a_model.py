@@ -43,6 +43,7 @@ from tests.points.returning import give_back
 
 LONG_AGO, YET_TO_COME = date(1995, 11, 20), date(2095, 11, 20)
 LIMITS = [(30, 3, 150), (365, None, 400)]
+ALLOWED = tuple(TransferLimit(*limit) for limit in LIMITS)
 ADJUSTED_ALONE = 300
 
 
@@ -85,7 +86,10 @@ class Programme:
             "validity": written[self.validity],
             "clock": "activation" if self.from_activation else "earning",
             "return_after_spending": self.after_return,
-            "vesting": {"days": 0, "categories": {"parts": {"days": 14}, "labour": {"event": True}}},
+            "vesting": {
+                "days": 0,
+                "categories": {"parts": {"days": 14}, "labour": {"event": True}},
+            },
         }
 
 
@@ -253,7 +257,7 @@ class Years(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def something_happens(self, data):
-        things = [act.thing + (name,) for name, act in THINGS if act.thing[1](self)]
+        things = [(*act.thing, name) for name, act in THINGS if act.thing[1](self)]
         names = [name for often, _when, _drawn, name in things for _ in range(often)]
         name = data.draw(st.sampled_from(names), "what")
         [drawn] = [drawn for _often, _when, drawn, each in things if each == name]
@@ -522,9 +526,7 @@ class Years(RuleBasedStateMachine):
                 rolls=self.programme.rolls,
             )
 
-        if self.ask(
-            call, plan, otherwise=lambda: call(1), other_plan=lambda model: plan(model, 1)
-        ):
+        if self.ask(call, plan, otherwise=lambda: call(1), other_plan=lambda model: plan(model, 1)):
             self.earned.append(reference)
 
     def some_last_day(self, day, lives):
@@ -798,7 +800,15 @@ class Years(RuleBasedStateMachine):
             other_plan=lambda model: plan(model, more),
         )
 
-    @thing(often=2, one=one, share=share, up=st.booleans(), lives=st.integers(0, 500), ago=ago, hours=hours)
+    @thing(
+        often=2,
+        one=one,
+        share=share,
+        up=st.booleans(),
+        lives=st.integers(0, 500),
+        ago=ago,
+        hours=hours,
+    )
     def is_corrected(self, one, share, up, lives, ago, hours):
         number, reference = self.member(one), self.name()
         at = self.time(ago, hours) if up else self.debit_time(ago, hours)
@@ -837,7 +847,11 @@ class Years(RuleBasedStateMachine):
     @thing(
         often=5,
         when=lambda self: any(any(left.values()) for *_who, left in self.bought.values()),
-        which=one, part=st.sampled_from([1, 2, 3]), by_line=st.booleans(), ago=ago)
+        which=one,
+        part=st.sampled_from([1, 2, 3]),
+        by_line=st.booleans(),
+        ago=ago,
+    )
     def gives_back(self, which, part, by_line, ago):
         """Of one of the latest purchases all that is left, half of it or a third; or one line."""
         of = [reference for reference, (*_who, left) in self.bought.items() if any(left.values())]
@@ -869,9 +883,7 @@ class Years(RuleBasedStateMachine):
         def plan(model):
             if bought not in model.earns:
                 return None
-            return model.take_back(
-                bought, keep, less, at, self.programme.after_return, list(given)
-            )
+            return model.take_back(bought, keep, less, at, self.programme.after_return, list(given))
 
         too_much = sum(left.values()) - cents + 1
         self.refused("return_exceeds_purchase", lambda: call(too_much))
@@ -887,7 +899,7 @@ class Years(RuleBasedStateMachine):
         day = rules.day_of(at)
         points = self.points_of(giver, share, day)
 
-        def call(extra=0, limits=tuple(TransferLimit(*limit) for limit in LIMITS)):
+        def call(extra=0, limits=ALLOWED):
             return operations.transfer(
                 giver=self.who[giver],
                 receiver=self.who[receiver],
