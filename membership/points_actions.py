@@ -409,14 +409,14 @@ class Extend(PointsAction):
             (
                 lot.seq,
                 ngettext(
-                    "%(points)s point, last day %(day)s (entry %(seq)s)",
-                    "%(points)s points, last day %(day)s (entry %(seq)s)",
+                    "%(entry)s: %(points)s point, last day %(day)s",
+                    "%(entry)s: %(points)s points, last day %(day)s",
                     lot.remaining,
                 )
                 % {
                     "points": f"{lot.remaining:,}",
                     "day": date_format(lot.expires_on, "DATE_FORMAT"),
-                    "seq": f"#{lot.seq}",
+                    "entry": f"#{lot.seq}",
                 },
             )
             for lot in lots

@@ -109,7 +109,7 @@ class ExtendForm(ByHandForm):
         label=_("Points"), coerce=int, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     last_day = forms.DateField(
-        label=_("New last day"),
+        label=_("Can be used until"),
         widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
         validators=[MaxValueValidator(LAST_DAY_MAX)],
         help_text=_("Those that last longer stay as they are."),
