@@ -40,6 +40,7 @@ class RedemptionAnswer(Posted):
 
 
 class CancellationSummary(Answer):
+    # Null: it was made by staff.
     reference: str | None
     at: datetime
     points: int
@@ -191,7 +192,9 @@ def redemption_record(
         **_redemption(entry, member),
         cancellations=[
             CancellationSummary(
-                reference=each.reference, at=localtime(each.effective_at), points=each.points
+                reference=each.reference if each.issuer_id == entry.issuer_id else None,
+                at=localtime(each.effective_at),
+                points=each.points,
             )
             for each in cancellations
         ],

@@ -61,8 +61,8 @@ class HoldAnswer(Posted):
     """
     `balance_after` is what was left when the hold was made.
 
-    `state`: OPEN; CONFIRMED, with how many points were spent; RELEASED by you, or because the
-    membership ended; OVERDUE when its time was over before anything was spent.
+    `state`: OPEN; CONFIRMED, with how many points were spent; RELEASED by you, by staff, or because
+    the membership ended; OVERDUE when its time was over before anything was spent.
     """
 
     until: datetime

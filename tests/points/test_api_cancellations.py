@@ -29,6 +29,11 @@ def till(store):
 
 
 @pytest.fixture
+def brand():
+    return Till(factories.api_client(factories.brand()))
+
+
+@pytest.fixture
 def of(store):
     """A member who spent fifty points: thirty that lapse soon and twenty of seventy others."""
     of = factories.identity()
@@ -249,7 +254,7 @@ class TestCancellation:
 
 
 class TestEntries:
-    def test_tell_what_the_till_noted_and_keep_what_staff_noted(self, till, of, store):
+    def test_tell_what_the_till_noted_and_keep_what_staff_noted(self, till, brand, of):
         redemption = Entry.objects.get(kind=EntryKind.REDEEM)
         cancel(till, points=20, note="客户改变主意")
         operations.reinstate(
@@ -258,13 +263,15 @@ class TestEntries:
             points=5,
             at=NOON,
             reference="S-1",
-            source=factories.source(store),
+            source=factories.source(),
             floor_days=30,
             note="for staff only",
             by=factories.staff(),
         )
 
-        staff, cancelled, *_ = till.ask(f"members/{of.number}/entries/").json()["results"]
+        told = till.ask("redemptions/X-1/").json()["cancellations"]
+        assert [each["reference"] for each in told] == ["C-1", None]
+        staff, cancelled, *_ = brand.ask(f"members/{of.number}/entries/").json()["results"]
 
         assert (staff["note"], cancelled["note"]) == (None, "客户改变主意")
         assert cancelled["reverses"] == f"{of.number}-3"
