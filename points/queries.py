@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NoReturn
 
+from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Exists, F, Q, QuerySet, Sum
@@ -54,8 +55,8 @@ class Expiry:
     points: int
 
 
-# What can be spent on a day: open lots that have not lapsed, and what has vested by then, of which
-# a debt is paid first. Neither vesting nor expiry waits for the night.
+# What can be spent on a day: open lots that have not lapsed, and what has vested by then or is held
+# no longer, of which a debt is paid first. None of that waits for the night.
 SPENDABLE_SQL = """
     SELECT coalesce((
         SELECT sum(l.remaining) FROM points_lot AS l
@@ -66,14 +67,24 @@ SPENDABLE_SQL = """
         WHERE w.member_id = a.member_id AND w.vests_on <= %(on)s
             AND greatest(w.expires_on, w.vests_on) >= %(on)s
             AND (a.lapses_on >= %(on)s OR w.vests_on > a.lapses_on)
+    ), 0) END + CASE WHEN a.held = 0 OR a.lapses_on < %(on)s THEN 0 ELSE coalesce((
+        SELECT -sum(l.points)
+        FROM points_hold AS h JOIN points_entry AS e USING (member_id, seq),
+            unnest(e.lot_points, e.lot_expires_on) AS l (points, expires_on)
+        WHERE h.member_id = a.member_id AND h.until <= %(at)s
+            AND greatest(l.expires_on, (h.until AT TIME ZONE %(zone)s)::date) >= %(on)s
     ), 0) END)
     FROM points_account AS a WHERE a.member_id = %(member)s
 """
 
 
-def spendable_points(member_id: int, *, on: date) -> int:
-    """What can be redeemed on a day. Lapsed points the night has not swept yet do not count."""
-    return _spendable(member_id, on=on, until=None)
+def spendable_points(member_id: int, *, on: date, at: datetime | None = None) -> int:
+    """
+    What can be redeemed on a day. Lapsed points the night has not swept yet do not count.
+
+    :param at: the moment of that day; holds whose time was over by then count as given back
+    """
+    return _spendable(member_id, on=on, until=None, at=at)
 
 
 def spendable_points_late(member_id: int, *, on: date) -> int:
@@ -81,9 +92,12 @@ def spendable_points_late(member_id: int, *, on: date) -> int:
     return _spendable(member_id, on=on, until=end_of_day(on))
 
 
-def _spendable(member_id: int, *, on: date, until: datetime | None) -> int:
+def _spendable(
+    member_id: int, *, on: date, until: datetime | None, at: datetime | None = None
+) -> int:
+    asked = {"member": member_id, "on": on, "until": until, "at": at, "zone": settings.TIME_ZONE}
     with connection.cursor() as cursor:
-        cursor.execute(SPENDABLE_SQL, {"member": member_id, "on": on, "until": until})
+        cursor.execute(SPENDABLE_SQL, asked)
         row = cursor.fetchone()
     return int(row[0]) if row else 0
 
@@ -207,8 +221,14 @@ class AccountSummary:
     expiries: list[Expiry] | None = None
 
 
-def account_summary(member_id: int, *, today: date, as_of: date | None = None) -> AccountSummary:
-    """Return the account now, or as of the end of a day."""
+def account_summary(
+    member_id: int, *, today: date, as_of: date | None = None, at: datetime | None = None
+) -> AccountSummary:
+    """
+    Return the account now, or as of the end of a day.
+
+    :param at: what time it is; see `spendable_points`
+    """
     if as_of is not None:
         then = balance_as_of(member_id, as_of)
         return AccountSummary(as_of, then, max(0, then))
@@ -216,7 +236,7 @@ def account_summary(member_id: int, *, today: date, as_of: date | None = None) -
     return AccountSummary(
         as_of=today,
         balance=account.balance,
-        spendable=spendable_points(member_id, on=today),
+        spendable=spendable_points(member_id, on=today, at=at),
         pending=account.pending,
         held=account.held,
         expiries=expiries(member_id, on=today),

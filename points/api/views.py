@@ -67,8 +67,9 @@ class Account(ApiView):
     )
     def get(self, request: Request, number: str) -> HttpResponse:
         member = members.identify(number)
+        now = timezone.now()
         summary = queries.account_summary(
-            member.id, today=timezone.localdate(), as_of=self.query.get("as_of")
+            member.id, today=localdate(now), as_of=self.query.get("as_of"), at=now
         )
         response = respond(account_answer(summary, member=member.number))
         etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'

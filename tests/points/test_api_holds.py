@@ -185,6 +185,8 @@ class TestHold:
         refused(till.send("redemptions/", bill), 409, "insufficient_points")
         clock.shift(timedelta(minutes=15))
 
+        # Nothing has swept it yet.
+        assert balances(till, of) == (100, 50)
         assert till.send("redemptions/", bill).status_code == 201
         assert balances(till, of) == (0, 0)
 

@@ -259,7 +259,7 @@ class TestConfirm:
         assert entries(of, since=5) == [(5, "RELEASE", 60, 0, -60, 120)]
         assert latest(of).effective_at == UNTIL
         status = queries.hold_status(held(of), at=UNTIL)
-        assert status == queries.HoldStatus(HoldState.OVERDUE, released=60)
+        assert status == queries.HoldStatus(HoldState.OVERDUE, released=60, ended_at=UNTIL)
 
     def test_to_its_last_moment(self, of):
         hold(of, 60)
