@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.utils.translation import gettext_lazy as _
+from psycopg2.errors import ObjectNotInPrerequisiteState
 
 from common.errors import DomainError
 from common.postgres import calls as postgres
@@ -73,13 +74,20 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
     Write a purchase into the journal and credit its points. Repeating it changes nothing.
 
     :raises MemberFrozen: :raises MemberClosed: if the member may not earn
-    :raises AccountMerged: if the account was given up
+    :raises AccountMerged: if the account was given up; :raises AccountMoved: if only just now
     :raises ReferenceReused: if the document came in before with other content
     :raises PointsOutOfRange: if it is worth more than anyone may earn at once
     """
     if refusal := _refusal_to_earn(purchase):
         return _first_answer(purchase, _earlier([purchase])) or refuse(refusal)
-    row = postgres.call("points_post_purchase", *_purchase_arguments(purchase))
+    try:
+        row = postgres.call("points_post_purchase", *_purchase_arguments(purchase))
+    except OperationalError as error:
+        if not isinstance(error.__cause__, ObjectNotInPrerequisiteState):
+            raise
+        # It was merged while we waited for it. What is written in the journal must go again, so
+        # this is an error; the next try is told why.
+        raise AccountMoved from error
     if row and row[0] is not None:
         return _new(purchase, *row)
     return _first_answer(purchase, _earlier([purchase])) or refuse(_merged(purchase))
