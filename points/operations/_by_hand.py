@@ -235,11 +235,15 @@ UNMERGE_SQL = """
             WHERE l.member_id = e.member_id AND l.seq = e.seq)), 0),
         coalesce(sum((SELECT sum(w.points) FROM points_pending AS w
             WHERE w.member_id = e.member_id AND w.seq = e.seq)), 0),
-        coalesce(sum(points_spent_of(e.member_id, e.seq, e.points + e.pending)), 0)
+        -- Less what returns of one's own purchases took meanwhile: that was not spent by the other.
+        greatest(0,
+            coalesce(sum(points_missing_of(e.member_id, e.seq, e.points + e.pending)), 0)
+            - coalesce((SELECT r.points FROM points_returned_since(%(member)s, max(m.id)) AS r), 0)
+        )
     FROM points_merge AS m JOIN points_entry AS e
         ON e.member_id = m.into_id AND e.seq BETWEEN m.first_seq AND m.last_seq
         AND e.counterpart_seq IS NOT NULL
-    WHERE m.member_id = %s AND m.unmerged_at IS NULL
+    WHERE m.member_id = %(member)s AND m.unmerged_at IS NULL
 """
 
 
@@ -253,7 +257,7 @@ def preview_unmerge(*, member: Identity) -> UnmergePreview:
     if into is None:
         raise NotMerged(number=member.number)
     with connection.cursor() as cursor:
-        cursor.execute(UNMERGE_SQL, (member.id,))
+        cursor.execute(UNMERGE_SQL, {"member": member.id})
         left, waiting, spent = (int(value) for value in cursor.fetchone())
     return UnmergePreview(into, left, waiting, spent)
 

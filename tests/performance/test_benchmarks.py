@@ -5,7 +5,7 @@ from django.db import connection
 
 from benchmarks import options, seeding
 from benchmarks.measuring import Aim, Result, Run
-from tests.factories import plain
+from tests.factories import main_store, plain
 
 
 def result(rates, yardstick_rates):
@@ -66,6 +66,7 @@ DEFINITIONS = """
 @pytest.mark.django_db(transaction=True)
 def test_filling_a_ledger_leaves_its_keys_and_indexes_as_they_were():
     plain()
+    main_store()
     with connection.cursor() as cursor:
         cursor.execute(DEFINITIONS, {"tables": list(seeding.LEDGER)})
         before = cursor.fetchall()
