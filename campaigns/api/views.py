@@ -70,6 +70,7 @@ class PurchaseList(ApiView):
             points.DatedInFuture,
             points.PointsOutOfRange,
             points.AccountMerged,
+            points.AccountMoved,
             points.ReferenceReused,
             *NOT_ADDED_UP,
         ],
