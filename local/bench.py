@@ -14,7 +14,7 @@ from local.servers import Servers
 SETTINGS = {
     "shared_buffers": f"{memory_mb() // 4}MB",
     "maintenance_work_mem": f"{memory_mb() // 32}MB",
-    "max_wal_size": "16GB",
+    "max_wal_size": "32GB",
     "checkpoint_timeout": "1h",
 }
 
