@@ -116,13 +116,14 @@ def schema() -> dict[str, Any]:
         "note": {"type": "string", "maxLength": 500, "pattern": TEXT_PATTERN},
         "policies": POLICIES_SCHEMA,
     }
-    hung = {section.name: section.schema for section in sections.all_sections()}
-    properties: dict[str, Any] = {**own, **hung}
+    hung = sections.all_sections()
+    properties: dict[str, Any] = {**own, **{section.name: section.schema for section in hung}}
+    required = [*own, *(section.name for section in hung if section.default is None)]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": required,
         "additionalProperties": False,
     }
 

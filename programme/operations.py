@@ -70,7 +70,7 @@ def _draft(document: dict[str, Any], *, number: int) -> Version:
         note=document["note"],
     )
     for section in sections.all_sections():
-        section.load(version, document[section.name])
+        section.load(version, document.get(section.name, section.default))
     return version
 
 

@@ -97,7 +97,11 @@ def export(version: Version) -> dict[str, Any]:
         "valid_from": version.valid_from.isoformat(),
         "note": version.note,
         "policies": version.policies,
-        **{section.name: section.dump(version) for section in sections.all_sections()},
+        **{
+            section.name: content
+            for section in sections.all_sections()
+            if (content := section.dump(version)) != section.default
+        },
     }
 
 

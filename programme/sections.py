@@ -20,6 +20,8 @@ class Section:
     load: Callable[[Version, Any], None]
     # Return what `load` would accept and write again.
     dump: Callable[[Version], Any]
+    # What a file means that leaves the section out; None: it must not.
+    default: Any = None
 
 
 _sections: dict[str, Section] = {}
