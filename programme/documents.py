@@ -87,6 +87,9 @@ def validate(document: Any) -> None:
     valid_from = date.fromisoformat(document["valid_from"])
     for where, why in contradictions(document["policies"], valid_from=valid_from):
         raise InvalidProgramme(where=f"$.policies.{where}", why=why)
+    for section in sections.all_sections():
+        for where, why in section.contradictions(document):
+            raise InvalidProgramme(where=f"$.{section.name}.{where}", why=why)
 
 
 def render(document: dict[str, Any]) -> str:
