@@ -9,12 +9,14 @@ CREATE OR REPLACE FUNCTION points_expire(
 DECLARE
     locked bigint[];
     lapsed bigint[];
+    lapsed_on date[];
     done bigint[];
 BEGIN
     -- Accounts first and in order, as every operation does: no deadlock with the tills.
     SELECT
-        array_agg(due.member_id), array_agg(due.member_id) FILTER (WHERE due.lapses_on < p_on)
-    INTO locked, lapsed FROM (
+        array_agg(due.member_id), array_agg(due.member_id) FILTER (WHERE due.lapses_on < p_on),
+        array_agg(due.lapses_on) FILTER (WHERE due.lapses_on < p_on)
+    INTO locked, lapsed, lapsed_on FROM (
         SELECT a.member_id, a.lapses_on FROM points_account AS a
         WHERE a.member_id BETWEEN p_low AND p_high AND (
             a.lapses_on < p_on OR EXISTS (
@@ -30,8 +32,10 @@ BEGIN
         WHERE l.member_id = ANY (locked) AND (l.expires_on < p_on OR l.member_id = ANY (lapsed))
         RETURNING l.member_id, l.expires_on, l.seq, l.remaining
     ), dated AS (
+        -- Joined with the accounts, the server would go through all there are.
         SELECT g.*, least(g.expires_on, a.lapses_on) AS last_day
-        FROM gone AS g JOIN points_account AS a USING (member_id)
+        FROM gone AS g LEFT JOIN unnest(lapsed, lapsed_on) AS a (member_id, lapses_on)
+            USING (member_id)
     ), lapse AS (
         SELECT
             g.member_id, g.last_day, sum(g.remaining)::bigint AS points, count(*) AS lots,

@@ -30,12 +30,18 @@ CREATE OR REPLACE FUNCTION points_credit_locked(
 DECLARE
     one bigint[];
 BEGIN
+    -- Each account by its key: joined, the server would go through all there are.
     IF NOT EXISTS (
-        SELECT FROM unnest(p_members, p_at, p_lapses_on) AS t (member, at, lapses_on)
-        JOIN points_account AS a ON a.member_id = t.member
-        GROUP BY t.member, a.lapses_on
-        HAVING least(a.lapses_on, min(t.lapses_on)) < (max(t.at) AT TIME ZONE p_zone)::date
-            OR min(t.lapses_on) < (now() AT TIME ZONE p_zone)::date
+        SELECT FROM (
+            SELECT
+                t.member, min(t.lapses_on) AS lapses_on,
+                (max(t.at) AT TIME ZONE p_zone)::date AS latest
+            FROM unnest(p_members, p_at, p_lapses_on) AS t (member, at, lapses_on)
+            GROUP BY t.member
+        ) AS m
+        WHERE m.lapses_on < greatest(m.latest, (now() AT TIME ZONE p_zone)::date) OR m.latest > (
+            SELECT a.lapses_on FROM points_account AS a WHERE a.member_id = m.member
+        )
     ) THEN
         RETURN QUERY SELECT c.* FROM points_credit_sets(
             p_members, p_points, p_expires_on, p_at, p_kind, p_type, p_issuer, p_references,
