@@ -3,12 +3,13 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-from campaigns import earning
+from campaigns import activity_rules, budgets, earning
 from common import approvals
 from partners.api import authentication
 from points import operations
 from programme import queries as programme
 from tests import wishes
+from tiers import queries as tiers
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,6 +24,9 @@ def _forget_cached():
     programme.forget_cached()
     operations.forget_cached()
     earning.compiled_rules.cache_clear()
+    tiers.ladder.cache_clear()
+    activity_rules.compiled.cache_clear()
+    budgets.forget_cached()
     authentication.forget_cached()
     cache.clear()
 
@@ -66,6 +70,8 @@ APPEND_ONLY = (
     "points_funding",
     "points_notice",
     "common_auditrecord",
+    "tiers_decision",
+    "tiers_warning",
 )
 
 

@@ -1,8 +1,8 @@
 """
 Standing: the ladder, what qualifies, review and applications.
 
-Owns     the place of tiers; it holds no table yet.
+Owns     ladders, standings, what members gathered, decisions, proposals, warnings.
 Imports  common, programme, partners, members, messaging, points.
-Tells    nothing yet.
+Tells    tier.upgraded, tier.retained, tier.downgraded.
 Hears    nothing yet.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from programme.policies._contradictions import contradictions
-from programme.policies._days import NEVER
+from programme.policies._days import NEVER, days_from, months_from
 from programme.policies._terms import (
     AT_ONCE,
     BY_EVENT,
@@ -57,6 +57,8 @@ __all__ = [
     "Vest",
     "Vesting",
     "contradictions",
+    "days_from",
+    "months_from",
 ]
 
 POLICIES_SCHEMA = {

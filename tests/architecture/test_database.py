@@ -119,6 +119,8 @@ def test_what_must_not_change_cannot():
         "points_entry",
         "points_funding",
         "points_notice",
+        "tiers_decision",
+        "tiers_warning",
     ]
     assert [table for table, _, _ in found] == final
     for table, kind, enabled in found:
