@@ -19,9 +19,9 @@ BEGIN
     INTO locked, lapsed, lapsed_on FROM (
         SELECT a.member_id, a.lapses_on FROM points_account AS a
         WHERE a.member_id BETWEEN p_low AND p_high AND (
-            a.lapses_on < p_on OR EXISTS (
-                SELECT FROM points_lot AS l WHERE l.member_id = a.member_id AND l.expires_on < p_on
-            )
+            a.lapses_on < p_on
+            -- Each by its key: with EXISTS the server may go through all lots that are due.
+            OR (SELECT min(l.expires_on) FROM points_lot AS l WHERE l.member_id = a.member_id) < p_on
         )
         ORDER BY a.member_id FOR NO KEY UPDATE
     ) AS due;

@@ -8,7 +8,8 @@ DECLARE
 BEGIN
     INSERT INTO points_account (member_id)
     SELECT DISTINCT m.id FROM unnest(p_members) AS m (id)
-    WHERE NOT EXISTS (SELECT FROM points_account AS a WHERE a.member_id = m.id)
+    -- Each by its key: with NOT EXISTS the server may go through all accounts there are.
+    WHERE (SELECT a.member_id FROM points_account AS a WHERE a.member_id = m.id) IS NULL
     ORDER BY m.id ON CONFLICT DO NOTHING;
     SELECT coalesce(array_agg(l.member_id) FILTER (WHERE l.merged_into_id IS NOT NULL), '{}')
     INTO merged FROM (
