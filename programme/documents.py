@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
 from common.localized import NAMES_SCHEMA, TEXT_PATTERN
+from common.schemas import Problem, path_of, schema_problems
+from common.schemas import where as place
 from programme import sections
 from programme.policies import POLICIES_SCHEMA, contradictions
 
@@ -19,8 +21,22 @@ WHY_MAX = 300
 
 
 class InvalidProgramme(Invalid):
+    """`where` is the place as JSONPath writes it, such as `$.earning.rules[0].points`."""
+
     code = "invalid_programme"
     message = _("The programme file is not valid at “%(where)s”: %(why)s")
+
+    def problem(self) -> Problem:
+        return Problem(path_of(str(self.details["where"])), str(self.details["why"]))
+
+
+class InvalidDocument(InvalidProgramme):
+    """As `InvalidProgramme`, with everything that is wrong, each in the reader's language."""
+
+    def __init__(self, *problems: Problem) -> None:
+        first = problems[0]
+        super().__init__(where=place(first.path), why=first.why)
+        self.problems = problems
 
 
 class _Loader(yaml.SafeLoader):
@@ -78,10 +94,7 @@ def parse(text: str) -> dict[str, Any]:
 
 def validate(document: Any) -> None:
     """:raises InvalidProgramme: at the first place that breaks the schema or makes no sense"""
-    validator = jsonschema.Draft202012Validator(
-        schema(), format_checker=jsonschema.FormatChecker(["date"])
-    )
-    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
     if error is not None:
         raise InvalidProgramme(where=error.json_path, why=shorten(error.message, WHY_MAX))
     valid_from = date.fromisoformat(document["valid_from"])
@@ -90,6 +103,22 @@ def validate(document: Any) -> None:
     for section in sections.all_sections():
         for where, why in section.contradictions(document):
             raise InvalidProgramme(where=f"$.{section.name}.{where}", why=why)
+
+
+def require_valid(document: Any) -> None:
+    """:raises InvalidDocument: as `validate`, with all that breaks the schema"""
+    if problems := schema_problems(_validator(), document):
+        raise InvalidDocument(*problems)
+    try:
+        validate(document)
+    except InvalidProgramme as refusal:
+        raise InvalidDocument(refusal.problem()) from refusal
+
+
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(
+        schema(), format_checker=jsonschema.FormatChecker(["date"])
+    )
 
 
 def render(document: dict[str, Any]) -> str:

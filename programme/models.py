@@ -4,6 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.localized import localized
+from common.models import Approval
 
 
 class Programme(models.Model):
@@ -59,6 +60,7 @@ class Version(models.Model):
     class Meta:
         verbose_name = _("rulebook version")
         verbose_name_plural = _("rulebook versions")
+        permissions = [("approve_version", "Can approve the rulebook versions others drafted")]
         constraints = [
             models.UniqueConstraint(
                 fields=["valid_from"],
@@ -73,3 +75,85 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"v{self.number}"
+
+
+class DraftState(models.TextChoices):
+    OPEN = "OPEN", _("Open")
+    PUBLISHED = "PUBLISHED", _("Published")
+    DISCARDED = "DISCARDED", _("Discarded")
+
+
+class Draft(models.Model):
+    """
+    A rulebook in the making: the document of the version it is to become, one that could always be
+    loaded. While a request to publish it waits, and once it is published or discarded, a trigger
+    keeps it as it is.
+    """
+
+    based_on = models.ForeignKey(
+        Version,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("based on"),
+        help_text="The newest version its makers knew of.",
+    )
+    document = models.JSONField(help_text="See programme.documents.")
+    revision = models.PositiveIntegerField(
+        default=1, help_text="Counts what was saved: of two who edit, the second is told."
+    )
+    state = models.CharField(
+        _("state"), max_length=9, choices=DraftState.choices, default=DraftState.OPEN
+    )
+    approval = models.ForeignKey(
+        Approval,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("approval"),
+        help_text="The latest request to publish it, decided or not.",
+    )
+    version = models.OneToOneField(
+        Version,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="draft",
+        verbose_name=_("version"),
+        help_text="What it became.",
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("begun by"),
+    )
+    created_at = models.DateTimeField(_("begun at"))
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("changed by"),
+    )
+    changed_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("rulebook draft")
+        verbose_name_plural = _("rulebook drafts")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state=DraftState.PUBLISHED, version__isnull=False)
+                | ~Q(state=DraftState.PUBLISHED) & Q(version=None),
+                name="programme_draft_became_a_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(revision__gt=0), name="programme_draft_revision_counts"
+            ),
+        ]
+        indexes = [
+            # The console lists the few that are open.
+            models.Index(
+                fields=["-id"], condition=Q(state=DraftState.OPEN), name="programme_draft_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

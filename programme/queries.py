@@ -3,9 +3,10 @@
 import time
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
@@ -15,6 +16,8 @@ from programme.policies import Policies
 
 # A newly published version reaches every process within this time. Published ones never change.
 CACHE_SECONDS = 5.0
+# Until when it certainly has, slow clocks and all.
+KNOWN_EVERYWHERE = timedelta(minutes=1)
 
 
 class NoRulebook(Invalid):
@@ -103,6 +106,29 @@ def export(version: Version) -> dict[str, Any]:
             if (content := section.dump(version)) != section.default
         },
     }
+
+
+def newest_version() -> Version | None:
+    """The version published last, whenever it begins: what a draft follows."""
+    return Version.objects.exclude(published_at=None).order_by("-number").first()
+
+
+def earliest_first_day(at: datetime) -> date:
+    """
+    The first day a version published now can have: one that has not begun, and will not have begun
+    before every process knows the version (CACHE_SECONDS).
+    """
+    return localdate(at + KNOWN_EVERYWHERE) + timedelta(days=1)
+
+
+def next_free_day(at: datetime) -> date:
+    """The earliest first day on which no version begins."""
+    day = earliest_first_day(at)
+    later = Version.objects.exclude(published_at=None).filter(valid_from__gte=day)
+    taken = set(later.values_list("valid_from", flat=True))
+    while day in taken:
+        day += timedelta(days=1)
+    return day
 
 
 def _published() -> tuple[Rulebook, ...]:

@@ -8,7 +8,9 @@ LEDGER = [
     "points.view_account", "points.view_lot", "points.view_entry", "points.view_activity",
     "points.view_grantbatch",
 ]  # fmt: skip
-RULES = ["programme.view_version", "campaigns.view_earningrule"]
+RULES = ["programme.view_version", "programme.view_draft", "campaigns.view_earningrule"]
+# The rulebook is drafted by one and let be published by another.
+DRAFT = ["programme.change_draft"]
 NETWORK = ["partners.view_region", "partners.view_organization", "partners.view_store"]
 SYSTEM = [
     "common.view_auditrecord",
@@ -35,9 +37,11 @@ CARE = [
 ]
 # What customer care asks for, others let happen.
 APPROVE = ["points.approve_points"]
+PUBLISH = ["programme.approve_version"]
 ROLES = {
     "administrator": [
         *CARE, *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS, *APPROVE,
+        *DRAFT, *PUBLISH,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -47,9 +51,9 @@ ROLES = {
     ],
     "programme manager": [
         "members.view_member", *LEDGER, "messaging.view_message", *RULES, *NETWORK, *APPROVALS,
-        *APPROVE, "campaigns.view_importrun",
+        *APPROVE, *DRAFT, *PUBLISH, "campaigns.view_importrun",
     ],
-    "campaign manager": [*RULES, *NETWORK, *APPROVALS],
+    "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
     ],

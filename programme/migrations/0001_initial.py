@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('common', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -44,9 +45,32 @@ class Migration(migrations.Migration):
                 ('published_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
             ],
             options={
+                'permissions': [('approve_version', 'Can approve the rulebook versions others drafted')],
                 'verbose_name': 'rulebook version',
                 'verbose_name_plural': 'rulebook versions',
                 'constraints': [models.UniqueConstraint(condition=models.Q(('published_at__isnull', False)), fields=('valid_from',), name='programme_version_one_a_day'), models.CheckConstraint(condition=models.Q(('published_by', None), models.Q(('published_at', None), _negated=True), _connector='OR'), name='programme_version_publisher_has_a_time')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Draft',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('document', models.JSONField(help_text='See programme.documents.')),
+                ('revision', models.PositiveIntegerField(default=1, help_text='Counts what was saved: of two who edit, the second is told.')),
+                ('state', models.CharField(choices=[('OPEN', 'Open'), ('PUBLISHED', 'Published'), ('DISCARDED', 'Discarded')], default='OPEN', max_length=9, verbose_name='state')),
+                ('created_at', models.DateTimeField(verbose_name='begun at')),
+                ('changed_at', models.DateTimeField(verbose_name='changed at')),
+                ('approval', models.ForeignKey(help_text='The latest request to publish it, decided or not.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='common.approval', verbose_name='approval')),
+                ('based_on', models.ForeignKey(help_text='The newest version its makers knew of.', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='programme.version', verbose_name='based on')),
+                ('changed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='changed by')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='begun by')),
+                ('version', models.OneToOneField(help_text='What it became.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='draft', to='programme.version', verbose_name='version')),
+            ],
+            options={
+                'verbose_name': 'rulebook draft',
+                'verbose_name_plural': 'rulebook drafts',
+                'indexes': [models.Index(condition=models.Q(('state', 'OPEN')), fields=['-id'], name='programme_draft_open')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('state', 'PUBLISHED'), ('version__isnull', False)), models.Q(models.Q(('state', 'PUBLISHED'), _negated=True), ('version', None)), _connector='OR'), name='programme_draft_became_a_version'), models.CheckConstraint(condition=models.Q(('revision__gt', 0)), name='programme_draft_revision_counts')],
             },
         ),
     ]
