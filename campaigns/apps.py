@@ -8,7 +8,10 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
         from programme import sections  # noqa: PLC0415
 
         sections.register(EARNING)
+        # After it: caps and budgets name its rules.
+        sections.register(ACTIVITIES_SECTION)

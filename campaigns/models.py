@@ -1,6 +1,6 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from common.localized import localized
@@ -24,6 +24,12 @@ class EarningRule(models.Model):
     )
     points = models.DecimalField(_("points"), max_digits=12, decimal_places=4)
     per_amount = models.DecimalField(_("per amount"), max_digits=14, decimal_places=2)
+    tiers = models.JSONField(
+        _("by tier"), default=dict, help_text="Tier code → points, per_amount where they differ."
+    )
+    conditions = models.JSONField(
+        _("conditions"), default=dict, help_text="`where` of the programme file."
+    )
 
     class Meta:
         verbose_name = _("earning rule")
@@ -35,6 +41,52 @@ class EarningRule(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(points__gte=0, per_amount__gt=0), name="campaigns_rule_rate"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return localized(self.names)
+
+
+class Stacking(models.TextChoices):
+    ADD = "ADD", _("Added to what the rules give")
+    MULTIPLY = "MULTIPLY", _("Multiplies what the rules and other boosts give")
+    BEST = "BEST", _("The best of its group")
+    EXCLUSIVE = "EXCLUSIVE", _("Stands alone")
+
+
+class Boost(models.Model):
+    """More points than the rules give, on certain days, for certain members or goods."""
+
+    version = models.ForeignKey(
+        Version, on_delete=models.PROTECT, related_name="boosts", verbose_name=_("version")
+    )
+    position = models.PositiveSmallIntegerField(_("position"))
+    code = models.SlugField(_("code"))
+    names = models.JSONField(_("names"))
+    conditions = models.JSONField(_("conditions"), help_text="`when` of the programme file.")
+    gives = models.JSONField(_("gives"), help_text="A percent, a factor or whole points.")
+    stacking = models.CharField(_("stacking"), max_length=9, choices=Stacking.choices)
+    group = models.CharField(_("group"), max_length=50, blank=True)
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), default=0, help_text=_("The greater goes first.")
+    )
+
+    class Meta:
+        verbose_name = _("boost")
+        verbose_name_plural = _("boosts")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "code"], name="campaigns_boost_code_once"),
+            models.UniqueConstraint(
+                fields=["version", "position"], name="campaigns_boost_position_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(stacking=Stacking.BEST) ^ Q(group=""),
+                name="campaigns_boost_best_of_a_group",
+            ),
+            models.CheckConstraint(
+                condition=~Q(stacking=Stacking.MULTIPLY, gives__has_key="points"),
+                name="campaigns_boost_whole_points_do_not_multiply",
             ),
         ]
 
@@ -65,3 +117,230 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest[:12]} {self.rows_done}"
+
+
+class Period(models.TextChoices):
+    """For how long a cap counts. Weeks begin on Monday."""
+
+    DAY = "day", _("a day")
+    WEEK = "week", _("a week")
+    MONTH_QUARTER = "month_quarter", _("a quarter of a month")
+    MONTH = "month", _("a month")
+    YEAR = "year", _("a year")
+    LIFETIME = "lifetime", _("a lifetime")
+
+
+class ActivityGroup(models.TextChoices):
+    """What a tier's criterion counts an activity as."""
+
+    INTERACTION = "interaction", _("Interaction")
+    EVENT = "event", _("Event")
+    REFERRAL = "referral", _("Referral")
+    TASK = "task", _("Task")
+
+
+class _Rule(models.Model):
+    """What every part of a version has: a place, a code and a name."""
+
+    version = models.ForeignKey(
+        Version, on_delete=models.PROTECT, related_name="+", verbose_name=_("version")
+    )
+    position = models.PositiveSmallIntegerField(_("position"))
+    code = models.SlugField(_("code"))
+    names = models.JSONField(_("names"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return localized(self.names)
+
+
+class ActivityRule(_Rule):
+    """Something a member can do besides buying, and what it is worth each time."""
+
+    group = models.CharField(_("group"), max_length=11, choices=ActivityGroup.choices)
+    points = models.BigIntegerField(_("points"))
+    once_per = models.CharField(_("once in"), max_length=13, choices=Period.choices, blank=True)
+
+    class Meta:
+        verbose_name = _("activity rule")
+        verbose_name_plural = _("activity rules")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "code"], name="campaigns_activityrule_code_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(points__gte=0), name="campaigns_activityrule_not_negative"
+            ),
+        ]
+
+
+class Cap(_Rule):
+    """
+    The most that some activities or earning rules may give one member in a period.
+
+    In points, in times, or as a share of the points of another type.
+    """
+
+    of = ArrayField(models.CharField(max_length=50), verbose_name=_("applies to"))
+    per = models.CharField(_("per"), max_length=13, choices=Period.choices)
+    points = models.BigIntegerField(_("points"), null=True)
+    times = models.IntegerField(_("times"), null=True)
+    share = models.DecimalField(_("percent"), max_digits=5, decimal_places=2, null=True)
+    of_type = models.CharField(_("of the points of type"), max_length=11, blank=True)
+
+    class Meta:
+        verbose_name = _("cap")
+        verbose_name_plural = _("caps")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "code"], name="campaigns_cap_code_once"),
+            models.CheckConstraint(
+                condition=Q(points__gte=0, times=None, share=None, of_type="")
+                | Q(points=None, times__gte=0, share=None, of_type="")
+                | Q(points=None, times=None, share__gt=0, of_type="consumption"),
+                name="campaigns_cap_has_one_measure",
+            ),
+        ]
+
+
+class Budget(_Rule):
+    """The most that some activities or earning rules may give all members together."""
+
+    of = ArrayField(models.CharField(max_length=50), verbose_name=_("applies to"))
+    points = models.BigIntegerField(_("points"))
+    money = models.DecimalField(
+        _("money"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        help_text="If it was given in money; the points are what it bought when it was written.",
+    )
+    dealer = models.CharField(
+        _("dealer"), max_length=50, blank=True, help_text="Its code; empty: whoever reports."
+    )
+    first_day = models.DateField(_("from"), null=True)
+    last_day = models.DateField(_("until"), null=True, help_text="Inclusive.")
+
+    class Meta:
+        verbose_name = _("budget")
+        verbose_name_plural = _("budgets")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "code"], name="campaigns_budget_code_once"),
+            models.CheckConstraint(condition=Q(points__gt=0), name="campaigns_budget_positive"),
+            models.CheckConstraint(
+                condition=Q(first_day=None) | Q(last_day=None) | Q(last_day__gte=F("first_day")),
+                name="campaigns_budget_ends_after_it_begins",
+            ),
+        ]
+
+
+class BudgetPurse(models.Model):
+    """
+    What a budget was given, whichever versions name it: a newer version may change how much.
+
+    The points lie in slices, so that those who spend at the same time need not wait for one row.
+    """
+
+    code = models.SlugField(_("code"), primary_key=True)
+    points = models.BigIntegerField(_("points"))
+    version_number = models.PositiveIntegerField(help_text="The version that said so last.")
+
+    class Meta:
+        verbose_name = _("budget purse")
+        verbose_name_plural = _("budget purses")
+        constraints = [
+            models.CheckConstraint(condition=Q(points__gte=0), name="campaigns_budgetpurse_natural")
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class BudgetSlice(models.Model):
+    """A part of a purse that is not spent yet."""
+
+    pk = models.CompositePrimaryKey("purse_id", "nth")
+    purse = models.ForeignKey(
+        BudgetPurse, on_delete=models.PROTECT, related_name="slices", db_index=False
+    )
+    nth = models.SmallIntegerField()
+    remaining = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("slice of a budget")
+        verbose_name_plural = _("slices of budgets")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(remaining__gte=0), name="campaigns_budgetslice_not_overspent"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purse_id}/{self.nth}: {self.remaining}"
+
+
+class GiftOccasion(models.TextChoices):
+    JOINED = "joined", _("Joining")
+    ACTIVATED = "activated", _("Activation")
+    PRODUCT_BOUND = "product_bound", _("Binding of a product")
+    YEAR_END = "year_end", _("Year's end")
+
+
+class Gift(_Rule):
+    """Points given once on an occasion, or each year for what was spent in it."""
+
+    when = models.CharField(_("occasion"), max_length=13, choices=GiftOccasion.choices)
+    points = models.DecimalField(_("points"), max_digits=12, decimal_places=4)
+    since = models.DateField(_("launch"), null=True)
+    within_months = models.PositiveSmallIntegerField(_("within months"), null=True)
+    categories = ArrayField(
+        models.CharField(max_length=32), default=list, verbose_name=_("line categories")
+    )
+    per_amount = models.DecimalField(_("per amount"), max_digits=14, decimal_places=2, null=True)
+
+    class Meta:
+        verbose_name = _("gift")
+        verbose_name_plural = _("gifts")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "code"], name="campaigns_gift_code_once"),
+            models.CheckConstraint(
+                condition=Q(points__gt=0)
+                & (
+                    Q(when="year_end", per_amount__gt=0)
+                    | (~Q(when="year_end") & Q(per_amount=None))
+                ),
+                name="campaigns_gift_has_a_rate_at_years_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(within_months=None) | Q(when="product_bound", since__isnull=False),
+                name="campaigns_gift_months_count_from_a_launch",
+            ),
+        ]
+
+
+class TaskStep(models.TextChoices):
+    """What a member does to complete a task."""
+
+    JOINED = "joined", _("Join")
+    ACTIVATED = "activated", _("Activate the membership")
+    PROFILE_COMPLETE = "profile_complete", _("Complete the profile")
+    PRODUCT_BOUND = "product_bound", _("Bind a product")
+    FIRST_PURCHASE = "first_purchase", _("Make a first purchase")
+    FIRST_REDEMPTION = "first_redemption", _("Redeem points for the first time")
+    UPGRADED = "upgraded", _("Rise to a higher tier")
+
+
+class Task(_Rule):
+    """A step that is rewarded once when a member takes it (M7)."""
+
+    when = models.CharField(_("step"), max_length=16, choices=TaskStep.choices)
+    points = models.BigIntegerField(_("points"))
+
+    class Meta:
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "code"], name="campaigns_task_code_once"),
+            models.CheckConstraint(condition=Q(points__gte=0), name="campaigns_task_not_negative"),
+        ]

@@ -64,6 +64,7 @@ class AdjustmentReason(models.TextChoices):
 class ActivityKind(models.TextChoices):
     PURCHASE = "PURCHASE", _("Purchase")
     RETURN = "RETURN", _("Return")
+    ACTIVITY = "ACTIVITY", _("Activity")
 
 
 def _kept(to: Any, **options: Any) -> Any:
@@ -293,6 +294,11 @@ class Activity(models.Model):
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
     kind = models.CharField(max_length=8, choices=ActivityKind.choices)
     reference = models.CharField(_("reference"), max_length=64)
+    code = models.CharField(
+        max_length=50,
+        null=True,
+        help_text="What was done, by the rulebook; null where it was paid.",
+    )
     fingerprint = models.BinaryField(
         max_length=16, help_text="Hash of what was asked; see repeats."
     )
@@ -311,7 +317,8 @@ class Activity(models.Model):
             models.CheckConstraint(condition=Q(amount__gte=0), name="points_activity_amount"),
             models.CheckConstraint(
                 condition=Q(kind="PURCHASE", original=None)
-                | Q(kind="RETURN", original__isnull=False),
+                | Q(kind="RETURN", original__isnull=False)
+                | Q(kind="ACTIVITY", original=None, code__isnull=False),
                 name="points_activity_return_names_purchase",
             ),
         ]
@@ -324,10 +331,18 @@ class Activity(models.Model):
                 condition=Q(original__isnull=False),
                 name="points_activity_returns",
             ),
+            # How often one member did something within a time, and what it gave: caps ask this of
+            # the index alone.
+            models.Index(
+                fields=["member", "code", "occurred_at"],
+                include=["points"],
+                condition=Q(code__isnull=False),
+                name="points_activity_of_code",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.reference}"
+        return f"{self.code or self.kind} {self.reference}"
 
 
 class Notice(models.Model):

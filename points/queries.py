@@ -560,6 +560,10 @@ def entries_of(activities: Collection[Activity], *, issuer_id: int) -> dict[str,
 
 def entry_of(activity: Activity) -> Entry | None:
     """The entry an activity led to; None when no points moved."""
+    if activity.kind == ActivityKind.ACTIVITY:
+        # It has no reference of its own there (points/sql/activity.sql).
+        found = Entry.objects.filter(member_id=activity.member_id, activity_id=activity.pk)
+        return found.first()
     kind = EntryKind.EARN if activity.kind == ActivityKind.PURCHASE else EntryKind.REVERSE
     return Entry.objects.filter(
         issuer_id=activity.issuer_id, kind=kind, reference=activity.reference

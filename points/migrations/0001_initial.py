@@ -32,8 +32,9 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='recorded at')),
                 ('points', models.BigIntegerField(help_text='Signed: what it was judged to be worth. The entry tells what moved.')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='amount')),
-                ('kind', models.CharField(choices=[('PURCHASE', 'Purchase'), ('RETURN', 'Return')], max_length=8)),
+                ('kind', models.CharField(choices=[('PURCHASE', 'Purchase'), ('RETURN', 'Return'), ('ACTIVITY', 'Activity')], max_length=8)),
                 ('reference', models.CharField(max_length=64, verbose_name='reference')),
+                ('code', models.CharField(help_text='What was done, by the rulebook; null where it was paid.', max_length=50, null=True)),
                 ('fingerprint', models.BinaryField(help_text='Hash of what was asked; see repeats.', max_length=16)),
                 ('lines', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('explanation', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
@@ -251,6 +252,10 @@ class Migration(migrations.Migration):
             model_name='activity',
             index=models.Index(condition=models.Q(('original__isnull', False)), fields=['original'], name='points_activity_returns'),
         ),
+        migrations.AddIndex(
+            model_name='activity',
+            index=models.Index(condition=models.Q(('code__isnull', False)), fields=['member', 'code', 'occurred_at'], include=('points',), name='points_activity_of_code'),
+        ),
         migrations.AddConstraint(
             model_name='activity',
             constraint=models.UniqueConstraint(fields=('reference', 'issuer', 'kind'), name='points_activity_reference_once'),
@@ -261,7 +266,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='activity',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'PURCHASE'), ('original', None)), models.Q(('kind', 'RETURN'), ('original__isnull', False)), _connector='OR'), name='points_activity_return_names_purchase'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'PURCHASE'), ('original', None)), models.Q(('kind', 'RETURN'), ('original__isnull', False)), models.Q(('code__isnull', False), ('kind', 'ACTIVITY'), ('original', None)), _connector='OR'), name='points_activity_return_names_purchase'),
         ),
         migrations.AddIndex(
             model_name='entry',

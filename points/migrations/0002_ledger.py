@@ -30,7 +30,7 @@ STORAGE = """
 
 FUNCTIONS = (
     "entry_rules", "funding_rules", "credit", "many", "take", "debit", "hold", "vest", "expire",
-    "reverse", "reinstate", "transfer", "merge", "purchase",
+    "reverse", "reinstate", "transfer", "merge", "purchase", "activity",
 )  # fmt: skip
 
 UNDO = """

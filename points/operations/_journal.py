@@ -1,4 +1,4 @@
-"""The journal's verbs: purchases and returns are written down and posted together."""
+"""The journal's verbs: what members do is written down and posted together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +55,27 @@ class JudgedPurchase:
     rolls: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedActivity:
+    """Something else a member did, such as a check-in, and what the rules of its day made of it."""
+
+    member: Identity
+    # As in the rulebook.
+    code: str
+    reference: str
+    at: datetime
+    fingerprint: bytes
+    # What it is worth after all caps: it may be nothing.
+    points: int
+    expires_on: date
+    explanation: dict[str, Any]
+    # With a store: that where it was done, or the brand's own.
+    source: Source
+    # See `earn`.
+    lapses_on: date | None = None
+    rolls: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PostedActivity:
     """
@@ -80,17 +101,56 @@ def post_purchase(*, purchase: JudgedPurchase) -> PostedActivity:
     """
     if refusal := _refusal_to_earn(purchase):
         return _first_answer(purchase, _earlier([purchase])) or refuse(refusal)
-    try:
-        row = postgres.call("points_post_purchase", *_purchase_arguments(purchase))
-    except OperationalError as error:
-        if not isinstance(error.__cause__, ObjectNotInPrerequisiteState):
-            raise
-        # It was merged while we waited for it. What is written in the journal must go again, so
-        # this is an error; the next try is told why.
-        raise AccountMoved from error
+    row = _write("points_post_purchase", _purchase_arguments(purchase))
     if row and row[0] is not None:
         return _new(purchase, *row)
     return _first_answer(purchase, _earlier([purchase])) or refuse(_merged(purchase))
+
+
+def post_activity(*, activity: JudgedActivity) -> PostedActivity:
+    """
+    Write into the journal what a member did and credit its points. Repeating it changes nothing.
+
+    :raises MemberFrozen: :raises MemberClosed: if the member may not earn
+    :raises AccountMerged: if the account was given up; :raises AccountMoved: if only just now
+    :raises ReferenceReused: if the reference came in before with other content
+    """
+    if refusal := refusal_of(activity.member.require_can_earn):
+        return _first_of(activity) or refuse(refusal)
+    row = _write("points_post_activity", _activity_arguments(activity))
+    if row and row[0] is not None:
+        return _new(activity, *row)
+    return _first_of(activity) or refuse(_merged(activity))
+
+
+def first_activity(*, issuer_id: int, reference: str, fingerprint: bytes) -> PostedActivity | None:
+    """
+    What was posted under an activity's reference before.
+
+    :raises ReferenceReused: if that was something else
+    """
+    first = queries.activity(issuer_id=issuer_id, kind=ActivityKind.ACTIVITY, reference=reference)
+    return _as_first(fingerprint, first, queries.entry_of(first)) if first else None
+
+
+def _first_of(activity: JudgedActivity) -> PostedActivity | None:
+    return first_activity(
+        issuer_id=activity.source.issuer_id,
+        reference=activity.reference,
+        fingerprint=activity.fingerprint,
+    )
+
+
+def _write(function: str, arguments: tuple[Any, ...]) -> Any:
+    """:raises AccountMoved: if the account was merged while we waited for it"""
+    try:
+        return postgres.call(function, *arguments)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, ObjectNotInPrerequisiteState):
+            raise
+        # What is written in the journal must go again, so this is an error; the next try is told
+        # why.
+        raise AccountMoved from error
 
 
 def post_purchases(*, purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | DomainError]:
@@ -247,6 +307,16 @@ def _purchase_arguments(purchase: JudgedPurchase) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def _activity_arguments(activity: JudgedActivity) -> tuple[Any, ...]:
+    source = activity.source
+    return (
+        activity.member.id, activity.code, activity.points, activity.expires_on, activity.at,
+        settings.TIME_ZONE, source.issuer_id, activity.reference, source.store_id,
+        source.client_id, source.version_id, source.funding_id, activity.fingerprint,
+        _json(activity.explanation), activity.lapses_on, activity.rolls,
+    )  # fmt: skip
+
+
 def _purchase_columns(purchase: JudgedPurchase) -> tuple[Any, ...]:
     """As the arrays of `points_post_purchases` follow each other."""
     source = purchase.source
@@ -267,14 +337,14 @@ def _at_once(purchase: JudgedPurchase) -> int:
 
 
 def _new(
-    purchase: JudgedPurchase, activity_id: int, seq: int | None, balance: int | None
+    judged: JudgedPurchase | JudgedActivity, activity_id: int, seq: int | None, balance: int | None
 ) -> PostedActivity:
     posting = Posting(seq, balance) if seq is not None and balance is not None else None
-    return PostedActivity(activity_id, purchase.points, posting, replayed=False)
+    return PostedActivity(activity_id, judged.points, posting, replayed=False)
 
 
-def _merged(purchase: JudgedPurchase) -> DomainError:
-    merged = refusal_of(partial(require_not_merged, purchase.member))
+def _merged(judged: JudgedPurchase | JudgedActivity) -> DomainError:
+    merged = refusal_of(partial(require_not_merged, judged.member))
     assert merged is not None, "neither new nor a repeat, and yet not merged"
     return merged
 
@@ -311,9 +381,13 @@ def _first_answer(purchase: JudgedPurchase, earlier: _Earlier) -> PostedActivity
     found = earlier.get((purchase.source.issuer_id, purchase.reference))
     if found is None:
         return None
-    first, entry = found
-    if bytes(first.fingerprint) != purchase.fingerprint:
-        raise ReferenceReused(reference=purchase.reference)
+    return _as_first(purchase.fingerprint, *found)
+
+
+def _as_first(fingerprint: bytes, first: Activity, entry: Entry | None) -> PostedActivity:
+    """:raises ReferenceReused: if it came in before with other content"""
+    if bytes(first.fingerprint) != fingerprint:
+        raise ReferenceReused(reference=first.reference)
     posting = Posting(entry.seq, entry.balance_after, replayed=True) if entry else None
     return PostedActivity(first.pk, first.points, posting, replayed=True)
 

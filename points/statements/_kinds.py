@@ -11,8 +11,8 @@ from django.utils.translation import ngettext, pgettext
 from members import masking
 from messaging.models import Channel
 from points import queries
-from points.models import Entry, EntryKind
-from points.statements import _purchases
+from points.models import ActivityKind, Entry, EntryKind
+from points.statements import _activities, _purchases
 from points.statements._around import Around
 from points.statements._days import credits_of, day, listed, moment, taken
 from programme.policies import NEVER
@@ -41,8 +41,11 @@ class Telling:
     reader: Reader
 
     def earned(self) -> Iterator[str]:
-        if self.entry.activity:
-            yield from _purchases.purchase(self.entry.activity, self.reader.currency)
+        activity = self.entry.activity
+        if activity and activity.kind == ActivityKind.ACTIVITY:
+            yield from _activities.done(activity)
+        elif activity:
+            yield from _purchases.purchase(activity, self.reader.currency)
         if self.entry.note:
             yield self.entry.note
         yield from self._waited()

@@ -1,0 +1,175 @@
+"""What a version says about activities, ready to judge by: read once per process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from campaigns.activity_rulebook import ACTIVITIES, CONSUMPTION
+from campaigns.models import ActivityRule, Budget, Cap, Gift, Period, Task
+from points.queries import start_of_day
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A period of the programme's calendar; `until` is the first day after it. None: no end."""
+
+    since: date | None
+    until: date | None
+
+    @property
+    def moments(self) -> tuple[datetime | None, datetime | None]:
+        return (
+            start_of_day(self.since) if self.since else None,
+            start_of_day(self.until) if self.until else None,
+        )
+
+
+def span(per: str, day: date) -> Span:
+    """The period of a kind in which a day lies."""
+    match per:
+        case Period.DAY:
+            return Span(day, day + timedelta(days=1))
+        case Period.WEEK:
+            monday = day - timedelta(days=day.weekday())
+            return Span(monday, monday + timedelta(days=7))
+        case Period.MONTH_QUARTER:
+            # The 1st, 8th, 15th and 22nd begin one: four a month, whatever its length.
+            first = min((day.day - 1) // 7, 3) * 7 + 1
+            since = day.replace(day=first)
+            return Span(since, _next_month(day) if first > 21 else since + timedelta(days=7))
+        case Period.MONTH:
+            return Span(day.replace(day=1), _next_month(day))
+        case Period.YEAR:
+            return Span(date(day.year, 1, 1), date(day.year + 1, 1, 1))
+    return Span(None, None)
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CapRule:
+    """
+    The most a member may be given in a period: `points`, `times`, or a `share` of consumption.
+
+    `codes` is empty where it is of everything of its type.
+    """
+
+    code: str
+    # Of what is done, or of what is bought.
+    of_activities: bool
+    codes: frozenset[str]
+    per: str
+    points: int | None = None
+    times: int | None = None
+    share: Decimal | None = None
+
+    def counts(self, code: str) -> bool:
+        return not self.codes or code in self.codes
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRule:
+    code: str
+    points: int
+    of: frozenset[str]
+    dealer: str
+    first_day: date
+    last_day: date
+
+    def holds_on(self, day: date) -> bool:
+        return self.first_day <= day <= self.last_day
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Something a member can do, with all that limits what it gives."""
+
+    code: str
+    names: Mapping[str, str]
+    group: str
+    points: int
+    once_per: str
+    caps: tuple[CapRule, ...]
+    budgets: tuple[BudgetRule, ...]
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.once_per or self.caps or self.budgets)
+
+
+@dataclass(frozen=True, slots=True)
+class Activities:
+    kinds: Mapping[str, Kind]
+    # Of earning rules and boosts.
+    caps: tuple[CapRule, ...]
+    budgets: tuple[BudgetRule, ...]
+    gifts: tuple[Gift, ...]
+    # Tasks are kinds too, which only their step completes.
+    tasks: Mapping[str, Task]
+
+
+@lru_cache(maxsize=64)
+def compiled(version_id: int) -> Activities:
+    """What a published version says. It never changes, so it is read once per process."""
+    rules = list(_of(ActivityRule, version_id))
+    tasks = {task.code: task for task in _of(Task, version_id)}
+    done = frozenset([*(rule.code for rule in rules), *tasks])
+    caps = [_cap(cap, done) for cap in _of(Cap, version_id)]
+    budgets = [_budget(budget) for budget in _of(Budget, version_id)]
+
+    def kind(rule: ActivityRule | Task, *, group: str, once_per: str) -> Kind:
+        return Kind(
+            code=rule.code,
+            names=rule.names,
+            group=group,
+            points=rule.points,
+            once_per=once_per,
+            caps=tuple(cap for cap in caps if cap.of_activities and cap.counts(rule.code)),
+            budgets=tuple(
+                each for each in budgets if not each.of.isdisjoint({rule.code, ACTIVITIES})
+            ),
+        )
+
+    kinds = {rule.code: kind(rule, group=rule.group, once_per=rule.once_per) for rule in rules}
+    for task in tasks.values():
+        kinds[task.code] = kind(task, group="task", once_per=Period.LIFETIME)
+    return Activities(
+        kinds=kinds,
+        caps=tuple(cap for cap in caps if not cap.of_activities),
+        budgets=tuple(each for each in budgets if each.of - done - {ACTIVITIES}),
+        gifts=tuple(_of(Gift, version_id)),
+        tasks=tasks,
+    )
+
+
+def _of(model: Any, version_id: int) -> Sequence[Any]:
+    return list(model.objects.filter(version_id=version_id).order_by("position"))
+
+
+def _cap(cap: Cap, done: frozenset[str]) -> CapRule:
+    codes = frozenset(cap.of)
+    return CapRule(
+        code=cap.code,
+        of_activities=not codes.isdisjoint(done | {ACTIVITIES}),
+        codes=frozenset() if codes & {ACTIVITIES, CONSUMPTION} else codes,
+        per=cap.per,
+        points=cap.points,
+        times=cap.times,
+        share=cap.share,
+    )
+
+
+def _budget(budget: Budget) -> BudgetRule:
+    return BudgetRule(
+        code=budget.code,
+        points=budget.points,
+        of=frozenset(budget.of),
+        dealer=budget.dealer,
+        first_day=budget.first_day or date.min,
+        last_day=budget.last_day or date.max,
+    )

@@ -1,0 +1,177 @@
+"""What caps on earning rules and boosts leave a purchase of what they would give."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+
+import pytest
+from django.db import transaction
+
+from campaigns import limits
+from points import operations as points
+from points.models import Account, Activity
+from tests.factories import identity, source
+from tests.factories.activities import cap, rewarding
+from tests.factories.points import NOON
+
+pytestmark = pytest.mark.django_db
+
+DAY = date(2026, 6, 15)
+_numbers = count(1)
+
+
+def judged(of, version, parts, *, at=NOON, reference=None):
+    """A purchase posted as the engine does, which says what each rule gave."""
+    worth = sum(parts.values())
+    return points.post_purchase(
+        purchase=points.JudgedPurchase(
+            member=of,
+            reference=reference or f"P{next(_numbers)}",
+            at=at,
+            amount=Decimal(100),
+            lines=[],
+            fingerprint=b"1",
+            points=worth,
+            expires_on=date(2027, 6, 30),
+            explanation={"parts": parts},
+            source=source(version_id=version.pk),
+        )
+    )
+
+
+def taken_back(of, posted, kept, *, reference):
+    """A return after which so much is left of what each rule gave."""
+    purchase = Activity.objects.get(pk=posted.activity_id)
+    return points.post_return(
+        returned=points.JudgedReturn(
+            member=of,
+            purchase=purchase,
+            reference=reference,
+            at=NOON,
+            amount=Decimal(1),
+            lines=[],
+            fingerprint=b"2",
+            keep=sum(kept.values()),
+            points=sum(kept.values()) - posted.points,
+            explanation={"parts": kept},
+            after_spending="debt",
+            source=source(version_id=purchase.version_id),
+        )
+    )
+
+
+def asked(of, version, *codes, day=DAY):
+    with transaction.atomic():
+        return limits.for_purchase(
+            member_id=of.id, version_id=version.pk, day=day, codes=codes or ("base",)
+        )
+
+
+def test_without_caps_on_purchases_nothing_is_asked(django_assert_num_queries):
+    version = rewarding(caps=[cap("all", "activities", points=10)])
+    of = identity()
+    asked(of, version)
+
+    with django_assert_num_queries(0):
+        assert (
+            limits.for_purchase(member_id=of.id, version_id=version.pk, day=DAY, codes=["base"])
+            == {}
+        )
+
+
+class TestForPurchase:
+    def test_is_the_cap_less_what_was_given(self):
+        version = rewarding(caps=[cap("most", "base", points=100)])
+        of = identity()
+
+        assert asked(of, version) == {"base": 100}
+        judged(of, version, {"base": 30})
+        assert asked(of, version) == {"base": 70}
+        judged(of, version, {"base": 70})
+        assert asked(of, version) == {"base": 0}
+
+    def test_knows_no_limit_of_rules_without_a_cap(self):
+        version = rewarding(caps=[cap("most", "base", points=100)])
+
+        assert asked(identity(), version, "base", "birthday") == {"base": 100}
+
+    def test_counts_the_period_of_the_purchase(self):
+        version = rewarding(caps=[cap("most", "base", points=100, per="month")])
+        of = identity()
+        judged(of, version, {"base": 30}, at=datetime(2026, 5, 31, 15, 59, tzinfo=UTC))
+        judged(of, version, {"base": 20}, at=datetime(2026, 5, 31, 16, tzinfo=UTC))
+
+        assert asked(of, version) == {"base": 80}
+        assert asked(of, version, day=date(2026, 5, 1)) == {"base": 70}
+
+    def test_of_all_consumption_is_of_every_rule(self):
+        version = rewarding(caps=[cap("most", "consumption", points=100)])
+        of = identity()
+        judged(of, version, {"base": 30, "birthday": 3})
+
+        assert asked(of, version, "base", "birthday") == {"base": 67, "birthday": 67}
+
+    def test_takes_the_tightest_of_several_caps(self):
+        version = rewarding(
+            caps=[
+                cap("day", "base", points=50, per="day"),
+                cap("life", "base", points=60, per="lifetime"),
+            ]
+        )
+        of = identity()
+        judged(of, version, {"base": 30})
+
+        assert asked(of, version) == {"base": 20}
+        assert asked(of, version, day=date(2026, 6, 16)) == {"base": 30}
+
+    def test_of_times_is_no_limit_until_it_is_reached(self):
+        version = rewarding(caps=[cap("twice", "base", times=2)])
+        of = identity()
+        judged(of, version, {"base": 30})
+        judged(of, version, {"base": 0})
+        assert asked(of, version) == {}
+
+        judged(of, version, {"base": 1})
+
+        assert asked(of, version) == {"base": 0}
+
+    def test_is_freed_by_returns(self):
+        version = rewarding(caps=[cap("most", "base", points=100)])
+        of = identity()
+        bought = judged(of, version, {"base": 100})
+
+        taken_back(of, bought, {"base": 40}, reference="R1")
+        assert asked(of, version) == {"base": 60}
+        taken_back(of, bought, {"base": 10}, reference="R2")
+        assert asked(of, version) == {"base": 90}
+
+    def test_holds_the_account_until_the_purchase_is_posted(self):
+        version = rewarding(caps=[cap("most", "base", points=100)])
+
+        asked(identity(), version)
+
+        assert Account.objects.count() == 1
+
+
+class TestWithin:
+    def test_shares_one_cap_out_in_the_order_of_the_rules(self):
+        version = rewarding(caps=[cap("both", "consumption", points=100)])
+        of = identity()
+        with transaction.atomic():
+            found = limits.limits_of_purchase(
+                member_id=of.id, version_id=version.pk, day=DAY, codes=("base", "birthday")
+            )
+
+        assert found.within({"base": 80, "birthday": 50}) == {"base": 80, "birthday": 20}
+        assert found.within({"base": 130, "birthday": 5}) == {"base": 100, "birthday": 0}
+        assert found.within({"base": 30, "birthday": 5}) == {"base": 30, "birthday": 5}
+
+
+def test_what_is_kept_of_a_purchase_gives_no_more_than_was_given():
+    version = rewarding(caps=[cap("most", "base", points=100)])
+    of = identity()
+    bought = judged(of, version, {"base": 20, "birthday": 5})
+
+    purchase = Activity.objects.get(pk=bought.activity_id)
+
+    assert limits.for_return(purchase) == {"base": 20}

@@ -1,0 +1,110 @@
+"""Many who spend one budget at once spend exactly that budget."""
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from campaigns import budgets
+from campaigns.models import BudgetSlice
+from points.models import Account
+from tests.concurrency.racing import Racer, at_once
+from tests.factories import identity
+from tests.factories.activities import do, kind, named, rewarding
+
+pytestmark = pytest.mark.concurrency
+
+THREADS, TIMES = 8, 12
+
+
+class Undone(Exception):
+    """What ends a transaction that was under way."""
+
+
+def spring(points):
+    return named("spring", of=["share"], points=points)
+
+
+def left():
+    return BudgetSlice.objects.aggregate(left=Sum("remaining"))["left"]
+
+
+def spending(of, name):
+    """Seven points a time, more often than there are points for all."""
+
+    def work():
+        granted = [do(of, "share", reference=f"{name}-{nth}") for nth in range(TIMES)]
+        return sum(each.posted.points for each in granted)
+
+    return work
+
+
+def spent_by_all():
+    return at_once(*(spending(identity(), f"T{nth}") for nth in range(THREADS)))
+
+
+def test_many_at_once_spend_exactly_the_budget():
+    rewarding(kinds=[kind("share", 7)], budgets=[spring(500)])
+
+    spent = spent_by_all()
+
+    assert sum(spent) == 500  # of the 672 they asked for
+    assert left() == 0
+    assert Account.objects.aggregate(all=Sum("balance"))["all"] == 500
+
+
+def test_who_looks_first_and_writes_then_spends_more(monkeypatch):
+    """The control: the same without a lock. What the slices say and what was given part."""
+    rewarding(kinds=[kind("share", 7)], budgets=[spring(500)])
+    do(identity(), "share")
+    together = threading.Barrier(2, timeout=10)
+
+    def looked_and_written(code, points):
+        fullest = BudgetSlice.objects.filter(purse_id=code).order_by("-remaining").first()
+        together.wait()
+        BudgetSlice.objects.filter(pk=fullest.pk).update(remaining=fullest.remaining - points)
+        return points
+
+    monkeypatch.setattr(budgets, "_take", looked_and_written)
+    before = left()
+    alice, bob = identity(), identity()
+
+    at_once(lambda: do(alice, "share"), lambda: do(bob, "share"))
+
+    assert before - left() == 7  # though 14 were given
+
+
+def test_nobody_waits_for_another_while_there_is_enough():
+    rewarding(kinds=[kind("share", 7)], budgets=[spring(10_000)])
+    do(identity(), "share")
+    other = identity()
+
+    with transaction.atomic():
+        do(identity(), "share")
+        answer = Racer(lambda: do(other, "share")).go().answer()
+
+    assert answer.posted.points == 7
+    assert left() == 10_000 - 3 * 7
+
+
+def test_the_last_points_are_waited_for():
+    """One has taken from the only slice with enough and may yet fail: the other waits to know."""
+    rewarding(kinds=[kind("share", 7)], budgets=[spring(16 * 3)])  # three in each slice
+    other = identity()
+    do(identity(), "share")
+
+    def fails():
+        with transaction.atomic():
+            do(identity(), "share")
+            racer = Racer(lambda: do(other, "share")).go()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_sleep(0.3)")
+            raise Undone(racer)
+
+    with pytest.raises(Undone) as undone:
+        fails()
+    [racer] = undone.value.args
+
+    assert racer.answer().posted.points == 7
+    assert left() == 48 - 14
