@@ -1,8 +1,9 @@
 """
-How members are rewarded: earning rules, purchases to points, quotes, import and replay.
+How members are rewarded: for purchases, for what else they do, by gifts; quotes, import, replay.
 
-Owns     earning rules, imports.
+Owns     earning rules, boosts, activities, caps, budgets and their purses, gifts, tasks, imports.
 Imports  everything below it, but not care.
 Tells    nothing yet.
-Hears    nothing.
+Hears    member.joined, member.activated, member.profile_changed, member.product_bound,
+         tier.upgraded.
 """

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns import budgets, limits
 from campaigns.activity_rules import Kind, compiled, span
+from campaigns.models import ActivityGroup
 from common.errors import Invalid
 from members.queries import Identity
 from points import operations as points
@@ -20,6 +21,8 @@ from points.models import Activity, EntryKind
 from programme import queries as programme
 from programme.policies import NEVER
 from programme.queries import Rulebook
+from tiers import operations as tiers
+from tiers.operations import Measured
 
 
 class UnknownActivity(Invalid):
@@ -79,11 +82,11 @@ def post_activity(*, done: Done, now: datetime) -> Granted:
     kind = rules.kinds.get(done.code)
     if kind is None or done.code in rules.tasks:
         raise UnknownActivity(activity=done.code)
-    return post(done, kind, rulebook)
+    return post(done, kind, rulebook, now=now)
 
 
 @transaction.atomic
-def post(done: Done, kind: Kind, rulebook: Rulebook) -> Granted:
+def post(done: Done, kind: Kind, rulebook: Rulebook, *, now: datetime | None = None) -> Granted:
     """As `post_activity`, of a kind that is known; also a task, whose step was taken."""
     if kind.is_limited:
         # What this member was given is counted before more is: nobody may give meanwhile.
@@ -115,7 +118,27 @@ def post(done: Done, kind: Kind, rulebook: Rulebook) -> Granted:
             rolls=policies.validity.counts(EntryKind.EARN),
         )
     )
-    return _told_again(posted) if posted.replayed else Granted(posted, judged)
+    if posted.replayed:
+        return _told_again(posted)
+    if (measured := _measured(kind, judged)) is not None:
+        tiers.gathered(
+            member=done.member, at=done.at, measured=measured, rulebook=rulebook, now=now
+        )
+    return Granted(posted, judged)
+
+
+def _measured(kind: Kind, judged: Mapping[str, Any]) -> Measured | None:
+    """What it adds to what tiers are judged by: nothing, if it was done in this period before."""
+    if any(cut["reason"] == "once" for cut in judged["cut"]):
+        return None
+    match kind.group:
+        case ActivityGroup.INTERACTION:
+            return Measured(interactions=1)
+        case ActivityGroup.EVENT:
+            return Measured(events=1)
+        case ActivityGroup.REFERRAL:
+            return Measured(referrals=1)
+    return None
 
 
 def _told_again(first: points.PostedActivity) -> Granted:

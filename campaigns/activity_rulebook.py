@@ -29,6 +29,8 @@ TYPES = (ACTIVITIES, CONSUMPTION)
 DEFAULT: dict[str, list[Any]] = {"kinds": [], "caps": [], "budgets": [], "gifts": [], "tasks": []}
 
 _CODE = {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,49}\Z"}
+# It stands in a reference of at most 64 characters, with a year and a member's number.
+_SHORT_CODE = {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,39}\Z"}
 _DAY = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}\Z"}
 _CATEGORY = {"type": "string", "pattern": r"^[a-z][a-z0-9_-]{0,31}\Z"}
 # Text, not numbers: YAML's numbers are binary and money is not.
@@ -90,11 +92,13 @@ SCHEMA = {
                 "within_months": {"type": "integer", "minimum": 1, "maximum": 1200},
                 "categories": {"type": "array", "items": _CATEGORY, "uniqueItems": True},
                 "per_amount": _AMOUNT,
+                "code": _SHORT_CODE,
             },
             ["when", "points"],
         ),
         "tasks": _list_of(
-            {"when": {"enum": list(TaskStep.values)}, "points": _WHOLE}, ["when", "points"]
+            {"code": _SHORT_CODE, "when": {"enum": list(TaskStep.values)}, "points": _WHOLE},
+            ["when", "points"],
         ),
     },
     "required": list(DEFAULT),

@@ -1,6 +1,6 @@
 """What a version says about activities, ready to judge by: read once per process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -60,6 +60,7 @@ class CapRule:
     """
 
     code: str
+    names: Mapping[str, str]
     # Of what is done, or of what is bought.
     of_activities: bool
     codes: frozenset[str]
@@ -75,6 +76,7 @@ class CapRule:
 @dataclass(frozen=True, slots=True)
 class BudgetRule:
     code: str
+    names: Mapping[str, str]
     points: int
     of: frozenset[str]
     dealer: str
@@ -104,13 +106,20 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Activities:
+    """What a version says. Tasks are kinds too, which only their step completes."""
+
     kinds: Mapping[str, Kind]
-    # Of earning rules and boosts.
+    tasks: Mapping[str, Task]
+    # Of what is done; of what is bought.
     caps: tuple[CapRule, ...]
+    purchase_caps: tuple[CapRule, ...]
     budgets: tuple[BudgetRule, ...]
     gifts: tuple[Gift, ...]
-    # Tasks are kinds too, which only their step completes.
-    tasks: Mapping[str, Task]
+
+    def purchase_budgets(self, codes: Collection[str]) -> tuple[BudgetRule, ...]:
+        """Those that pay for any of these rules or boosts."""
+        wanted = {*codes, CONSUMPTION}
+        return tuple(each for each in self.budgets if not each.of.isdisjoint(wanted))
 
 
 @lru_cache(maxsize=64)
@@ -140,10 +149,11 @@ def compiled(version_id: int) -> Activities:
         kinds[task.code] = kind(task, group="task", once_per=Period.LIFETIME)
     return Activities(
         kinds=kinds,
-        caps=tuple(cap for cap in caps if not cap.of_activities),
-        budgets=tuple(each for each in budgets if each.of - done - {ACTIVITIES}),
-        gifts=tuple(_of(Gift, version_id)),
         tasks=tasks,
+        caps=tuple(cap for cap in caps if cap.of_activities),
+        purchase_caps=tuple(cap for cap in caps if not cap.of_activities),
+        budgets=tuple(budgets),
+        gifts=tuple(_of(Gift, version_id)),
     )
 
 
@@ -155,6 +165,7 @@ def _cap(cap: Cap, done: frozenset[str]) -> CapRule:
     codes = frozenset(cap.of)
     return CapRule(
         code=cap.code,
+        names=cap.names,
         of_activities=not codes.isdisjoint(done | {ACTIVITIES}),
         codes=frozenset() if codes & {ACTIVITIES, CONSUMPTION} else codes,
         per=cap.per,
@@ -167,6 +178,7 @@ def _cap(cap: Cap, done: frozenset[str]) -> CapRule:
 def _budget(budget: Budget) -> BudgetRule:
     return BudgetRule(
         code=budget.code,
+        names=budget.names,
         points=budget.points,
         of=frozenset(budget.of),
         dealer=budget.dealer,

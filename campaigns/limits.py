@@ -223,12 +223,13 @@ def limits_of_purchase(
     *, member_id: int, version_id: int, day: date, codes: Sequence[str]
 ) -> PurchaseLimits:
     """As `for_purchase`, with what holds for several rules and boosts together."""
-    caps = compiled(version_id).caps
+    caps = compiled(version_id).purchase_caps
     if not caps:
         return PurchaseLimits()
     points.lock(member_id)
-    rooms_left = tuple(_room_of_purchases(member_id, cap, day) for cap in caps)
-    return PurchaseLimits(rooms_left, tuple(codes))
+    return PurchaseLimits(
+        tuple(purchase_rooms(member_id=member_id, caps=caps, day=day)), tuple(codes)
+    )
 
 
 def for_return(purchase: Activity) -> Mapping[str, int]:
@@ -237,9 +238,14 @@ def for_return(purchase: Activity) -> Mapping[str, int]:
 
     So a return gives back no more than was given, and frees what it takes back.
     """
-    caps = compiled(purchase.version_id).caps
+    caps = compiled(purchase.version_id).purchase_caps
     parts: Mapping[str, int] = purchase.explanation.get("parts", {})
     return {code: given for code, given in parts.items() if any(cap.counts(code) for cap in caps)}
+
+
+def purchase_rooms(*, member_id: int, caps: Sequence[CapRule], day: date) -> list[Room]:
+    """As `rooms`, of caps on rules and boosts."""
+    return [_room_of_purchases(member_id, cap, day) for cap in caps]
 
 
 def _room_of_purchases(member_id: int, cap: CapRule, day: date) -> Room:

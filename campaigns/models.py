@@ -327,7 +327,6 @@ class TaskStep(models.TextChoices):
     PROFILE_COMPLETE = "profile_complete", _("Complete the profile")
     PRODUCT_BOUND = "product_bound", _("Bind a product")
     FIRST_PURCHASE = "first_purchase", _("Make a first purchase")
-    FIRST_REDEMPTION = "first_redemption", _("Redeem points for the first time")
     UPGRADED = "upgraded", _("Rise to a higher tier")
 
 

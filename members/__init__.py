@@ -3,6 +3,7 @@ Who belongs: identity, phone, products, life cycle.
 
 Owns     members, phone directory, products, external numbers; encryption of personal fields.
 Imports  common, programme, partners.
-Tells    member.activated, member.closed.
+Tells    member.joined, member.activated, member.profile_changed, member.product_bound,
+         member.closed.
 Hears    nothing.
 """

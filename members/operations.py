@@ -111,9 +111,13 @@ def enroll(
     if phone:
         _list_phone(member, phone)
     if product:
-        add_product(member_id=member.pk, product=product)
+        add_product(member_id=member.pk, product=product, bound_at=joined_at)
     if external:
         _list_external(member, *external)
+    events.publish(
+        "member.joined",
+        {"member_id": member.pk, "joined_at": joined_at.isoformat(), "active": active},
+    )
     audit.record(
         action="member.enrolled",
         target=member.number,
@@ -180,6 +184,8 @@ def enroll_many(
     """
     Make active members of an organization's customers, in six statements however many they are.
 
+    They are history: nobody is told that they joined.
+
     :returns: who they are, by external number
     :raises ExternalNumberTaken: if one of them became a member meanwhile; then nobody is enrolled
     """
@@ -219,17 +225,20 @@ def enroll_many(
 
 
 @transaction.atomic
-def add_product(*, member_id: int, product: ProductFacts) -> Product:
+def add_product(
+    *, member_id: int, product: ProductFacts, bound_at: datetime | None = None
+) -> Product:
     """
     Note that a member owns a product.
 
+    :param bound_at: when that was; None: now
     :raises ProductTaken: if another member owns it today
     :raises products.InvalidIdentifier: if it cannot be an identifier
     """
     identifier = products.normalize(product.identifier)
     try:
         with transaction.atomic():
-            return Product.objects.create(
+            bound = Product.objects.create(
                 member_id=member_id,
                 identifier=identifier,
                 name=product.name,
@@ -238,6 +247,9 @@ def add_product(*, member_id: int, product: ProductFacts) -> Product:
             )
     except IntegrityError as error:
         raise ProductTaken from error
+    told = {"member_id": member_id, "bound_at": bound_at.isoformat() if bound_at else None}
+    events.publish("member.product_bound", told)
+    return bound
 
 
 @transaction.atomic
@@ -337,6 +349,7 @@ def update_profile(
     member.name_parts = queries.name_parts(member.name)
     setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way
     member.save(update_fields=[*changed, "name_parts"])
+    events.publish("member.profile_changed", {"member_id": member.pk, "at": at.isoformat()})
     # Which fields, not their values: what is erased with the member must not live on here.
     audit.record(
         action="member.corrected",

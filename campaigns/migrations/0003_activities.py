@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
                 ('position', models.PositiveSmallIntegerField(verbose_name='position')),
                 ('code', models.SlugField(verbose_name='code')),
                 ('names', models.JSONField(verbose_name='names')),
-                ('when', models.CharField(choices=[('joined', 'Join'), ('activated', 'Activate the membership'), ('profile_complete', 'Complete the profile'), ('product_bound', 'Bind a product'), ('first_purchase', 'Make a first purchase'), ('first_redemption', 'Redeem points for the first time'), ('upgraded', 'Rise to a higher tier')], max_length=16, verbose_name='step')),
+                ('when', models.CharField(choices=[('joined', 'Join'), ('activated', 'Activate the membership'), ('profile_complete', 'Complete the profile'), ('product_bound', 'Bind a product'), ('first_purchase', 'Make a first purchase'), ('upgraded', 'Rise to a higher tier')], max_length=16, verbose_name='step')),
                 ('points', models.BigIntegerField(verbose_name='points')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='programme.version', verbose_name='version')),
             ],

@@ -300,13 +300,12 @@ class TestEvents:
         of = identity()
         lot(of, 100, at=timezone.now(), expires_on=date(2099, 1, 1))
         members.close(member_id=of.id, closed_at=timezone.now(), by=staff(), reason="")
-        OutboxEvent.objects.update(dead_at=timezone.now())
+        closed = OutboxEvent.objects.filter(name="member.closed")
+        closed.update(dead_at=timezone.now())
         events.deliver_waiting(now=timezone.now())
         assert Account.objects.get(pk=of.id).balance == 100
 
-        events.try_again(
-            event_ids=[OutboxEvent.objects.get().pk], now=timezone.now(), by=User.objects.first()
-        )
+        events.try_again(event_ids=[closed.get().pk], now=timezone.now(), by=User.objects.first())
         events.deliver_waiting(now=timezone.now())
 
         assert Account.objects.get(pk=of.id).balance == 0

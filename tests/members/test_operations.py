@@ -165,7 +165,7 @@ class TestLifeCycle:
         of.refresh_from_db()
         user.refresh_from_db()
         assert (of.status, of.closed_at, user.is_active) == ("CLOSED", NOON, False)
-        event = OutboxEvent.objects.get()
+        event = OutboxEvent.objects.get(name="member.closed")
         assert (event.name, event.payload) == (
             "member.closed",
             {"member_id": of.pk, "closed_at": NOON.isoformat()},

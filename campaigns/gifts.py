@@ -1,0 +1,220 @@
+"""
+Gifts: points for joining, activation and binding a product, and for last year's spend (P5).
+
+A gift is given once: its reference in the ledger is made of its code, the member and, for what is
+converted each year, the year.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.timezone import localdate
+
+from campaigns.activity_rules import compiled
+from campaigns.models import Gift, GiftOccasion
+from common.errors import DomainError
+from members import queries as members
+from members.queries import Identity
+from points import operations as points
+from points.models import EntryKind, PointType
+from points.queries import start_of_day
+from programme import queries as programme
+from programme.policies import NEVER, Policies, months_from
+from programme.queries import Rulebook
+
+
+@transaction.atomic
+def give(*, member_id: int, occasion: GiftOccasion, at: datetime) -> int:
+    """
+    Give a member what the rulebook of the day gives on an occasion. Repeating gives nothing more.
+
+    :returns: the points given now; none to who is frozen or has left
+    """
+    day = localdate(at)
+    try:
+        rulebook = programme.rulebook_on(day)
+    except programme.NoRulebook:
+        return 0
+    gifts = [gift for gift in compiled(rulebook.id).gifts if _is_due(gift, occasion, day)]
+    if not gifts:
+        return 0
+    member = members.identity_of(member_id)
+    given = _grant(
+        rulebook, [(gift, member, int(gift.points), _reference(gift, member)) for gift in gifts], at
+    )
+    return sum(given)
+
+
+def _is_due(gift: Gift, occasion: str, day: date) -> bool:
+    if gift.when != occasion:
+        return False
+    if gift.since is None or gift.within_months is None:
+        return True
+    return gift.since <= day < months_from(gift.since, gift.within_months)
+
+
+def _reference(gift: Gift, member: Identity, year: int | None = None) -> str:
+    parts = ["gift", gift.code, *([str(year)] if year else []), member.number]
+    return ":".join(parts)
+
+
+def _grant(
+    rulebook: Rulebook, gifts: Sequence[tuple[Gift, Identity, int, str]], at: datetime
+) -> list[int]:
+    """Grant in one round trip; how many points each made now. Refused and repeated ones: none."""
+    outcomes = points.grant(
+        grants=[
+            points.Grant(
+                member=member,
+                points=worth,
+                reference=reference,
+                at=at,
+                expires_on=_last_day(rulebook.policies, member, localdate(at)) or NEVER,
+                lapses_on=_account_last_day(rulebook.policies, member, localdate(at)),
+            )
+            for _gift, member, worth, reference in gifts
+        ],
+        source=our_source(rulebook),
+        type=PointType.INITIAL,
+        rolls=rulebook.policies.validity.counts(EntryKind.EARN),
+    )
+    return [
+        0 if isinstance(outcome, DomainError) or outcome.replayed else worth
+        for outcome, (_gift, _member, worth, _reference_) in zip(outcomes, gifts, strict=True)
+    ]
+
+
+def our_source(rulebook: Rulebook) -> points.Source:
+    """The brand's, by the rules of a version: for what has no document of its own."""
+    ours = points.our_source()
+    return points.Source(
+        issuer_id=ours.issuer_id,
+        version_id=rulebook.id,
+        funding_id=points.funding_by_policy(
+            rulebook.policies.funding, store_id=None, issuer_id=ours.issuer_id
+        ),
+    )
+
+
+def _waits(policies: Policies, member: Identity) -> bool:
+    # M3: the points wait with their member, as those of purchases do.
+    return policies.clock_from_activation and member.is_pre_registered
+
+
+def _last_day(policies: Policies, member: Identity, day: date) -> date | None:
+    return None if _waits(policies, member) else policies.validity.last_day(day)
+
+
+def _account_last_day(policies: Policies, member: Identity, day: date) -> date | None:
+    return None if _waits(policies, member) else policies.validity.account_last_day(day)
+
+
+# --- The year's end -------------------------------------------------------------------------------
+
+# Whose purchases of the year a day ends are not converted yet. The journal has no index by time:
+# this reads it once a year.
+SPENT = """
+    SELECT m.id AS member_id, m.number, m.status, sum({amount} - coalesce((
+        SELECT sum({returned}) FROM points_activity AS r WHERE r.original_id = p.id
+    ), 0)) AS amount
+    FROM points_activity AS p JOIN members_member AS m ON m.id = p.member_id
+    WHERE p.kind = 'PURCHASE' AND p.occurred_at >= %(since)s AND p.occurred_at < %(until)s
+        AND p.member_id BETWEEN %(low)s AND %(high)s AND m.status IN ('ACTIVE', 'PRE_REGISTERED')
+        AND NOT EXISTS (
+            SELECT FROM points_entry AS e
+            WHERE e.reference = 'gift:' || %(code)s || ':' || %(year)s || ':' || m.number
+                AND e.issuer_id = %(issuer)s AND e.kind = 'EARN'
+        )
+    GROUP BY m.id ORDER BY m.id
+"""
+# Of a document, or of its lines of some categories.
+OF_CATEGORIES = """(
+    SELECT coalesce(sum((line ->> 'amount')::numeric), 0) FROM jsonb_array_elements({table}.lines)
+        AS line WHERE line ->> 'category' = ANY (%(categories)s)
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    member: Identity
+    amount: Decimal
+
+
+def convert_spend(*, year: int, low: int, high: int) -> tuple[int, int]:
+    """
+    Turn what the members low … high spent in a year into points, by the rulebook of its last day.
+
+    Repeating finds nobody left. What is given back later stays converted.
+
+    :returns: members, points
+    """
+    until = date(year + 1, 1, 1)
+    rulebook = programme.rulebook_on(until - timedelta(days=1))
+    given = []
+    for gift in compiled(rulebook.id).gifts:
+        if gift.when != GiftOccasion.YEAR_END:
+            continue
+        grants = [
+            (gift, spend.member, worth, _reference(gift, spend.member, year))
+            for spend in _spent(gift, year=year, low=low, high=high)
+            if (worth := _worth(gift, spend.amount, rulebook))
+        ]
+        if grants:
+            given += _grant(rulebook, grants, start_of_day(until))
+    return sum(1 for worth in given if worth), sum(given)
+
+
+def _spent(gift: Gift, *, year: int, low: int, high: int) -> list[Spend]:
+    amounts = {
+        name: OF_CATEGORIES.format(table=table) if gift.categories else f"{table}.amount"
+        for name, table in (("amount", "p"), ("returned", "r"))
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SPENT.format(**amounts),
+            {
+                "since": start_of_day(date(year, 1, 1)),
+                "until": start_of_day(date(year + 1, 1, 1)),
+                "low": low,
+                "high": high,
+                "code": gift.code,
+                "year": str(year),
+                "issuer": points.our_source().issuer_id,
+                "categories": gift.categories,
+            },
+        )
+        return [
+            Spend(Identity(member_id, number, status), amount)
+            for member_id, number, status, amount in cursor.fetchall()
+        ]
+
+
+def _worth(gift: Gift, amount: Decimal, rulebook: Rulebook) -> int:
+    assert gift.per_amount is not None, "campaigns_gift_has_a_rate_at_years_end"
+    exact = Fraction(amount) * Fraction(gift.points) / Fraction(gift.per_amount)
+    return max(0, rulebook.policies.rounding.whole(exact))
+
+
+def converts_on(day: date) -> bool:
+    """Whether a year has ended before a day, and its rulebook converts what was spent in it."""
+    if (day.month, day.day) != (1, 1):
+        return False
+    try:
+        rulebook = programme.rulebook_on(day - timedelta(days=1))
+    except programme.NoRulebook:
+        return False
+    return any(gift.when == GiftOccasion.YEAR_END for gift in compiled(rulebook.id).gifts)
+
+
+SPENDERS = f"""
+    SELECT DISTINCT p.member_id FROM points_activity AS p
+    WHERE p.kind = 'PURCHASE'
+        AND p.occurred_at < %(day)s::timestamp AT TIME ZONE '{settings.TIME_ZONE}'
+        AND p.occurred_at
+            >= (%(day)s::timestamp - interval '1 year') AT TIME ZONE '{settings.TIME_ZONE}'
+"""  # noqa: S608 - our own setting

@@ -1,0 +1,96 @@
+"""
+Tasks: a step that a member takes is rewarded once, when it is taken (M7).
+
+A task's activity stands in the journal under a reference made of its code and the member, so it is
+rewarded once however often the step is told.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.timezone import localdate
+
+from campaigns import activities
+from campaigns.activities import Done
+from campaigns.activity_rules import compiled
+from campaigns.models import TaskStep
+from members import queries as members
+from members.models import Member
+from members.queries import Identity, MemberClosed, MemberFrozen
+from partners import queries as partners
+from points import operations as points
+from points.models import Activity
+from programme import queries as programme
+from programme.queries import Rulebook
+
+
+def take(*, member_id: int, step: TaskStep, at: datetime) -> int:
+    """
+    Reward a step a member has taken, if the rulebook of the day has tasks for it.
+
+    :returns: the points given now; none to who is frozen or has left
+    """
+    try:
+        rulebook = programme.rulebook_on(localdate(at))
+    except programme.NoRulebook:
+        return 0
+    if not has_task(rulebook, step):
+        return 0
+    try:
+        return _reward(members.identity_of(member_id), step, at, rulebook)
+    except (MemberFrozen, MemberClosed, points.AccountMerged):
+        return 0
+
+
+def has_task(rulebook: Rulebook, step: TaskStep) -> bool:
+    return any(task.when == step for task in compiled(rulebook.id).tasks.values())
+
+
+def purchased(*, member: Identity, at: datetime, rulebook: Rulebook) -> int:
+    """
+    Reward the first purchase, in the transaction that posts one.
+
+    Asks nothing where the rulebook has no such task, and one thing where it was done before.
+    """
+    if not has_task(rulebook, TaskStep.FIRST_PURCHASE):
+        return 0
+    return _reward(member, TaskStep.FIRST_PURCHASE, at, rulebook)
+
+
+def complete_profile(*, member_id: int, at: datetime) -> int:
+    """As `take`, once a member's name, phone and birthday are known."""
+    member = Member.objects.get(pk=member_id)
+    if not (member.name and member.phone and member.birthday):
+        return 0
+    return take(member_id=member_id, step=TaskStep.PROFILE_COMPLETE, at=at)
+
+
+@transaction.atomic
+def _reward(member: Identity, step: TaskStep, at: datetime, rulebook: Rulebook) -> int:
+    rules = compiled(rulebook.id)
+    due = {code for code, task in rules.tasks.items() if task.when == step}
+    done = Activity.objects.filter(member_id=member.id, code__in=due)
+    given = 0
+    for code in sorted(due - set(done.values_list("code", flat=True))):
+        granted = activities.post(
+            Done(
+                member=member,
+                code=code,
+                reference=f"task:{code}:{member.number}",
+                at=at,
+                source=our_source(),
+                # However often and whenever it is told, it is the same step.
+                at_was_given=False,
+            ),
+            rules.kinds[code],
+            rulebook,
+        )
+        given += 0 if granted.posted.replayed else granted.posted.points
+    return given
+
+
+def our_source() -> points.Source:
+    """The brand's first store: where what has no store of its own is booked."""
+    store = partners.main_store()
+    assert store is not None, "every installation has its brand and store (partners/migrations)"
+    return points.Source(issuer_id=store.organization_id, store_id=store.pk)

@@ -1,0 +1,51 @@
+"""What members do elsewhere brings them gifts and completes their tasks."""
+
+from datetime import date, datetime
+from typing import Any
+
+from django.utils import timezone
+
+from campaigns import gifts, steps
+from campaigns.models import GiftOccasion, TaskStep
+from common import events
+from points.queries import start_of_day
+
+
+@events.subscribe("member.joined")
+def welcome(payload: dict[str, Any]) -> None:
+    member_id, at = payload["member_id"], datetime.fromisoformat(payload["joined_at"])
+    gifts.give(member_id=member_id, occasion=GiftOccasion.JOINED, at=at)
+    steps.take(member_id=member_id, step=TaskStep.JOINED, at=at)
+    if payload["active"]:
+        _activated(member_id, at)
+    steps.complete_profile(member_id=member_id, at=at)
+
+
+@events.subscribe("member.activated")
+def reward_activation(payload: dict[str, Any]) -> None:
+    _activated(payload["member_id"], datetime.fromisoformat(payload["activated_at"]))
+
+
+def _activated(member_id: int, at: datetime) -> None:
+    gifts.give(member_id=member_id, occasion=GiftOccasion.ACTIVATED, at=at)
+    steps.take(member_id=member_id, step=TaskStep.ACTIVATED, at=at)
+
+
+@events.subscribe("member.product_bound")
+def reward_binding(payload: dict[str, Any]) -> None:
+    member_id, bound_at = payload["member_id"], payload["bound_at"]
+    at = datetime.fromisoformat(bound_at) if bound_at else timezone.now()
+    gifts.give(member_id=member_id, occasion=GiftOccasion.PRODUCT_BOUND, at=at)
+    steps.take(member_id=member_id, step=TaskStep.PRODUCT_BOUND, at=at)
+
+
+@events.subscribe("member.profile_changed")
+def reward_profile(payload: dict[str, Any]) -> None:
+    at = datetime.fromisoformat(payload["at"])
+    steps.complete_profile(member_id=payload["member_id"], at=at)
+
+
+@events.subscribe("tier.upgraded")
+def reward_upgrade(payload: dict[str, Any]) -> None:
+    at = start_of_day(date.fromisoformat(payload["on"]))
+    steps.take(member_id=payload["member_id"], step=TaskStep.UPGRADED, at=at)
