@@ -24,6 +24,7 @@ class StaffConsole(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
             activity_page,
+            drafts_page,
             entries_page,
             grants_page,
             member_page,
@@ -36,6 +37,7 @@ class StaffConsole(UnfoldAdminSite):
             **grants_page.URLS,
             **activity_page.URLS,
             **rulebook_page.URLS,
+            **drafts_page.URLS,
         }
         return [
             path(route, self.admin_view(view.as_view()), name=name)

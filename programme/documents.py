@@ -1,5 +1,6 @@
 """A programme as a document: the shape of its YAML file."""
 
+from collections.abc import Iterator
 from datetime import date
 from textwrap import shorten
 from typing import Any
@@ -97,22 +98,27 @@ def validate(document: Any) -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
     if error is not None:
         raise InvalidProgramme(where=error.json_path, why=shorten(error.message, WHY_MAX))
-    valid_from = date.fromisoformat(document["valid_from"])
-    for where, why in contradictions(document["policies"], valid_from=valid_from):
-        raise InvalidProgramme(where=f"$.policies.{where}", why=why)
-    for section in sections.all_sections():
-        for where, why in section.contradictions(document):
-            raise InvalidProgramme(where=f"$.{section.name}.{where}", why=why)
+    for where, why in _nonsense(document):
+        raise InvalidProgramme(where=where, why=why)
 
 
 def require_valid(document: Any) -> None:
-    """:raises InvalidDocument: as `validate`, with all that breaks the schema"""
-    if problems := schema_problems(_validator(), document):
+    """:raises InvalidDocument: as `validate`, with all that is wrong"""
+    problems = schema_problems(_validator(), document)
+    if not problems:
+        problems = tuple(Problem(path_of(where), why) for where, why in _nonsense(document))
+    if problems:
         raise InvalidDocument(*problems)
-    try:
-        validate(document)
-    except InvalidProgramme as refusal:
-        raise InvalidDocument(refusal.problem()) from refusal
+
+
+def _nonsense(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What no schema can see in a document that it has accepted: the place, and why."""
+    valid_from = date.fromisoformat(document["valid_from"])
+    for where, why in contradictions(document["policies"], valid_from=valid_from):
+        yield f"$.policies.{where}", why
+    for section in sections.all_sections():
+        for where, why in section.contradictions(document):
+            yield f"$.{section.name}.{where}", why
 
 
 def _validator() -> jsonschema.Draft202012Validator:

@@ -3,10 +3,12 @@
 from django.utils.translation import gettext_lazy as _
 
 from common import schemas
+from tiers.criteria import Measure
 
 
 def register() -> None:
     schemas.labels(NAMES, HELPS)
+    schemas.labels({f"measure={value}": name for value, name in Measure.choices})
 
 
 NAMES = {
@@ -18,13 +20,6 @@ NAMES = {
     "approval": _("Staff decide upgrades"),
     "levels.validity": _("Is valid"),
     "measure": _("What is measured"),
-    "measure=points": _("Qualifying points"),
-    "measure=spend": _("Spend"),
-    "measure=purchases": _("Purchases"),
-    "measure=interactions": _("Interactions"),
-    "measure=events": _("Events attended"),
-    "measure=referrals": _("Referrals"),
-    "measure=products": _("Products owned"),
     "at_least": _("At least"),
     "=measure": _("One condition"),
     "=all": _("All conditions"),

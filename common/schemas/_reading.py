@@ -60,8 +60,8 @@ def _object(schema: Schema, data: QueryDict, name: str, root: Schema, *, require
         for each, part in schema["properties"].items()
     }
     given = {each: value for each, value in found.items() if value is not ABSENT}
-    # Left as it was offered, what need not be is not: texts that must be there count as nothing.
-    blank = all(value in ("", {}) for value in given.values())
+    # What need not be there is not, if nothing was typed into any of its fields.
+    blank = all(value in ("", {}, []) for value in given.values())
     return ABSENT if blank and not required else given
 
 

@@ -68,10 +68,10 @@ def _joined(one: Schema, other: Schema) -> Schema:
 def shapes(schema: Schema, root: Schema) -> list[Shape]:
     """The shapes to choose from; none if there is nothing to choose."""
     if "if" in schema:
-        first = resolved(schema["then"], root)
-        otherwise = resolved(schema.get("else", {}), root)
-        others = shapes(otherwise, root) or [*_flat(otherwise, root)]
-        return [Shape(schema["if"]["required"][0], first), *others]
+        then, otherwise = (resolved(schema.get(key, {}), root) for key in ("then", "else"))
+        told_by = schema["if"].get("required")
+        first = [Shape(told_by[0], then)] if told_by else [*_flat(then, root)]
+        return [*first, *_flat(otherwise, root)]
     alternatives = schema.get("oneOf") or schema.get("anyOf") or []
     if alternatives and all(set(each) <= {"required"} for each in alternatives):
         return list(_by_required(schema, [each["required"] for each in alternatives]))

@@ -5,6 +5,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from datetime import date
 from typing import Any, TypeVar
 
+from django.utils.translation import gettext as _
+
 from programme.policies._terms import WHOLE, FundingShare
 from programme.policies._validity import ForMonths, Validity
 
@@ -17,17 +19,18 @@ def contradictions(document: dict[str, Any], *, valid_from: date) -> Iterator[Co
     """Yield what is wrong with policies that POLICIES_SCHEMA has accepted."""
     validity = document["validity"]
     if "day_of_year" in validity and not _is_day_of_year(validity["day_of_year"]):
-        yield "validity.day_of_year", f"no year has a “{validity['day_of_year']}”"
+        no_day = _("No year has a “%(day)s”.") % {"day": validity["day_of_year"]}
+        yield "validity.day_of_year", no_day
         return  # the rest reads the validity
     if "date" in validity and date.fromisoformat(validity["date"]) < valid_from:
-        why = f"before {valid_from}, the version's first day: all points would lapse as they come"
-        yield "validity.date", why
+        why = _("Before %(day)s, the version's first day: all points would lapse as they come.")
+        yield "validity.date", why % {"day": valid_from}
     if "vesting" in document:
         yield from _of_vesting(document["vesting"], Validity.parse(validity))
     if "transfers" in document:
         windows = (limit["days"] for limit in document["transfers"]["limits"])
         for days in _twice(windows):
-            yield "transfers.limits", f"two limits for {days} days"
+            yield "transfers.limits", _("Two limits for %(days)s days.") % {"days": days}
     if "funding" in document:
         yield from _of_funding([FundingShare.parse(share) for share in document["funding"]])
 
@@ -50,16 +53,19 @@ def _of_vesting(vesting: dict[str, Any], validity: Validity) -> Iterator[Contrad
     }
     for place, wait in waits.items():
         if wait.get("days", 0) > shortest:
-            why = f"points may lapse after {shortest} days, before they could be spent"
-            yield f"{place}.days", why
+            why = _("Points may lapse after %(days)s days, before they could be spent.")
+            yield f"{place}.days", why % {"days": shortest}
 
 
 def _of_funding(shares: list[FundingShare]) -> Iterator[Contradiction]:
     total = sum(share.basis_points for share in shares)
     if total != WHOLE:
-        yield "funding", f"the shares add up to {total / 100:g}, not to 100"
+        why = _("The shares add up to %(total)s, not to 100.") % {"total": f"{total / 100:g}"}
+        yield "funding", why
     for payer, budget in _twice((share.payer, share.budget) for share in shares):
-        yield "funding", f"“{payer}” twice" + (f" with the budget “{budget}”" if budget else "")
+        with_budget = _("“%(payer)s” twice with the budget “%(budget)s”.")
+        why = with_budget if budget else _("“%(payer)s” twice.")
+        yield "funding", why % {"payer": payer, "budget": budget}
 
 
 def _twice(items: Iterable[Item]) -> list[Item]:

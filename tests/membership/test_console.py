@@ -21,6 +21,7 @@ from members.models import Member, MemberStatus, PhoneDirectory
 from messaging.models import Delivery
 from partners.models import Organization, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
+from programme.operations import start_draft
 from tests.factories import api_client, buy, identity, lot, member, message, plain, staff, store
 from tests.factories.points import NOON
 from tests.membership.conftest import console
@@ -155,8 +156,13 @@ PAGES = {
     "grant-result": "apfsu",
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
-    "programme_version_changelist": "apcfsu",
+    "rulebooks": "apcfsu",
     "rulebook": "apcfsu",
+    "rulebook-file": "apcfsu",
+    "draft": "apcfsu",
+    "draft-file": "apcfsu",
+    "draft-part": "apc",
+    "draft-entry": "apc",
     "campaigns_earningrule_changelist": "apcfsu",
     "campaigns_importrun_changelist": "apfu",
     "partners_region_changelist": "apcfsu",
@@ -187,12 +193,18 @@ class TestRoles:
         batch = GrantBatch.objects.create(
             name="x.csv", rows=1, points=1, created_at=NOON, created_by=staff()
         ).pk
+        draft = start_draft(by=staff(), at=NOON).pk
         return {
             "activity": [activity],
             "entry": [f"{number}-1"],
             "grant": [batch],
             "grant-result": [batch],
             "rulebook": [1],
+            "rulebook-file": [1],
+            "draft": [draft],
+            "draft-file": [draft],
+            "draft-part": [draft, "policies"],
+            "draft-entry": [draft, "earning", "rules", "0"],
             "common_jobrun_run_again": [run.pk],
             **{name: [number] for name in PAGES if re.fullmatch(r"member(-[\w-]+)?", name)},
         }
@@ -225,7 +237,9 @@ class TestRoles:
             page(name)
             for name, letters in PAGES.items()
             if letter in letters
-            and (name in ("index", "entries", "grants") or name.endswith("_changelist"))
+            and (
+                name in ("index", "entries", "grants", "rulebooks") or name.endswith("_changelist")
+            )
         }
         assert links == allowed
 
@@ -328,7 +342,6 @@ class TestEveryList:
             "members",
             "messaging",
             "partners",
-            "programme",
             "campaigns",
             "points",
         }

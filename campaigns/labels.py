@@ -1,0 +1,93 @@
+"""What the fields of the earning rules are called in the console (see `common.schemas.labels`)."""
+
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.models import ActivityGroup, GiftOccasion, Period, TaskStep
+from common import schemas
+
+
+def register() -> None:
+    schemas.labels(NAMES, HELPS)
+    for field, choices in CHOICES.items():
+        schemas.labels({f"{field}={value}": name for value, name in choices})
+
+
+NAMES = {
+    "earning": _("Earning"),
+    "earning.rules": _("Earning rules"),
+    "per_amount": _("For every amount of"),
+    "rules.tiers": _("Other rate for a tier"),
+    "rules.tiers.*": _("Rate"),
+    "rules.where": _("Only where"),
+    "where.tiers": _("Tiers"),
+    "earning.boosts": _("Boosts"),
+    "boosts.when": _("When"),
+    "when.birthday": _("Birthday"),
+    "birthday=month": _("In the month of the birthday"),
+    "birthday=day": _("On the birthday"),
+    "member_day": _("Member day"),
+    "member_day.days": _("Days of the month"),
+    "first_purchase": _("First purchase"),
+    "new_category": _("First purchase in a category"),
+    "min_amount": _("From an amount of"),
+    "when.tiers": _("Tiers"),
+    "boosts.gives": _("Gives"),
+    "gives=percent": _("Percent more"),
+    "gives=factor": _("Times as much"),
+    "gives=points": _("Fixed points"),
+    "percent": _("Percent"),
+    "factor": _("Factor"),
+    "stacking": _("Together with others"),
+    "stacking=add": _("Added to the others"),
+    "stacking=multiply": _("Multiplied with the others"),
+    "stacking=best": _("Only the best of its group"),
+    "stacking=exclusive": _("Alone"),
+    "boosts.group": _("Group"),
+    "priority": _("Priority"),
+    "weekdays=mon": _("Monday"),
+    "weekdays=tue": _("Tuesday"),
+    "weekdays=wed": _("Wednesday"),
+    "weekdays=thu": _("Thursday"),
+    "weekdays=fri": _("Friday"),
+    "weekdays=sat": _("Saturday"),
+    "weekdays=sun": _("Sunday"),
+    # What members do besides buying.
+    "activities": _("Activities"),
+    "kinds": _("Kinds of activity"),
+    "kinds.group": _("Group"),
+    "once_per": _("Counts once for each"),
+    "caps": _("Caps"),
+    "caps.of": _("Of what"),
+    "caps.points": _("At most so many points"),
+    "caps.times": _("At most so many times"),
+    "caps.share": _("At most so many percent"),
+    "of_type": _("Of the points of"),
+    "of_type=consumption": _("Purchases"),
+    "per": _("For each"),
+    "budgets": _("Budgets"),
+    "budgets.of": _("Of what"),
+    "budgets.points": _("Points in all"),
+    "budgets.money": _("Money in all"),
+    "dealer": _("Dealer"),
+    "gifts": _("Gifts"),
+    "gifts.when": _("When"),
+    "since": _("Bought since"),
+    "within_months": _("Within so many months"),
+    "tasks": _("Tasks"),
+    "tasks.when": _("When"),
+}
+
+HELPS = {
+    "earning.rules": _("The first rule that takes a line counts."),
+    "rules.tiers": _("The code of the tier, and its rate instead of the rule's own."),
+    "stacking": _("“Alone”: of several only the one with the highest priority counts."),
+    "member_day.days": _("With commas between, such as 8, 18, 28."),
+}
+
+CHOICES = {
+    "kinds.group": ActivityGroup.choices,
+    "once_per": Period.choices,
+    "per": Period.choices,
+    "gifts.when": GiftOccasion.choices,
+    "tasks.when": TaskStep.choices,
+}
