@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,8 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import earning
-from campaigns.earning import Judgement, Line
+from campaigns import facts as looked_up
+from campaigns.earning import Facts, Judgement, Line
 from common.errors import DomainError, Invalid, NotFound
 from members.queries import Identity
 from points import operations as points
@@ -29,6 +30,8 @@ AMOUNT_MAX = Decimal("999999999999.99")
 LINES_MAX = 500
 LINE_NUMBER_MAX = 64
 CATEGORY_MAX = 32
+PRODUCT_MAX = 64
+CHANNEL_MAX = 32
 
 
 class InvalidAmount(Invalid):
@@ -49,8 +52,14 @@ class DuplicateLine(Invalid):
 class InvalidLines(Invalid):
     code = "invalid_lines"
     message = _(
-        "A purchase has at most 500 lines, whose numbers and categories are short printable texts."
+        "A purchase has at most 500 lines, whose numbers, categories and products are short "
+        "printable texts."
     )
+
+
+class InvalidChannel(Invalid):
+    code = "invalid_channel"
+    message = _("A channel is a short printable text.")
 
 
 class UnknownPurchase(NotFound):
@@ -77,19 +86,23 @@ class Purchase:
     at: datetime
     amount: Decimal
     lines: Sequence[Line] = ()
+    # By which way it was bought, in the rulebook's words; empty if nobody said.
+    channel: str = ""
     source: points.Source
     # False when the caller gave no time: then a repeat at another time is still the same.
     at_was_given: bool = True
 
     def fingerprint(self) -> bytes:
         """A hash of what was asked, to tell a repeat from another use of the reference."""
-        content = [
+        content: list[Any] = [
             self.member.id,
             self.source.store_id,
             self.at.timestamp() if self.at_was_given else None,
             str(self.amount.quantize(CENT)),
             _as_json(self.lines),
         ]
+        if self.channel:
+            content.append(self.channel)
         return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
 
 
@@ -113,6 +126,16 @@ class Accrual:
 
 def accrue(*, purchase: Purchase, now: datetime) -> Accrual:
     """As `post_purchase`, and tell why it was worth what it was."""
+    _check_purchase(purchase, now=now)
+    rulebook = programme.rulebook_on(localdate(purchase.at))
+    if not earning.compiled_rules(rulebook.id).needs & looked_up.OF_HISTORY:
+        return _accrue(purchase, now=now)
+    with transaction.atomic():
+        points.lock(purchase.member.id)
+        return _accrue(purchase, now=now)
+
+
+def _accrue(purchase: Purchase, *, now: datetime) -> Accrual:
     purchase_judged = judged(purchase, now=now)
     return Accrual(purchase_judged, points.post_purchase(purchase=purchase_judged))
 
@@ -129,11 +152,18 @@ class Quote:
 
 
 def quote(
-    *, amount: Decimal, lines: Sequence[Line], at: datetime, member: Identity | None = None
+    *,
+    amount: Decimal,
+    lines: Sequence[Line],
+    at: datetime,
+    member: Identity | None = None,
+    store_id: int | None = None,
+    channel: str = "",
 ) -> Quote:
     """
     Judge a purchase nobody has made yet, at any time with a rulebook. Writes nothing.
 
+    :param member: None: somebody of whom nothing is known
     :raises MemberFrozen: :raises MemberClosed: if the member could not earn
     :raises InvalidAmount: :raises LinesDoNotAddUp: :raises DuplicateLine: as for a purchase
     """
@@ -145,7 +175,17 @@ def quote(
     day = localdate(at)
     rulebook = programme.rulebook_on(day)
     lines = lines or (Line("", earning.NO_CATEGORY, amount),)
-    judgement = _judge(rulebook, lines)
+    facts = looked_up.facts_of(
+        looked_up.Asked(
+            member_id=member.id if member else None,
+            store_id=store_id,
+            day=day,
+            lines=lines,
+            channel=channel,
+        ),
+        rules=earning.compiled_rules(rulebook.id),
+    )
+    judgement = _judge(rulebook, lines, facts)
     return Quote(
         points=judgement.points,
         expires_on=rulebook.policies.validity.last_day(day),
@@ -155,12 +195,27 @@ def quote(
 
 
 def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
-    """Check a purchase and judge it by the rulebook of its day. Writes nothing."""
-    lines = _checked_lines(purchase, now=now)
+    """
+    Check a purchase and judge it by the rulebook of its day. Writes nothing.
+
+    Asks the database for the facts the rules ask for, if any.
+    """
+    _check_purchase(purchase, now=now)
+    lines = purchase.lines or (Line("", earning.NO_CATEGORY, purchase.amount),)
     day = localdate(purchase.at)
     rulebook = programme.rulebook_on(day)
     policies = rulebook.policies
-    judgement = _judge(rulebook, lines)
+    facts = looked_up.facts_of(
+        looked_up.Asked(
+            member_id=purchase.member.id,
+            store_id=purchase.source.store_id,
+            day=day,
+            lines=lines,
+            channel=purchase.channel,
+        ),
+        rules=earning.compiled_rules(rulebook.id),
+    )
+    judgement = _judge(rulebook, lines, facts)
     pending = _pending(judgement, lines, vesting=policies.vesting, day=day)
     # M3: the points wait with their member; `points.operations.start_clock` gives them a last day.
     waits = policies.clock_from_activation and purchase.member.is_pre_registered
@@ -292,8 +347,9 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     rulebook = programme.rulebook(purchase.version_id)
     left_before = _lines_left(purchase)
     left = _subtract(left_before, given_back)
-    before = _judge(rulebook, left_before).points
-    judgement = _judge(rulebook, left)
+    facts = _facts_of_then(purchase)
+    before = _judge(rulebook, left_before, facts).points
+    judgement = _judge(rulebook, left, facts)
     return points.post_return(
         returned=points.JudgedReturn(
             member=returned.member,
@@ -304,7 +360,8 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             lines=_as_json(given_back),
             fingerprint=fingerprint,
             keep=judgement.points,
-            points=judgement.points - before,
+            # Never more, though without a boost that stood alone others may count.
+            points=min(0, judgement.points - before),
             explanation={**judgement.explanation, "purchase": purchase.reference},
             after_spending=rulebook.policies.return_after_spending,
             source=points.Source(
@@ -332,21 +389,22 @@ def find_purchase(
     return purchase
 
 
-def _judge(rulebook: Rulebook, lines: Sequence[Line]) -> Judgement:
+def _judge(rulebook: Rulebook, lines: Sequence[Line], facts: Facts) -> Judgement:
     return earning.judge(
         rules=earning.compiled_rules(rulebook.id),
         rounding=rulebook.policies.rounding,
         lines=lines,
         version=rulebook.number,
+        facts=facts,
     )
 
 
-def _checked_lines(purchase: Purchase, *, now: datetime) -> Sequence[Line]:
+def _check_purchase(purchase: Purchase, *, now: datetime) -> None:
     _check(reference=purchase.reference, at=purchase.at, now=now, amount=purchase.amount)
-    if not purchase.lines:
-        return (Line("", earning.NO_CATEGORY, purchase.amount),)
-    _check_lines(purchase.lines, amount=purchase.amount)
-    return purchase.lines
+    if not _is_short(purchase.channel, CHANNEL_MAX):
+        raise InvalidChannel
+    if purchase.lines:
+        _check_lines(purchase.lines, amount=purchase.amount)
 
 
 def _check(*, reference: str, at: datetime, now: datetime, amount: Decimal) -> None:
@@ -379,9 +437,17 @@ def _check_lines(lines: Sequence[Line], *, amount: Decimal) -> None:
 
 
 def _check_line_texts(line: Line) -> None:
-    for text, most in ((line.number, LINE_NUMBER_MAX), (line.category, CATEGORY_MAX)):
-        if len(text) > most or not text.isprintable():
+    for text, most in (
+        (line.number, LINE_NUMBER_MAX),
+        (line.category, CATEGORY_MAX),
+        (line.product, PRODUCT_MAX),
+    ):
+        if not _is_short(text, most):
             raise InvalidLines
+
+
+def _is_short(text: str, most: int) -> bool:
+    return len(text) <= most and text.isprintable()
 
 
 # --- Returns --------------------------------------------------------------------------------------
@@ -394,6 +460,12 @@ def _return_fingerprint(returned: Return) -> bytes:
         _as_json(returned.lines),
     ]
     return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
+
+
+def _facts_of_then(purchase: Activity) -> Facts:
+    """What mattered when it was judged, whatever has become of the member since."""
+    told = purchase.explanation.get("facts", {})
+    return Facts.read(told, day=localdate(purchase.occurred_at))
 
 
 def _lines_left(purchase: Activity) -> list[Line]:
@@ -417,10 +489,7 @@ def _returned_lines(returned: Return) -> list[Line]:
             of = by_number.get(line.number)
             if of is None or line.amount > of.amount:
                 raise ReturnExceedsPurchase(left=of.amount if of else Decimal("0.00"))
-        return [
-            Line(line.number, by_number[line.number].category, line.amount)
-            for line in returned.lines
-        ]
+        return [replace(by_number[line.number], amount=line.amount) for line in returned.lines]
     return _spread(returned.amount, left)
 
 
@@ -431,7 +500,7 @@ def _spread(amount: Decimal, lines: Sequence[Line]) -> list[Line]:
     rest, weight = amount, total
     for line in lines:
         share = (rest * line.amount / weight).quantize(CENT) if weight else Decimal("0.00")
-        shares.append(Line(line.number, line.category, share))
+        shares.append(replace(line, amount=share))
         rest -= share
         weight -= line.amount
     return shares
@@ -439,10 +508,7 @@ def _spread(amount: Decimal, lines: Sequence[Line]) -> list[Line]:
 
 def _subtract(lines: Sequence[Line], given_back: Sequence[Line]) -> list[Line]:
     less = {line.number: line.amount for line in given_back}
-    return [
-        Line(line.number, line.category, line.amount - less.get(line.number, Decimal(0)))
-        for line in lines
-    ]
+    return [replace(line, amount=line.amount - less.get(line.number, Decimal(0))) for line in lines]
 
 
 def _as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
@@ -451,10 +517,14 @@ def _as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
             "line": line.number,
             "category": line.category,
             "amount": str(line.amount.quantize(CENT)),
+            **({"product": line.product} if line.product else {}),
         }
         for line in lines
     ]
 
 
 def _from_json(lines: Sequence[dict[str, Any]]) -> list[Line]:
-    return [Line(line["line"], line["category"], Decimal(line["amount"])) for line in lines]
+    return [
+        Line(line["line"], line["category"], Decimal(line["amount"]), line.get("product", ""))
+        for line in lines
+    ]

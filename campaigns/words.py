@@ -1,11 +1,39 @@
 """Earning rules in words, in the active language."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from campaigns.models import EarningRule
+from campaigns.models import Boost, EarningRule
+from common.localized import localized
+
+# Why a rule or boost gave nothing; see `campaigns.earning`.
+REASONS = {
+    "an_earlier_rule_took_the_line": gettext_lazy("An earlier rule took its lines."),
+    "no_line_of_its_categories": gettext_lazy("No line belongs to its categories."),
+    "no_line_of_its_products": gettext_lazy("No line is of its products."),
+    "no_new_category": gettext_lazy("The member had bought of these categories before."),
+    "outside_its_dates": gettext_lazy("It was not valid on that day."),
+    "not_a_member_day": gettext_lazy("It was no member day."),
+    "another_weekday": gettext_lazy("It is for other days of the week."),
+    "another_month": gettext_lazy("It is for other months."),
+    "another_tier": gettext_lazy("It is for other tiers."),
+    "another_store": gettext_lazy("It is for other stores."),
+    "another_dealer": gettext_lazy("It is for other dealers."),
+    "another_channel": gettext_lazy("It is for other channels."),
+    "not_the_birthday": gettext_lazy("It was not the member's birthday."),
+    "not_the_first_purchase": gettext_lazy("It was not the first purchase."),
+    "the_first_purchase": gettext_lazy("It was the first purchase."),
+    "amount_too_small": gettext_lazy("The amount was too small."),
+    "its_lines_earn_nothing": gettext_lazy("There were no points it could have added to."),
+    "cap_met": gettext_lazy("It had given all it may."),
+    "an_exclusive_boost_stands_alone": gettext_lazy("Another boost stands alone."),
+    "a_better_boost_of_its_group": gettext_lazy("Another boost of its group gave more."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +58,21 @@ def rate(points: Decimal, per_amount: Decimal) -> str:
         "points": f"{points.normalize():f}",
         "amount": f"{per_amount.normalize():f}",
     }
+
+
+def names(version_id: int) -> dict[str, str]:
+    """What the rules and boosts of a version are called, by code."""
+    rules, boosts = (
+        model.objects.filter(version_id=version_id).values_list("code", "names")
+        for model in (EarningRule, Boost)
+    )
+    return {code: localized(named) for code, named in rules.union(boosts)}
+
+
+def gives(boost: Mapping[str, Any]) -> str:
+    """{"percent": "10"} → “10 % more”."""
+    if "percent" in boost:
+        return _("%(percent)s %% more") % {"percent": boost["percent"]}
+    if "factor" in boost:
+        return _("%(factor)s times as much") % {"factor": boost["factor"]}
+    return _("%(points)s points more") % {"points": boost["points"]}

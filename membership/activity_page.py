@@ -5,7 +5,6 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
-from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from campaigns import words
@@ -15,11 +14,6 @@ from membership.member_page import currency
 from points import queries as points
 from points.models import Activity
 from programme.words import ROUNDED
-
-REASONS = {
-    "an_earlier_rule_took_the_line": _("An earlier rule took its lines."),
-    "no_line_of_its_categories": _("No line belongs to its categories."),
-}
 
 
 class ActivityPage(ConsolePage, TemplateView):
@@ -37,19 +31,29 @@ class ActivityPage(ConsolePage, TemplateView):
         activity = self.activity
         explanation = activity.explanation
         rounding = explanation.get("rounding", {})
-        rules = {rule.code: rule for rule in words.rules(activity.version_id)}
+        names = words.names(activity.version_id)
         told = currency()
         return super().get_context_data(
             activity=activity,
             title=f"{activity.get_kind_display()} {activity.reference}",
             amount=money(activity.amount, told),
-            lines=[self._line(line, rules, told) for line in explanation.get("lines", [])],
+            lines=[self._line(line, names, told) for line in explanation.get("lines", [])],
+            boosts=[
+                (names.get(each["code"], each["code"]), words.gives(each), each["exact"])
+                for each in explanation.get("boosts", [])
+            ],
+            caps=[
+                (names.get(each["code"], each["code"]), each["left"], each["exact"])
+                for each in explanation.get("caps", [])
+            ],
+            tier=explanation.get("tier", ""),
             exact=explanation.get("exact"),
             worth=explanation.get("points"),
             rounded=ROUNDED.get((rounding.get("mode"), rounding.get("per")), ""),
             not_applied=[
-                (_rule(rules, item["rule"]), REASONS.get(item["reason"], item["reason"]))
-                for item in explanation.get("not_applied", [])
+                (names.get(code, code), words.REASONS.get(each["reason"], each["reason"]))
+                for each in explanation.get("not_applied", [])
+                for code in each["codes"]
             ],
             entry=points.entry_of(activity),
             returns=activity.returns.order_by("pk"),
@@ -57,22 +61,17 @@ class ActivityPage(ConsolePage, TemplateView):
             **context,
         )
 
-    def _line(self, line: dict[str, Any], rules: dict[str, Any], told: str) -> dict[str, Any]:
+    def _line(self, line: dict[str, Any], names: dict[str, str], told: str) -> dict[str, Any]:
         return {
             "number": line["line"],
             "category": line["category"],
             "amount": money(Decimal(line["amount"]), told),
-            "rule": _rule(rules, line["rule"]) if line["rule"] else "",
+            "rule": names.get(line["rule"], line["rule"]) if line["rule"] else "",
             "rate": words.rate(Decimal(line["points"]), Decimal(line["per_amount"]))
             if line["rule"]
             else "",
             "exact": line["exact"],
         }
-
-
-def _rule(rules: dict[str, Any], code: str) -> str:
-    rule = rules.get(code)
-    return rule.name if rule and rule.name else code
 
 
 URLS: dict[str, tuple[str, Any]] = {"activity": ("activity/<int:activity_id>/", ActivityPage)}

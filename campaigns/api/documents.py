@@ -19,6 +19,7 @@ from points.models import Entry, EntryKind
 
 LINE = r"^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,30}[!-~\u3400-\u9fff])?$"
 CATEGORY = "^[a-z][a-z0-9_-]{0,31}$"
+PRODUCT = r"^[!-~\u3400-\u9fff]([ -~\u3400-\u9fff]{0,62}[!-~\u3400-\u9fff])?$"
 CENT = Decimal("0.01")
 
 
@@ -27,12 +28,24 @@ class LineInput(Document):
         limit=32, pattern=LINE, help_text="Your number of the line; unique in the document."
     )
     category = Text(limit=32, pattern=CATEGORY, required=False, help_text="As in the rulebook.")
+    product = Text(
+        limit=64, pattern=PRODUCT, required=False, help_text="Its code, as in the rulebook."
+    )
     amount = Amount()
 
 
 class ReturnLineInput(Document):
     line = Text(limit=32, pattern=LINE, help_text="As in the purchase.")
     amount = Amount()
+
+
+def channel() -> Text:
+    return Text(
+        limit=32,
+        pattern=CATEGORY,
+        required=False,
+        help_text="By which way it was bought, as in the rulebook: `store`, `app` …",
+    )
 
 
 def lines_of(document: type[Document]) -> serializers.ListField:
@@ -45,6 +58,7 @@ class PurchaseInput(Document):
     store = store_code()
     at = Moment(required=False, help_text="When it happened, with its offset; now by default.")
     amount = Amount(help_text="What was paid.")
+    channel = channel()
     lines = lines_of(LineInput)
 
 
@@ -71,12 +85,13 @@ class QuoteInput(Document):
     store = store_code()
     at = Moment(required=False, help_text="Now by default; it may lie in the future.")
     amount = Amount()
+    channel = channel()
     lines = lines_of(LineInput)
 
 
 def lines_in(body: Mapping[str, Any]) -> list[Line]:
     return [
-        Line(line["line"], line.get("category", ""), line["amount"])
+        Line(line["line"], line.get("category", ""), line["amount"], line.get("product", ""))
         for line in body.get("lines", ())
     ]
 
@@ -88,6 +103,7 @@ class LineAnswer(Answer):
     line: str
     category: str
     amount: str
+    product: str = ""
 
 
 class PendingAnswer(Answer):
@@ -130,20 +146,53 @@ class Rounded(Answer):
     per: str
 
 
-class RuleNotApplied(Answer):
-    rule: str
+class BoostApplied(Answer):
+    """
+    What a boost added, before rounding, and how it is written: as a percent, a factor or points.
+
+    `lines` are those it was about; null: all.
+    """
+
+    code: str
+    exact: str
+    percent: str | None = None
+    factor: str | None = None
+    points: str | None = None
+    lines: list[str] | None = None
+
+
+class CapMet(Answer):
+    """What a rule or boost could still give, and what it would have given."""
+
+    code: str
+    left: int
+    exact: str
+
+
+class NotApplied(Answer):
+    """Rules and boosts that gave nothing, for the same reason."""
+
     reason: str
+    codes: list[str]
 
 
 class Explanation(Answer):
-    """Why it is worth that: by which version of the rulebook, line by line."""
+    """
+    Why it is worth that: by which version of the rulebook, at which tier, line by line.
+
+    `parts`: how many of the points each rule and boost gave.
+    """
 
     version: int
     lines: list[LineJudged]
     exact: str
     rounding: Rounded
     points: int
-    not_applied: list[RuleNotApplied]
+    not_applied: list[NotApplied]
+    parts: dict[str, int]
+    tier: str | None = None
+    boosts: list[BoostApplied] = []
+    caps: list[CapMet] = []
 
 
 class PurchaseAnswer(Answer):
@@ -335,8 +384,9 @@ def _pending(explanation: Mapping[str, Any]) -> list[PendingAnswer]:
 
 
 def _explanation(explanation: Mapping[str, Any]) -> Explanation:
-    """In the order of our fields: the database keeps another."""
-    return msgspec.convert(explanation, Explanation)
+    """In the order of our fields, and of codes: the database keeps another."""
+    parts = dict(sorted(explanation["parts"].items()))
+    return msgspec.convert({**explanation, "parts": parts}, Explanation)
 
 
 def _money(amount: Decimal) -> str:

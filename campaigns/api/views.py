@@ -101,6 +101,7 @@ class PurchaseList(ApiView):
                 at_was_given="at" in body,
                 amount=body["amount"],
                 lines=lines_in(body),
+                channel=body.get("channel", ""),
                 source=Source(
                     issuer_id=by.organization_id, store_id=store_id, client_id=by.client_id
                 ),
@@ -250,12 +251,14 @@ class QuoteList(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         body = QuoteInput.read(request.data)
-        caller(request).store_id(body["store"])
+        store_id = caller(request).store_id(body["store"])
         at = body.get("at", timezone.now())
         quote = operations.quote(
             member=members.identify(body["member"]) if "member" in body else None,
             at=at,
             amount=body["amount"],
             lines=lines_in(body),
+            store_id=store_id,
+            channel=body.get("channel", ""),
         )
         return respond(quoted(quote, at=at, amount=body["amount"]))

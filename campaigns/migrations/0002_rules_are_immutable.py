@@ -1,8 +1,10 @@
 from django.db import migrations
 
+TABLES = ("campaigns_earningrule", "campaigns_boost")
+
 
 class Migration(migrations.Migration):
-    """Let the earning rules of a published version never change."""
+    """Let the earning rules and boosts of a published version never change."""
 
     dependencies = [
         ("campaigns", "0001_initial"),
@@ -10,8 +12,9 @@ class Migration(migrations.Migration):
     ]
     operations = [
         migrations.RunSQL(
-            "CREATE TRIGGER immutable BEFORE INSERT OR UPDATE OR DELETE ON campaigns_earningrule"
+            f"CREATE TRIGGER immutable BEFORE INSERT OR UPDATE OR DELETE ON {table}"
             " FOR EACH ROW EXECUTE FUNCTION programme_rule_is_immutable()",
-            "DROP TRIGGER immutable ON campaigns_earningrule",
+            f"DROP TRIGGER immutable ON {table}",
         )
+        for table in TABLES
     ]

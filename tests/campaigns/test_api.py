@@ -75,7 +75,7 @@ class TestPurchase:
                 "expires_on": "2027-06-30",
             },
             "pending": [],
-            "lines": LINES,
+            "lines": [{**line, "product": ""} for line in LINES],
             "explanation": {
                 "version": 1,
                 "lines": [
@@ -98,6 +98,10 @@ class TestPurchase:
                 "rounding": {"mode": "down", "per": "document"},
                 "points": 26,
                 "not_applied": [],
+                "parts": {"base": 26},
+                "tier": None,
+                "boosts": [],
+                "caps": [],
             },
         }
         assert queries.balance(of.id) == 26
@@ -379,7 +383,7 @@ class TestReturn:
                 "balance_after": 12,
                 "expires_on": None,
             },
-            "lines": [LINES[1]],
+            "lines": [{**LINES[1], "product": ""}],
         }
         assert (explanation["exact"], explanation["points"]) == ("12", 12)
         assert queries.balance(of.id) == 12
@@ -459,8 +463,8 @@ class TestQuote:
         assert answer["points"] == 41  # 12 + 29.6, rounded down
         assert [line["rule"] for line in answer["explanation"]["lines"]] == ["base", "parts"]
         assert answer["explanation"]["not_applied"] == [
-            {"rule": "tyres", "reason": "no_line_of_its_categories"},
-            {"rule": "rest", "reason": "an_earlier_rule_took_the_line"},
+            {"reason": "no_line_of_its_categories", "codes": ["tyres"]},
+            {"reason": "an_earlier_rule_took_the_line", "codes": ["rest"]},
         ]
 
     def test_of_a_day_to_come_is_judged_by_the_rules_of_that_day(self, till):

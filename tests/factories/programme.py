@@ -14,8 +14,14 @@ def plain() -> Version:
     return rulebook()
 
 
-def rulebook(*, valid_from: str | None = None, rules=None, **policies) -> Version:
-    """A published version of `plain` with other policies or rules. The brand pays for it."""
+def rulebook(
+    *, valid_from: str | None = None, rules=None, boosts=None, sections=None, **policies
+) -> Version:
+    """
+    A published version of `plain` with other policies, rules or sections. The brand pays for it.
+
+    Boosts are added to what the rules give, unless they say else.
+    """
     brand()
     document = deepcopy(documents.parse(PLAIN.read_text()))
     document["policies"] |= policies
@@ -23,6 +29,12 @@ def rulebook(*, valid_from: str | None = None, rules=None, **policies) -> Versio
         document["earning"]["rules"] = [
             {"names": {"zh-hans": rule["code"]}, "categories": []} | rule for rule in rules
         ]
+    if boosts is not None:
+        document["earning"]["boosts"] = [
+            {"names": {"zh-hans": boost["code"]}, "when": {}, "stacking": "add"} | boost
+            for boost in boosts
+        ]
+    document |= sections or {}
     if valid_from is not None:
         document["valid_from"] = valid_from
     else:
