@@ -71,7 +71,7 @@ APPEND_ONLY = (
     "points_notice",
     "common_auditrecord",
     "tiers_decision",
-    "tiers_warning",
+    "tiers_downgradewarning",
 )
 
 

@@ -8,7 +8,20 @@ class TiersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from programme import sections  # noqa: PLC0415
-        from tiers.rulebook import TIERS  # noqa: PLC0415 - models are ready now
+        from programme import checks, sections  # noqa: PLC0415 - models are ready now
+        from tiers import (  # noqa: PLC0415
+            approvals,
+            labels,
+            messages,
+            nightly,  # noqa: F401 - they register themselves
+            rulebook,
+            subscribers,  # noqa: F401
+        )
+        from tiers import checks as of_ladders  # noqa: PLC0415
 
-        sections.register(TIERS)
+        sections.register(rulebook.TIERS)
+        checks.register(rulebook.in_use)
+        of_ladders.register()
+        approvals.register()
+        messages.register()
+        labels.register()

@@ -342,7 +342,7 @@ class Proposal(models.Model):
         return f"{self.member_id} → {self.level}"
 
 
-class Warning(models.Model):  # noqa: A001 - what it is
+class DowngradeWarning(models.Model):
     """A member was told that a tier ends and what is missing: once for each lead and end."""
 
     member = models.ForeignKey(
@@ -362,7 +362,7 @@ class Warning(models.Model):  # noqa: A001 - what it is
         verbose_name_plural = _("warnings of downgrades")
         constraints = [
             models.UniqueConstraint(
-                fields=["member", "valid_until", "days"], name="tiers_warning_once"
+                fields=["member", "valid_until", "days"], name="tiers_downgradewarning_once"
             )
         ]
 

@@ -1,18 +1,32 @@
 """Questions about the ladder and who stands where."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils.timezone import localdate
 
 from common.postgres.calls import first_row
 from members.models import Member, Product
 from programme import queries as programme
-from tiers import ladders
-from tiers.judging import COUNTED, Gathering, History
-from tiers.ladders import Ladder
-from tiers.models import Gathered, LadderTerms, Level, StartingLevel
+from tiers import judging, ladders
+from tiers.criteria import Criterion
+from tiers.judging import COUNTED, Gathering, History, Sight, State
+from tiers.ladders import Ladder, Level
+from tiers.models import (
+    Decision,
+    Gathered,
+    LadderTerms,
+    Proposal,
+    ProposalState,
+    Standing,
+    StartingLevel,
+)
+from tiers.models import Level as LevelRow
 
 NO_LADDER = Ladder(0)
 
@@ -23,7 +37,7 @@ def ladder(version_id: int) -> Ladder:
     return ladders.compiled(
         version_id,
         LadderTerms.objects.filter(version=version_id).first(),
-        Level.objects.filter(version=version_id).order_by("position"),
+        LevelRow.objects.filter(version=version_id).order_by("position"),
         dict(StartingLevel.objects.filter(version=version_id).values_list("product", "level")),
     )
 
@@ -103,3 +117,147 @@ def _owned(member_ids: Iterable[int]) -> dict[int, list[tuple[date | None, date 
     ):
         owned.setdefault(member_id, []).append((bought, until))
     return owned
+
+
+# --- For the member and the clerk -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a member stands on a day, by what is decided."""
+
+    level: Level
+    # The tier beneath one given by hand; else the same.
+    earned: Level
+    since: date | None
+    # The last day of `level`; None: for ever, or until it is ended by hand.
+    valid_until: date | None
+    by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a tier asks for, with what was gathered of it: evidence as `tiers.criteria.told`."""
+
+    level: Level
+    evidence: Mapping[str, Any]
+
+    @property
+    def met(self) -> bool:
+        return bool(self.evidence["met"])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a member is."""
+
+    stand: Stand
+    # The next tier above the earned one that has upgrade criteria; None at the top.
+    upgrade: Step | None
+    # Tiers the member may apply for, with what that asks.
+    applications: tuple[Step, ...]
+    # What keeps the earned tier, by its last day; None where it has no end.
+    keep: Step | None
+    keep_by: date | None
+    # The day on which it falls if nothing more is gathered and nothing keeps it.
+    falls_on: date | None
+    # The earned tier after that, as things stand.
+    projected: Level
+
+
+def standing(member_id: int, day: date) -> Stand | None:
+    """Where a member stands; None where the day's rulebook has no ladder."""
+    rungs = ladder_on(day)
+    if not rungs:
+        return None
+    row = Standing.objects.filter(pk=member_id).first()
+    return _stand(row, rungs, day)
+
+
+def progress(member_id: int, day: date) -> Progress | None:
+    """How far a member is, on the present day; None where its rulebook has no ladder."""
+    rungs = ladder_on(day)
+    if not rungs:
+        return None
+    row = Standing.objects.filter(pk=member_id).first()
+    state = state_of(row) if row else State()
+    with_products = rungs.counts_products
+    history = histories([member_id], with_products=with_products)[member_id]
+    sight = Sight(history, state, day)
+    earned = rungs.level(state.level)
+    above = rungs.levels[earned.position + 1 :]
+    upward = next((level for level in above if level.upgrade), None)
+    keep_by = state.valid_until
+    at_the_end = Sight(history, state, keep_by) if keep_by and keep_by > day else sight
+    falls = judging.falls_on(state, rungs) if keep_by else None
+    return Progress(
+        stand=_stand(row, rungs, day),
+        upgrade=_step(upward, upward.upgrade, sight) if upward else None,
+        applications=tuple(
+            _step(level, level.application, sight) for level in above if level.application
+        ),
+        keep=_step(earned, earned.keep, at_the_end) if keep_by and earned.keep else None,
+        keep_by=keep_by,
+        falls_on=falls,
+        projected=_projected(history, state, rungs, falls or day),
+    )
+
+
+def decisions(member_id: int) -> QuerySet[Decision]:
+    """Every decision about a member, newest first, with who took it."""
+    of_member = Decision.objects.filter(member_id=member_id).order_by("-id")
+    return of_member.select_related("version", "actor", "approved_by")
+
+
+def waiting_proposals() -> QuerySet[Proposal]:
+    """What staff have to decide, oldest first."""
+    return (
+        Proposal.objects.filter(state=ProposalState.WAITING)
+        .select_related("member", "version")
+        .order_by("id")
+    )
+
+
+def state_of(row: Standing) -> State:
+    """Who was never moved stands where everybody begins, whatever that is called."""
+    return State(row.earned if row.since else None, row.since, row.period_from, row.valid_until)
+
+
+SHOWN_OTHERWISE = """
+    SELECT s.member_id FROM tiers_standing AS s
+    CROSS JOIN LATERAL (
+        SELECT d.to_level FROM tiers_decision AS d
+        WHERE d.member_id = s.member_id ORDER BY d.id DESC LIMIT 1
+    ) AS latest
+    WHERE s.member_id BETWEEN %s AND %s AND s.level <> latest.to_level
+    ORDER BY s.member_id
+"""
+
+
+def shown_otherwise(*, low: int, high: int) -> list[int]:
+    """Members low … high whose tier is not what the latest decision says. There should be none."""
+    with connection.cursor() as cursor:
+        cursor.execute(SHOWN_OTHERWISE, (low, high))
+        return [member_id for (member_id,) in cursor.fetchall()]
+
+
+def _stand(row: Standing | None, rungs: Ladder, day: date) -> Stand:
+    if row is None:
+        return Stand(rungs.base, rungs.base, None, None, by_hand=False)
+    over = row.manual_until is not None and row.manual_until < day
+    earned = rungs.level(row.earned)
+    manual = rungs.level("" if over else row.manual)
+    if manual.position > earned.position:
+        return Stand(manual, earned, row.since, row.manual_until, by_hand=True)
+    return Stand(earned, earned, row.since, row.valid_until, by_hand=False)
+
+
+def _step(level: Level, criterion: Criterion | None, sight: Sight) -> Step:
+    assert criterion is not None
+    return Step(level, sight.evidence(criterion))
+
+
+def _projected(history: History, state: State, rungs: Ladder, day: date) -> Level:
+    """By today's rules: those of the day itself may not be known yet."""
+    after = judging.walk(history, ladder_on=lambda _day: rungs, until=day, start=state, after=day)
+    return rungs.level(after.state.level)

@@ -9,9 +9,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from common.localized import NAMES_SCHEMA, TEXT_PATTERN
+from common.schemas import where
+from programme import checks
 from programme.documents import InvalidProgramme
 from programme.models import Version
-from programme.sections import Section
+from programme.sections import Contradiction, Section
 from tiers import criteria
 from tiers.criteria import ANNIVERSARY, CALENDAR_YEAR, SINCE_CHANGE, Measure, Window
 from tiers.ladders import EARNED, ONE_LEVEL, TO_BASE
@@ -107,7 +109,7 @@ SCHEMA = {
         "window": _WINDOW,
         "downgrade": {"enum": [ONE_LEVEL, EARNED, TO_BASE]},
         "grace_days": _DAYS,
-        "minimum_stay_days": _DAYS,
+        "minimum_stay_days": _DAYS | {"maximum": 3 * 366},
         "warn_days": {
             "type": "array",
             "maxItems": 5,
@@ -141,9 +143,9 @@ DEFAULT: dict[str, Any] = {"levels": []}
 
 
 def load(version: Version, section: Any) -> None:
-    """:raises InvalidProgramme: at the first contradiction, or if a level in use would be gone"""
-    for where, why in (*contradictions(section), *_gone_though_in_use(section)):
-        raise InvalidProgramme(where=f"$.tiers.{where}", why=why)
+    """:raises InvalidProgramme: if a level in use would be gone"""
+    for finding in in_use({"tiers": section}):
+        raise InvalidProgramme(where=where(finding.path), why=finding.text)
     if not section["levels"]:
         return
     LadderTerms.objects.create(
@@ -232,15 +234,10 @@ def _in_order(criterion: Any) -> Any:
 
 # --- What makes no sense --------------------------------------------------------------------------
 
-Contradiction = tuple[str, str]
 
-
-def contradictions(section: Mapping[str, Any]) -> Iterator[Contradiction]:
-    """
-    What the schema cannot say: where inside the section, and why, in the active language.
-
-    :param section: what the schema has accepted
-    """
+def contradictions(document: dict[str, Any]) -> Iterator[Contradiction]:
+    """What the schema cannot say: where inside the section, and why, in the active language."""
+    section: Mapping[str, Any] = document.get("tiers", DEFAULT)
     levels: Sequence[Mapping[str, Any]] = section["levels"]
     if not levels:
         for name in section.keys() - {"levels"}:
@@ -253,18 +250,18 @@ def contradictions(section: Mapping[str, Any]) -> Iterator[Contradiction]:
     yield from _about_products(levels, products)
     starting = {each["level"] for each in products}
     for number, level in enumerate(levels[1:], start=1):
-        where = f"levels[{number}]"
+        at = f"levels[{number}]"
         if not {"upgrade", "application"} & level.keys() and level["code"] not in starting:
-            yield f"{where}.upgrade", _("Nobody could ever reach this tier.")
+            yield f"{at}.upgrade", _("Nobody could ever reach this tier.")
         if "approval" in level and "upgrade" not in level and level["approval"]:
-            yield f"{where}.approval", _("Without upgrade criteria nothing would be proposed.")
+            yield f"{at}.approval", _("Without upgrade criteria nothing would be proposed.")
         if "keep" in level and "validity" not in level:
-            yield f"{where}.keep", _("A tier that is valid for ever needs no rule for keeping it.")
+            yield f"{at}.keep", _("A tier that is valid for ever needs no rule for keeping it.")
         if "validity" in level and not {"keep", "upgrade"} & level.keys():
-            yield f"{where}.keep", _("Say what keeps this tier: it has no upgrade criteria either.")
+            yield f"{at}.keep", _("Say what keeps this tier: it has no upgrade criteria either.")
         for name in ("upgrade", "keep", "application"):
             if name in level:
-                yield from _about_criterion(f"{where}.{name}", level[name])
+                yield from _about_criterion(f"{at}.{name}", level[name])
     yield from _about_order(section)
 
 
@@ -360,18 +357,30 @@ def _least_asked(
     return least
 
 
-def _gone_though_in_use(section: Mapping[str, Any]) -> Iterator[Contradiction]:
-    """Members would stand on a rung that is no more."""
-    codes = [level["code"] for level in section["levels"]]
-    for name in ("level", "earned", "manual"):
-        used = Standing.objects.exclude(**{name: ""}).exclude(**{f"{name}__in": codes})
-        standing = used.order_by(name).values_list(name, flat=True).first()
-        if standing is not None:
-            yield (
-                "levels",
-                _("Members have the tier “%(code)s”: it cannot be left out.") % {"code": standing},
-            )
-            return
+def in_use(document: dict[str, Any]) -> Iterator[checks.Finding]:
+    """For the rule check: members would stand on a rung that is no more. The base nobody loses."""
+    section = document.get("tiers", DEFAULT)
+    codes = {level["code"] for level in section["levels"]}
+    bases = Level.objects.filter(position=0).values_list("code", flat=True)
+    for code in sorted(_held_levels() - codes - set(bases)):
+        why = _("Members have the tier “%(code)s”: it cannot be left out.") % {"code": code}
+        yield checks.Finding(checks.Severity.MISTAKE, ("tiers", "levels"), why)
 
 
-TIERS = Section(name="tiers", schema=SCHEMA, load=load, dump=dump, default=DEFAULT)
+def _held_levels() -> set[str]:
+    return {
+        code
+        for name in ("level", "earned", "manual")
+        for code in Standing.objects.order_by(name).values_list(name, flat=True).distinct()
+        if code
+    }
+
+
+TIERS = Section(
+    name="tiers",
+    schema=SCHEMA,
+    load=load,
+    dump=dump,
+    default=DEFAULT,
+    contradictions=contradictions,
+)

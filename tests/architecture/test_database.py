@@ -120,7 +120,7 @@ def test_what_must_not_change_cannot():
         "points_funding",
         "points_notice",
         "tiers_decision",
-        "tiers_warning",
+        "tiers_downgradewarning",
     ]
     assert [table for table, _, _ in found] == final
     for table, kind, enabled in found:

@@ -1,11 +1,12 @@
 """The section `tiers` of a programme file: what it may say, and what makes no sense."""
 
 from copy import deepcopy
+from datetime import date
 
 import pytest
 from django.db import DatabaseError, transaction
 
-from programme import documents, queries
+from programme import checks, documents, queries
 from programme.documents import InvalidProgramme
 from tests.factories import identity
 from tests.tiers.ladder import (
@@ -21,6 +22,7 @@ from tests.tiers.ladder import (
     publish,
     spend,
 )
+from tiers import queries as tiers
 from tiers.models import Level
 
 pytestmark = pytest.mark.django_db
@@ -168,10 +170,23 @@ def test_a_level_somebody_has_cannot_be_left_out():
     publish()
     gather(identity(), "2026-06-15", points=10000)
 
-    with pytest.raises(InvalidProgramme, match="silver"):
-        publish({"levels": [BASE, GOLD]}, valid_from="2027-01-01")
-    with pytest.raises(InvalidProgramme, match="silver"):
-        publish({"levels": []}, valid_from="2027-01-01")
+    for section in ({"levels": [BASE, GOLD]}, {"levels": []}):
+        with pytest.raises(InvalidProgramme, match="silver"):
+            publish(section, valid_from="2027-01-01")
+        [finding] = checks.run(document(section))
+        assert finding.severity is checks.Severity.MISTAKE
+        assert finding.path == ("tiers", "levels")
+
+
+def test_the_base_may_be_called_otherwise():
+    publish()
+    of = identity()
+    gather(of, "2026-06-15", points=1)
+
+    publish({"levels": [level("new"), GOLD]}, valid_from="2027-01-01")
+
+    assert tiers.level_code_on(of.id, date(2026, 6, 15)) == "regular"
+    assert tiers.level_code_on(of.id, date(2027, 1, 1)) == "new"
 
 
 def test_a_published_ladder_never_changes():

@@ -12,7 +12,7 @@ RULES = """
     CREATE TRIGGER immutable BEFORE INSERT OR UPDATE OR DELETE ON tiers_startinglevel
         FOR EACH ROW EXECUTE FUNCTION programme_rule_is_immutable();
     SELECT common_make_append_only('tiers_decision');
-    SELECT common_make_append_only('tiers_warning');
+    SELECT common_make_append_only('tiers_downgradewarning');
     SELECT common_keep_rows('tiers_standing');
     SELECT common_keep_rows('tiers_gathered');
     SELECT common_keep_rows('tiers_proposal');
@@ -21,7 +21,7 @@ RULES = """
 """
 
 UNDO = """
-    DROP TRIGGER append_only ON tiers_warning;
+    DROP TRIGGER append_only ON tiers_downgradewarning;
     DROP TRIGGER append_only ON tiers_decision;
     DROP TRIGGER immutable ON tiers_startinglevel;
     DROP TRIGGER immutable ON tiers_level;

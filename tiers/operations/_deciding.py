@@ -1,8 +1,10 @@
-"""How a decision is written: the record, the standing it leads to, and who is told."""
+"""How decisions are written: the records, the standings they lead to, and who is told."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+
+from django.db import connection
 
 from common import events
 from programme.policies import days_from
@@ -36,14 +38,11 @@ class Held:
 
     @classmethod
     def of(cls, standing: Standing) -> "Held":
-        return cls(
-            standing.member_id,
-            *(getattr(standing, name) for name in cls.__slots__ if name != "member_id"),
-        )
+        return cls(*(getattr(standing, name) for name in cls.__slots__))
 
     @property
     def state(self) -> State:
-        """Who was never moved stands where everybody begins, whatever that is called."""
+        """As `queries.state_of`."""
         return State(
             self.earned if self.since else None, self.since, self.period_from, self.valid_until
         )
@@ -54,55 +53,61 @@ class Held:
         return "" if over else self.manual
 
 
-def settle(
-    held: Held, course: Course, *, ladder: Ladder, day: date, at: datetime
-) -> list[Decision]:
-    """
-    Write what a walk has decided anew, and leave the standing as it says.
+@dataclass(slots=True)
+class Settled:
+    """What becomes of a standing, and the decisions that say why."""
 
-    :param ladder: of `day`, the day that is judged now
-    """
-    transitions = course.since(held.state)
-    if transitions is None:
-        transitions = [_rewritten(held, course, ladder=ladder, day=day)]
-    decisions = _decisions(held, transitions, ladder=ladder, day=day, at=at)
-    state = course.state
-    manual = held.manual_on(day)
-    if held.manual and not manual:
-        before = decisions[-1].to_level if decisions else held.level
-        decisions.append(_end_of_manual(held, before, state, ladder=ladder, at=at))
-    if decisions or state != held.state or held.judged_on is None or day > held.judged_on:
-        write(held, state, decisions, ladder=ladder, day=day, manual=manual)
-    propose(held.member_id, course, ladder=ladder)
-    return decisions
+    held: Held
+    ladder: Ladder
+    # The latest day that was judged.
+    day: date
+    state: State
+    manual: str
+    manual_until: date | None
+    decisions: list[Decision] = field(default_factory=list)
 
+    @property
+    def level(self) -> str:
+        return shown(self.ladder, self.state, self.manual)
 
-def write(
-    held: Held,
-    state: State,
-    decisions: Sequence[Decision],
-    *,
-    ladder: Ladder,
-    day: date,
-    manual: str,
-    manual_until: date | None = None,
-) -> None:
-    """Write decisions, the standing they lead to, and tell of them."""
-    Decision.objects.bulk_create(decisions)
-    until = manual_until if manual != held.manual else held.manual_until
-    standing = {
-        "level": shown(ladder, state, manual),
-        "earned": ladder.level(state.level).code,
-        "since": state.since,
-        "period_from": state.period_from,
-        "valid_until": state.valid_until,
-        "manual": manual,
-        "manual_until": until if manual else None,
-        "judged_on": max(day, held.judged_on or day),
-        "review_on": review_on(state, ladder, day=day, manual_until=until if manual else None),
-    }
-    Standing.objects.filter(pk=held.member_id).update(**standing)
-    tell(decisions, ladder)
+    @property
+    def review_on(self) -> date | None:
+        """The next day whose night has something to decide."""
+        days = []
+        if self.state.valid_until is not None:
+            ends = days_from(self.state.valid_until, 1)
+            days.append(ends if ends > self.day else falls_on(self.state, self.ladder))
+        if self.manual_until is not None:
+            days.append(days_from(self.manual_until, 1))
+        return min(days, default=None)
+
+    @property
+    def changed(self) -> bool:
+        judged = self.held.judged_on is not None and self.held.judged_on >= self.day
+        same = (self.held.state, self.held.manual, self.held.review_on) == (
+            self.state, self.manual, self.review_on,
+        )  # fmt: skip
+        return bool(self.decisions) or not same or not judged
+
+    def decide(self, kind: DecisionKind, on: date, *, at: datetime, **said: object) -> Decision:
+        """Add a decision that leads to where the standing is now."""
+        before = self.decisions[-1].to_level if self.decisions else self.held.level
+        decision = Decision(
+            member_id=self.held.member_id,
+            kind=kind,
+            from_level=before,
+            effective_on=on,
+            decided_at=at,
+            **{
+                "to_level": self.level,
+                "earned": self.ladder.level(self.state.level).code,
+                "valid_until": self.state.valid_until,
+                "version_id": self.ladder.version_id,
+            }
+            | said,
+        )
+        self.decisions.append(decision)
+        return decision
 
 
 def shown(ladder: Ladder, state: State, manual: str) -> str:
@@ -111,92 +116,142 @@ def shown(ladder: Ladder, state: State, manual: str) -> str:
     return max(levels, key=lambda level: level.position).code
 
 
-def review_on(state: State, ladder: Ladder, *, day: date, manual_until: date | None) -> date | None:
-    """The next day whose night has something to decide."""
-    days = []
-    if state.valid_until is not None:
-        ends = days_from(state.valid_until, 1)
-        days.append(ends if ends > day else falls_on(state, ladder))
-    if manual_until is not None:
-        days.append(days_from(manual_until, 1))
-    return min(days, default=None)
+def settled(held: Held, course: Course, *, ladder: Ladder, day: date, at: datetime) -> Settled:
+    """
+    What a walk has decided anew.
+
+    :param ladder: of `day`, the day that is judged now
+    """
+    transitions = course.since(held.state)
+    if transitions is None:
+        transitions = [_rewritten(held, course, ladder=ladder, day=day)]
+    found = Settled(held, ladder, day, held.state, held.manual, held.manual_until)
+    for transition in transitions:
+        found.state = transition.after
+        found.manual = held.manual_on(min(transition.effective_on, day))
+        found.decide(
+            transition.kind,
+            transition.effective_on,
+            at=at,
+            version_id=transition.version_id,
+            evidence=transition.evidence,
+        )
+    found.state = course.state
+    found.manual = held.manual_on(day)
+    if held.manual and not found.manual:
+        assert held.manual_until is not None
+        found.manual_until = None
+        found.decide(DecisionKind.MANUAL_END, days_from(held.manual_until, 1), at=at)
+    return found
 
 
-def tell(decisions: Sequence[Decision], ladder: Ladder) -> None:
-    for decision in decisions:
-        told = {
-            "member_id": decision.member_id,
-            "decision_id": decision.pk,
-            "from": decision.from_level,
-            "to": decision.to_level,
-            "on": decision.effective_on.isoformat(),
-        }
-        before = ladder.level(decision.from_level).position
-        after = ladder.level(decision.to_level).position
-        if after > before:
-            events.publish("tier.upgraded", told)
-        elif after < before:
-            events.publish("tier.downgraded", told)
-        elif decision.kind == DecisionKind.KEEP:
-            events.publish("tier.retained", told)
+def write(all_settled: Iterable[Settled]) -> None:
+    """Write decisions and the standings they lead to, each in one statement, and tell of them."""
+    changed = [each for each in all_settled if each.changed]
+    if not changed:
+        return
+    decisions = [decision for each in changed for decision in each.decisions]
+    Decision.objects.bulk_create(decisions)
+    rows = [_as_row(each) for each in changed]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE_STANDINGS, [list(column) for column in zip(*rows, strict=True)])
+    _tell(changed)
+
+
+UPDATE_STANDINGS = """
+    UPDATE tiers_standing AS s SET
+        level = v.level, earned = v.earned, since = v.since, period_from = v.period_from,
+        valid_until = v.valid_until, manual = v.manual, manual_until = v.manual_until,
+        review_on = v.review_on, judged_on = greatest(s.judged_on, v.judged_on)
+    FROM unnest(
+        %s::bigint[], %s::text[], %s::text[], %s::date[], %s::date[], %s::date[], %s::text[],
+        %s::date[], %s::date[], %s::date[]
+    ) AS v (
+        member_id, level, earned, since, period_from, valid_until, manual, manual_until, review_on,
+        judged_on
+    )
+    WHERE s.member_id = v.member_id
+"""
+
+
+def _as_row(each: Settled) -> tuple[object, ...]:
+    state = each.state
+    return (
+        each.held.member_id, each.level, each.ladder.level(state.level).code, state.since,
+        state.period_from, state.valid_until, each.manual, each.manual_until, each.review_on,
+        each.day,
+    )  # fmt: skip
+
+
+def _tell(changed: Sequence[Settled]) -> None:
+    up, kept, down = [], [], []
+    for each in changed:
+        for decision in each.decisions:
+            before = each.ladder.level(decision.from_level).position
+            after = each.ladder.level(decision.to_level).position
+            told = {
+                "member_id": decision.member_id,
+                "decision_id": decision.pk,
+                "from": decision.from_level,
+                "to": decision.to_level,
+                "on": decision.effective_on.isoformat(),
+            }
+            if after > before:
+                up.append(told)
+            elif after < before:
+                down.append(told)
+            elif decision.kind == DecisionKind.KEEP:
+                kept.append(told)
+    events.publish("tier.upgraded", *up)
+    events.publish("tier.retained", *kept)
+    events.publish("tier.downgraded", *down)
+
+
+# --- Walking --------------------------------------------------------------------------------------
 
 
 def judged_anew(held: Held, *, until: date) -> Course:
     """Walk a member's whole history, as after a late purchase or a return."""
-    counts_products = queries.ladder_on(until).counts_products
-    history = queries.histories([held.member_id], with_products=counts_products)[held.member_id]
-    return walk(history, ladder_on=queries.ladder_on, until=until, grants=grants_of(held.member_id))
+    return judged_all_anew([held], until={held.member_id: until})[held.member_id]
 
 
-def grants_of(member_id: int) -> list[Grant]:
-    granted = Decision.objects.filter(member_id=member_id, granted=True).order_by("pk")
-    return [
-        Grant(DecisionKind(each.kind), each.effective_on, each.earned, each.valid_until)
-        for each in granted.exclude(kind__in=[DecisionKind.MANUAL, DecisionKind.MANUAL_END])
-    ]
-
-
-def _decisions(
-    held: Held, transitions: Sequence[Transition], *, ladder: Ladder, day: date, at: datetime
-) -> list[Decision]:
-    decisions = []
-    before = held.level
-    for transition in transitions:
-        manual = held.manual_on(min(transition.effective_on, day))
-        after = shown(ladder, transition.after, manual)
-        decisions.append(
-            Decision(
-                member_id=held.member_id,
-                kind=transition.kind,
-                from_level=before,
-                to_level=after,
-                earned=ladder.level(transition.after.level).code,
-                valid_until=transition.after.valid_until,
-                effective_on=transition.effective_on,
-                decided_at=at,
-                version_id=transition.version_id,
-                evidence=transition.evidence,
-            )
-        )
-        before = after
-    return decisions
-
-
-def _end_of_manual(
-    held: Held, before: str, state: State, *, ladder: Ladder, at: datetime
-) -> Decision:
-    assert held.manual_until is not None
-    return Decision(
-        member_id=held.member_id,
-        kind=DecisionKind.MANUAL_END,
-        from_level=before,
-        to_level=shown(ladder, state, ""),
-        earned=ladder.level(state.level).code,
-        valid_until=state.valid_until,
-        effective_on=days_from(held.manual_until, 1),
-        decided_at=at,
-        version_id=ladder.version_id,
+def judged_all_anew(all_held: Sequence[Held], *, until: dict[int, date]) -> dict[int, Course]:
+    """As `judged_anew`, for many in few queries."""
+    if not all_held:
+        return {}
+    histories = queries.histories(
+        list(until), with_products=queries.ladder_on(max(until.values())).counts_products
     )
+    grants = _grants(list(until))
+    return {
+        held.member_id: walk(
+            histories[held.member_id],
+            ladder_on=queries.ladder_on,
+            until=until[held.member_id],
+            grants=grants.get(held.member_id, ()),
+        )
+        for held in all_held
+    }
+
+
+def judged_anew_by_range(*, low: int, high: int) -> list[tuple[Held, Course]]:
+    """Every standing of members low … high, and what a walk to the same day makes of it."""
+    standings = Standing.objects.filter(pk__gte=low, pk__lte=high, judged_on__isnull=False)
+    all_held = [Held.of(each) for each in standings.order_by("pk")]
+    until = {held.member_id: held.judged_on for held in all_held if held.judged_on}
+    courses = judged_all_anew(all_held, until=until)
+    return [(held, courses[held.member_id]) for held in all_held]
+
+
+def _grants(member_ids: Sequence[int]) -> dict[int, list[Grant]]:
+    granted = Decision.objects.filter(member_id__in=member_ids, granted=True).order_by("pk")
+    grants: dict[int, list[Grant]] = {}
+    # What is given by hand lies over what is earned; it is no part of the walk.
+    for each in granted.exclude(kind__in=[DecisionKind.MANUAL, DecisionKind.MANUAL_END]):
+        grants.setdefault(each.member_id, []).append(
+            Grant(DecisionKind(each.kind), each.effective_on, each.earned, each.valid_until)
+        )
+    return grants
 
 
 def _rewritten(held: Held, course: Course, *, ladder: Ladder, day: date) -> Transition:
@@ -226,27 +281,46 @@ def _rewritten(held: Held, course: Course, *, ladder: Ladder, day: date) -> Tran
     return Transition(kind, effective_on, version_id, held.state, state, evidence)
 
 
+# --- Holding --------------------------------------------------------------------------------------
+
+
+def hold(member_ids: Iterable[int], *, base: str) -> list[Held]:
+    """Hold standings in the order of members, new ones at the base, until the transaction ends."""
+    wanted = sorted(set(member_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN_STANDINGS, (base, base, wanted))
+    found = Standing.objects.filter(pk__in=wanted).order_by("pk")
+    return [Held.of(standing) for standing in found.select_for_update(no_key=True)]
+
+
+BEGIN_STANDINGS = """
+    INSERT INTO tiers_standing (member_id, level, earned, manual)
+    SELECT member_id, %s, %s, '' FROM unnest(%s::bigint[]) AS wanted (member_id)
+    ON CONFLICT (member_id) DO NOTHING
+"""
+
+
+# --- What staff decide ----------------------------------------------------------------------------
+
+
 def propose(member_id: int, course: Course, *, ladder: Ladder) -> None:
     """Let an upgrade that staff decide wait for them; what is no longer earned need not wait."""
+    if not any(level.approval for level in ladder.levels):
+        return
     waiting = Proposal.objects.filter(
         member_id=member_id, kind=ProposalKind.UPGRADE, state=ProposalState.WAITING
     )
     wanted = course.proposed
     if wanted is None:
-        if any(level.approval for level in ladder.levels):
-            waiting.update(state=ProposalState.OBSOLETE)
+        waiting.update(state=ProposalState.OBSOLETE)
         return
     waiting.exclude(level=wanted.level.code).update(state=ProposalState.OBSOLETE)
-    Proposal.objects.bulk_create(
-        [
-            Proposal(
-                member_id=member_id,
-                kind=ProposalKind.UPGRADE,
-                level=wanted.level.code,
-                proposed_on=wanted.on,
-                version_id=wanted.version_id,
-                evidence=wanted.evidence,
-            )
-        ],
-        ignore_conflicts=True,
+    proposal = Proposal(
+        member_id=member_id,
+        kind=ProposalKind.UPGRADE,
+        level=wanted.level.code,
+        proposed_on=wanted.on,
+        version_id=wanted.version_id,
+        evidence=wanted.evidence,
     )
+    Proposal.objects.bulk_create([proposal], ignore_conflicts=True)
