@@ -8,7 +8,7 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaigns import labels, nightly, subscribers  # noqa: F401, PLC0415 - two register themselves
+        from campaigns import checks, labels, nightly, subscribers  # noqa: F401, PLC0415 - two register themselves
         from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
         from programme import sections  # noqa: PLC0415
@@ -17,3 +17,4 @@ class CampaignsConfig(AppConfig):
         # After it: caps and budgets name its rules.
         sections.register(ACTIVITIES_SECTION)
         labels.register()
+        checks.register()
