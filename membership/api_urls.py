@@ -13,9 +13,10 @@ from members.api import urls as members
 from membership import health
 from partners.api.tokens import LimitedTokenView
 from points.api import urls as points
+from tiers.api import urls as tiers
 
 # One flat list: each level of `include` costs a till's request.
-v1 = [*campaigns.urlpatterns, *points.urlpatterns, *members.urlpatterns]
+v1 = [*campaigns.urlpatterns, *points.urlpatterns, *members.urlpatterns, *tiers.urlpatterns]
 
 # Swagger UI styles its elements; its script is a file of ours, so nothing else is loosened.
 docs = csp_replace({"style-src": [SELF, UNSAFE_INLINE]})(

@@ -168,8 +168,8 @@ class TestWhoMayAsk:
         publish()
         client = factories.api_client(factories.brand(), scopes=[Scope.MEMBERS_READ])
 
-        refused(Till(client).ask(f"members/{of.number}/tier/"), 403, "scope_missing")
-        refused(Till(None).ask(f"members/{of.number}/tier/"), 401, "invalid_token")
+        refused(Till(client).ask(f"members/{of.number}/tier/"), 403, "insufficient_scope")
+        refused(Till(None).ask(f"members/{of.number}/tier/"), 401, "not_authenticated")
 
     @pytest.mark.parametrize("number", ["M0000000000", "M9999999997", "x"])
     def test_an_unknown_member_is_404(self, till, number):
