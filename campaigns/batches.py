@@ -57,6 +57,7 @@ class PurchaseDocument:
     amount: Decimal
     lines: Sequence[Line]
     store_id: int
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,33 +164,31 @@ class _Batch:
 
     def _purchases(self, documents: Sequence[PurchaseDocument]) -> list[Outcome]:
         known = members.identify_many({document.member for document in documents})
-        judged = [self._judged(document, known.get(document.member)) for document in documents]
-        good = [each for each in judged if not isinstance(each, DomainError)]
+        purchases = [
+            self._purchase(document, known[document.member])
+            for document in documents
+            if document.member in known
+        ]
         with transaction.atomic(durable=True):
-            answers = iter(points.post_purchases(purchases=good))
+            answers = iter(operations.post_many(purchases=purchases, now=self._now))
         return [
-            each if isinstance(each, DomainError) else _purchased(each, next(answers))
-            for each in judged
+            _purchased(document.member, next(answers))
+            if document.member in known
+            else UnknownMember()
+            for document in documents
         ]
 
-    def _judged(
-        self, document: PurchaseDocument, member: Identity | None
-    ) -> points.JudgedPurchase | DomainError:
-        try:
-            if member is None:
-                raise UnknownMember
-            purchase = operations.Purchase(
-                member=member,
-                reference=document.reference,
-                at=document.at,
-                at_was_given=document.at_was_given,
-                amount=document.amount,
-                lines=document.lines,
-                source=self._source(document.store_id),
-            )
-            return operations.judged(purchase, now=self._now)
-        except DomainError as refusal:
-            return refusal
+    def _purchase(self, document: PurchaseDocument, member: Identity) -> operations.Purchase:
+        return operations.Purchase(
+            member=member,
+            reference=document.reference,
+            at=document.at,
+            at_was_given=document.at_was_given,
+            amount=document.amount,
+            lines=document.lines,
+            channel=document.channel,
+            source=self._source(document.store_id),
+        )
 
     # --- One by one
 
@@ -262,9 +261,7 @@ class _Batch:
         )
 
 
-def _purchased(
-    judged: points.JudgedPurchase, answer: points.PostedActivity | DomainError
-) -> Outcome:
+def _purchased(member: str, answer: points.PostedActivity | DomainError) -> Outcome:
     if isinstance(answer, DomainError):
         return answer
-    return Posted(judged.member.number, answer.points, answer.posting, answer.replayed)
+    return Posted(member, answer.points, answer.posting, answer.replayed)

@@ -14,6 +14,7 @@ from django.db import connection
 
 from campaigns.earning import NO_CATEGORY, Earning, Facts, Line, birthday_on
 from common.postgres.calls import first_row
+from tiers import queries as tiers
 
 # What the member did before. Whoever judges by it holds the account, so that of two purchases at
 # the same moment only one is the first.
@@ -33,6 +34,7 @@ class Asked:
 
 # What answers each need, for one row of `asked`. Each goes to an index.
 _EXPRESSIONS = {
+    "tier": f"({tiers.LEVEL_ON % ('asked.member', 'asked.day')})",
     "birthday": "(SELECT m.birthday FROM members_member AS m WHERE m.id = asked.member)",
     "first_purchase": """asked.member IS NOT NULL AND NOT EXISTS (
         SELECT FROM points_activity AS a
@@ -71,7 +73,7 @@ def facts_of_many(asked: Sequence[Asked], *, rules: Earning) -> list[Facts]:
 @cache
 def _looking_up(names: tuple[str, ...]) -> str:
     expressions = ", ".join(_EXPRESSIONS[name] for name in names)
-    asked = "nth integer, member bigint, store bigint, categories text[]"
+    asked = "nth integer, member bigint, store bigint, day date, categories text[]"
     return (
         f"SELECT {expressions} FROM jsonb_to_recordset(%s) AS asked ({asked})"  # noqa: S608 - ours
         " ORDER BY asked.nth"
@@ -84,6 +86,7 @@ def _rows(statement: str, asked: Sequence[Asked]) -> list[tuple[Any, ...]]:
             "nth": nth,
             "member": each.member_id,
             "store": each.store_id,
+            "day": each.day,
             "categories": sorted({line.category for line in each.lines} - {NO_CATEGORY}),
         }
         for nth, each in enumerate(asked)
@@ -101,6 +104,7 @@ def _rows(statement: str, asked: Sequence[Asked]) -> list[tuple[Any, ...]]:
 def _facts(asked: Asked, found: dict[str, Any]) -> Facts:
     return Facts(
         day=asked.day,
+        tier=_tier(found["tier"], asked.day) if "tier" in found else None,
         birthday=birthday_on(found.get("birthday"), asked.day),
         first_purchase=found.get("first_purchase", False),
         bought_before=frozenset(found.get("bought_before", ())),
@@ -108,3 +112,9 @@ def _facts(asked: Asked, found: dict[str, Any]) -> Facts:
         dealer=found.get("dealer") or "",
         channel=asked.channel,
     )
+
+
+def _tier(code: str | None, day: date) -> str | None:
+    """What a member's last decision means on the ladder of a day: `tiers.queries.level_code_on`."""
+    ladder = tiers.ladder_on(day)
+    return ladder.level(code).code if ladder else None

@@ -45,7 +45,7 @@ from points.models import Activity
 CHUNK_ROWS = 500
 # What a file must tell of each purchase, and what it may.
 REQUIRED = ("reference", "member", "amount", "at")
-OPTIONAL = ("category",)
+OPTIONAL = ("category", "product", "channel")
 
 
 class ImportRunning(DomainError):
@@ -192,6 +192,7 @@ class _Draft:
     at: datetime
     amount: Decimal
     lines: Sequence[Line]
+    channel: str
 
 
 @dataclass(slots=True)
@@ -249,12 +250,16 @@ class _Chunk:
         """Post what `judged` found good, in a transaction; after a rollback, judge anew."""
         report = Report()
         report.enrolled, items = self._enrolled(items)
-        outcomes = points.post_purchases(purchases=[item.judged for item in items])
+        outcomes = operations.post_many(
+            purchases=[item.purchase for item in items],
+            already=[item.judged for item in items],
+            now=self._now,
+        )
         for item, outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, DomainError):
                 self._refuse(item.row, outcome)
             else:
-                _count(report, item, was_posted_before=outcome.replayed)
+                _count(report, outcome.points, was_posted_before=outcome.replayed)
         return self._finished(report)
 
     def foretell(self, seen: _Seen) -> Report:
@@ -270,7 +275,7 @@ class _Chunk:
             except points.ReferenceReused as refusal:
                 self._refuse(item.row, refusal)
                 continue
-            _count(report, item, was_posted_before=before)
+            _count(report, item.judged.points, was_posted_before=before)
             if item.is_newcomer and hash(item.member) not in seen.newcomers:
                 seen.newcomers.add(hash(item.member))
                 report.enrolled += 1
@@ -313,14 +318,15 @@ class _Chunk:
         if not cells.names_a_customer(member):
             raise UnknownMember
         amount = cells.amount(self._cell(row, "amount"))
-        category = self._cell(row, "category")
+        category, product = self._cell(row, "category"), self._cell(row, "product")
         return _Draft(
             row=row,
             member=member,
             reference=self._cell(row, "reference"),
             at=cells.moment(self._cell(row, "at")),
             amount=amount,
-            lines=[Line("1", category, amount)] if category else (),
+            lines=[Line("1", category, amount, product)] if category or product else (),
+            channel=self._cell(row, "channel"),
         )
 
     def _cell(self, row: Row, name: str) -> str:
@@ -344,6 +350,7 @@ class _Chunk:
             at=draft.at,
             amount=draft.amount,
             lines=draft.lines,
+            channel=draft.channel,
             source=self._source,
         )
         judged = operations.judged(purchase, now=self._now)
@@ -391,12 +398,12 @@ class _Chunk:
         return kept
 
 
-def _count(report: Report, item: _Item, *, was_posted_before: bool) -> None:
+def _count(report: Report, worth: int, *, was_posted_before: bool) -> None:
     if was_posted_before:
         report.repeated += 1
     else:
         report.posted += 1
-        report.points += item.judged.points
+        report.points += worth
 
 
 def _was_posted_before(item: _Item, first: Activity | None, seen: _Seen) -> bool:

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import earning
-from campaigns import facts as looked_up
-from campaigns.earning import Facts, Judgement, Line
+from campaigns import earning, judging
+from campaigns.earning import Judgement, Line
+from campaigns.facts import Asked
 from common.errors import DomainError, Invalid, NotFound
 from members.queries import Identity
 from points import operations as points
@@ -24,6 +24,8 @@ from points.operations import PendingLine
 from programme import queries as programme
 from programme.policies import NEVER, Vesting
 from programme.queries import Rulebook
+from tiers import operations as tiers
+from tiers.operations import Measured
 
 CENT = Decimal("0.01")
 AMOUNT_MAX = Decimal("999999999999.99")
@@ -128,16 +130,98 @@ def accrue(*, purchase: Purchase, now: datetime) -> Accrual:
     """As `post_purchase`, and tell why it was worth what it was."""
     _check_purchase(purchase, now=now)
     rulebook = programme.rulebook_on(localdate(purchase.at))
-    if not earning.compiled_rules(rulebook.id).needs & looked_up.OF_HISTORY:
-        return _accrue(purchase, now=now)
+    if judging.is_plain(rulebook.id):
+        worth = judging.judge(_asked(purchase), rulebook=rulebook)
+        judged_now = _as_judged(purchase, worth, rulebook)
+        return Accrual(judged_now, points.post_purchase(purchase=judged_now))
     with transaction.atomic():
-        points.lock(purchase.member.id)
-        return _accrue(purchase, now=now)
+        return _accrue_held(purchase, rulebook, now=now)
 
 
-def _accrue(purchase: Purchase, *, now: datetime) -> Accrual:
-    purchase_judged = judged(purchase, now=now)
-    return Accrual(purchase_judged, points.post_purchase(purchase=purchase_judged))
+def _accrue_held(purchase: Purchase, rulebook: Rulebook, *, now: datetime) -> Accrual:
+    """Judge and post while the member's account is held, and count it towards tiers."""
+    points.lock(purchase.member.id)
+    asked = _asked(purchase)
+    if _was_posted(purchase):
+        # What it was worth then stands in the journal; budgets have paid for it.
+        worth = judging.judge(asked, rulebook=rulebook)
+    else:
+        worth = judging.judge_and_pay(asked, rulebook=rulebook, issuer_id=purchase.source.issuer_id)
+    judged_now = _as_judged(purchase, worth, rulebook)
+    posted = points.post_purchase(purchase=judged_now)
+    if not posted.replayed:
+        tiers.gathered(
+            member=purchase.member,
+            at=purchase.at,
+            measured=Measured(points=worth.points, spend=purchase.amount, purchases=1),
+            rulebook=rulebook,
+            now=now,
+        )
+    return Accrual(judged_now, posted)
+
+
+def _was_posted(purchase: Purchase) -> bool:
+    return (
+        points_queries.activity(
+            issuer_id=purchase.source.issuer_id,
+            kind=ActivityKind.PURCHASE,
+            reference=purchase.reference,
+        )
+        is not None
+    )
+
+
+def post_many(
+    *,
+    purchases: Sequence[Purchase],
+    now: datetime,
+    already: Sequence[points.JudgedPurchase] | None = None,
+) -> list[points.PostedActivity | DomainError]:
+    """
+    As `post_purchase` for many, in their order; call it inside a transaction.
+
+    Set by set where the rules allow; where a purchase may depend on the one before, one by one. A
+    refusal stands in the place of its purchase and harms none of the others.
+
+    :param already: what `judged` made of them, if that was asked before
+    """
+    if all(_is_plain(purchase) for purchase in purchases):
+        return points.post_purchases(purchases=already) if already else _post_set(purchases, now)
+    # In one order, as the night and other imports hold them.
+    for member_id in sorted({purchase.member.id for purchase in purchases}):
+        points.lock(member_id)
+    return [_post_one(purchase, now=now) for purchase in purchases]
+
+
+def _is_plain(purchase: Purchase) -> bool:
+    try:
+        return judging.is_plain(programme.rulebook_on(localdate(purchase.at)).id)
+    except (programme.NoRulebook, OverflowError):
+        return True  # and refused
+
+
+def _post_set(
+    purchases: Sequence[Purchase], now: datetime
+) -> list[points.PostedActivity | DomainError]:
+    found = [_judged_or_refused(purchase, now=now) for purchase in purchases]
+    good = [each for each in found if not isinstance(each, DomainError)]
+    answers = iter(points.post_purchases(purchases=good))
+    return [each if isinstance(each, DomainError) else next(answers) for each in found]
+
+
+def _judged_or_refused(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase | DomainError:
+    try:
+        return judged(purchase, now=now)
+    except DomainError as refusal:
+        return refusal
+
+
+def _post_one(purchase: Purchase, *, now: datetime) -> points.PostedActivity | DomainError:
+    try:
+        with transaction.atomic():
+            return post_purchase(purchase=purchase, now=now)
+    except DomainError as refusal:
+        return refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +259,14 @@ def quote(
     day = localdate(at)
     rulebook = programme.rulebook_on(day)
     lines = lines or (Line("", earning.NO_CATEGORY, amount),)
-    facts = looked_up.facts_of(
-        looked_up.Asked(
-            member_id=member.id if member else None,
-            store_id=store_id,
-            day=day,
-            lines=lines,
-            channel=channel,
-        ),
-        rules=earning.compiled_rules(rulebook.id),
+    asked = Asked(
+        member_id=member.id if member else None,
+        store_id=store_id,
+        day=day,
+        lines=lines,
+        channel=channel,
     )
-    judgement = _judge(rulebook, lines, facts)
+    judgement = judging.judge(asked, rulebook=rulebook)
     return Quote(
         points=judgement.points,
         expires_on=rulebook.policies.validity.last_day(day),
@@ -201,22 +282,30 @@ def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
     Asks the database for the facts the rules ask for, if any.
     """
     _check_purchase(purchase, now=now)
-    lines = purchase.lines or (Line("", earning.NO_CATEGORY, purchase.amount),)
-    day = localdate(purchase.at)
-    rulebook = programme.rulebook_on(day)
-    policies = rulebook.policies
-    facts = looked_up.facts_of(
-        looked_up.Asked(
-            member_id=purchase.member.id,
-            store_id=purchase.source.store_id,
-            day=day,
-            lines=lines,
-            channel=purchase.channel,
-        ),
-        rules=earning.compiled_rules(rulebook.id),
+    rulebook = programme.rulebook_on(localdate(purchase.at))
+    return _as_judged(purchase, judging.judge(_asked(purchase), rulebook=rulebook), rulebook)
+
+
+def _asked(purchase: Purchase) -> Asked:
+    return Asked(
+        member_id=purchase.member.id,
+        store_id=purchase.source.store_id,
+        day=localdate(purchase.at),
+        lines=_lines_of(purchase),
+        channel=purchase.channel,
     )
-    judgement = _judge(rulebook, lines, facts)
-    pending = _pending(judgement, lines, vesting=policies.vesting, day=day)
+
+
+def _lines_of(purchase: Purchase) -> Sequence[Line]:
+    return purchase.lines or (Line("", earning.NO_CATEGORY, purchase.amount),)
+
+
+def _as_judged(
+    purchase: Purchase, judgement: Judgement, rulebook: Rulebook
+) -> points.JudgedPurchase:
+    """What the ledger is told of a purchase."""
+    day, policies = localdate(purchase.at), rulebook.policies
+    pending = _pending(judgement, _lines_of(purchase), vesting=policies.vesting, day=day)
     # M3: the points wait with their member; `points.operations.start_clock` gives them a last day.
     waits = policies.clock_from_activation and purchase.member.is_pre_registered
     return points.JudgedPurchase(
@@ -347,10 +436,11 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     rulebook = programme.rulebook(purchase.version_id)
     left_before = _lines_left(purchase)
     left = _subtract(left_before, given_back)
-    facts = _facts_of_then(purchase)
-    before = _judge(rulebook, left_before, facts).points
-    judgement = _judge(rulebook, left, facts)
-    return points.post_return(
+    before = judging.judge_again(purchase, left_before, rulebook=rulebook)
+    judgement = judging.judge_again(purchase, left, rulebook=rulebook)
+    # Never more, though without a boost that stood alone others may count.
+    less = min(0, judgement.points - before.points)
+    posted = points.post_return(
         returned=points.JudgedReturn(
             member=returned.member,
             purchase=purchase,
@@ -360,8 +450,7 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             lines=_as_json(given_back),
             fingerprint=fingerprint,
             keep=judgement.points,
-            # Never more, though without a boost that stood alone others may count.
-            points=min(0, judgement.points - before),
+            points=less,
             explanation={**judgement.explanation, "purchase": purchase.reference},
             after_spending=rulebook.policies.return_after_spending,
             source=points.Source(
@@ -372,6 +461,19 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             ),
         )
     )
+    judging.free_budgets(purchase, before, judgement)
+    tiers.gathered(
+        member=returned.member,
+        at=purchase.occurred_at,
+        measured=Measured(
+            points=less,
+            spend=-returned.amount,
+            purchases=-1 if not any(line.amount for line in left) else 0,
+        ),
+        rulebook=rulebook,
+        now=returned.at,
+    )
+    return posted
 
 
 def find_purchase(
@@ -387,16 +489,6 @@ def find_purchase(
     if purchase is None or (only_stores is not None and purchase.store_id not in only_stores):
         raise UnknownPurchase
     return purchase
-
-
-def _judge(rulebook: Rulebook, lines: Sequence[Line], facts: Facts) -> Judgement:
-    return earning.judge(
-        rules=earning.compiled_rules(rulebook.id),
-        rounding=rulebook.policies.rounding,
-        lines=lines,
-        version=rulebook.number,
-        facts=facts,
-    )
 
 
 def _check_purchase(purchase: Purchase, *, now: datetime) -> None:
@@ -460,12 +552,6 @@ def _return_fingerprint(returned: Return) -> bytes:
         _as_json(returned.lines),
     ]
     return hashlib.md5(json.dumps(content).encode(), usedforsecurity=False).digest()
-
-
-def _facts_of_then(purchase: Activity) -> Facts:
-    """What mattered when it was judged, whatever has become of the member since."""
-    told = purchase.explanation.get("facts", {})
-    return Facts.read(told, day=localdate(purchase.occurred_at))
 
 
 def _lines_left(purchase: Activity) -> list[Line]:

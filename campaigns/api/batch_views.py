@@ -173,6 +173,7 @@ def _purchase(body: Mapping[str, Any], by: Caller, now: datetime) -> batches.Doc
         at_was_given="at" in body,
         amount=body["amount"],
         lines=lines_in(body),
+        channel=body.get("channel", ""),
         store_id=by.store_id(body["store"]),
     )
 

@@ -40,9 +40,9 @@ REFERENCE_SHOWN_MAX = 64
 
 # What each row of a CSV must tell, and what it may.
 REQUIRED = ("reference", "member", "store", "amount")
-OPTIONAL = ("at", "line", "category", "line_amount")
+OPTIONAL = ("at", "channel", "line", "category", "product", "line_amount")
 # What all rows of one document tell alike.
-SHARED = ("member", "store", "at", "amount")
+SHARED = ("member", "store", "at", "amount", "channel")
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -288,12 +288,12 @@ def _purchase(rows: Sequence[_Row]) -> Read:
 
 
 def _line(cells: Mapping[str, str]) -> dict[str, str]:
-    """The line a row tells of; one that tells only a category is about all of its document."""
-    if "line" not in cells and "line_amount" not in cells and "category" in cells:
-        amount = cells.get("amount", "")
-        return {"line": "1", "category": cells["category"], "amount": amount}
-    names = {"line": "line", "category": "category", "line_amount": "amount"}
-    return {names[name]: cells[name] for name in names if name in cells}
+    """The line a row tells of; one that tells only what it is is about all of its document."""
+    names = {"line": "line", "category": "category", "product": "product", "line_amount": "amount"}
+    told = {names[name]: cells[name] for name in names if name in cells}
+    if told and not {"line", "amount"} & told.keys():
+        return {"line": "1", "amount": cells.get("amount", ""), **told}
+    return told
 
 
 # --- Answers --------------------------------------------------------------------------------------

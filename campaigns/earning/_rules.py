@@ -140,6 +140,8 @@ class Earning:
     # Category → places of the rules that may take a line of it; the others are for every category.
     by_category: Mapping[str, tuple[int, ...]]
     of_any_category: tuple[int, ...]
+    # Of the rules, then of the boosts.
+    codes: tuple[str, ...]
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> "Earning":
@@ -160,6 +162,7 @@ class Earning:
             needs=frozenset(needs),
             by_category=_by_category(rules),
             of_any_category=tuple(n for n, rule in enumerate(rules) if not rule.categories),
+            codes=(*(rule.code for rule in rules), *(boost.code for boost in boosts)),
         )
 
     def that_may_take(self, category: str) -> Sequence[int]:

@@ -56,7 +56,8 @@ Exit code: 0 when the file was read to its end, even if rows were refused (see t
             default=[],
             metavar="FIELD=COLUMN",
             help="which column holds reference, member, amount, at (a day or an ISO date-time) "
-            "and, if there is one, category (of the line); the one of the same name unless told",
+            "and, if there are such, category, product (of the line) and channel; the one of the "
+            "same name unless told",
         )
         parser.add_argument(
             "--enroll", action="store_true", help="make members of customers nobody has enrolled"
