@@ -15,9 +15,10 @@ from campaigns import budgets, limits
 from campaigns.activity_rules import Kind, compiled, span
 from campaigns.models import ActivityGroup
 from common.errors import Invalid
+from common.localized import localized
 from members.queries import Identity
 from points import operations as points
-from points.models import Activity, EntryKind
+from points.models import Activity, Entry, EntryKind
 from programme import queries as programme
 from programme.policies import NEVER
 from programme.queries import Rulebook
@@ -139,6 +140,24 @@ def _measured(kind: Kind, judged: Mapping[str, Any]) -> Measured | None:
         case ActivityGroup.REFERRAL:
             return Measured(referrals=1)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An activity as the journal holds it, and its entry; None when no points moved."""
+
+    activity: Activity
+    entry: Entry | None
+    name: str
+
+
+def recorded(granted: Granted, *, member: Identity) -> Recorded:
+    """Read what was posted, now or before."""
+    activities = Activity.objects.select_related("store")
+    activity = activities.get(pk=granted.posted.activity_id)
+    posting = granted.posted.posting
+    entry = Entry.objects.get(member_id=member.id, seq=posting.seq) if posting else None
+    return Recorded(activity, entry, localized(activity.explanation["names"]))
 
 
 def _told_again(first: points.PostedActivity) -> Granted:

@@ -86,6 +86,10 @@ class BudgetRule:
     def holds_on(self, day: date) -> bool:
         return self.first_day <= day <= self.last_day
 
+    def pays_for(self, code: str) -> bool:
+        """Whether it is for a rule or boost."""
+        return code in self.of or CONSUMPTION in self.of
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -46,9 +46,7 @@ def take(
     """
     paid: dict[str, int] = {}
     cuts: list[dict[str, Any]] = []
-    for rule in sorted(rules, key=lambda rule: rule.code):
-        if not rule.holds_on(day) or not _is_for(rule, issuer_id):
-            continue
+    for rule in _that_pay(rules, day=day, issuer_id=issuer_id):
         _provide(rule, version_number)
         got = _take(rule.code, points)
         if got < points:
@@ -59,6 +57,15 @@ def take(
             points = got
         paid[rule.code] = got
     return Taken(points, {code: got for code, got in paid.items() if got}, cuts)
+
+
+def _that_pay(rules: Sequence[BudgetRule], *, day: date, issuer_id: int) -> list[BudgetRule]:
+    """Those that are there for an issuer on a day, in the order in which they are taken from."""
+    return [
+        rule
+        for rule in sorted(rules, key=lambda rule: rule.code)
+        if rule.holds_on(day) and _is_for(rule, issuer_id)
+    ]
 
 
 def _is_for(rule: BudgetRule, issuer_id: int) -> bool:
@@ -110,6 +117,8 @@ GIVE_BACK = """
 
 def give_back(*, code: str, points: int) -> None:
     """Put points back that were taken and not given, or taken back from a member."""
+    if not points:
+        return
     with connection.cursor() as cursor:
         cursor.execute(GIVE_BACK, {"code": code, "points": points})
         if cursor.rowcount:

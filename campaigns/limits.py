@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from campaigns.activity_rules import CapRule, Span, compiled, span
-from points import operations as points
+from campaigns.earning import compiled_rules
 from points.models import Activity
 
 
@@ -203,48 +203,25 @@ class PurchaseLimits:
         return allowed
 
 
-def for_purchase(
-    *, member_id: int, version_id: int, day: date, codes: Sequence[str]
-) -> Mapping[str, int]:
-    """
-    Say what each rule or boost may still give a member's purchase, if a cap is on it.
-
-    Asks nothing where the version has no such caps. Else it locks the member's account, so call it
-    in the transaction that posts the purchase.
-
-    :param codes: of the version's rules and boosts
-    """
-    return limits_of_purchase(
-        member_id=member_id, version_id=version_id, day=day, codes=codes
-    ).by_code
-
-
-def limits_of_purchase(
-    *, member_id: int, version_id: int, day: date, codes: Sequence[str]
-) -> PurchaseLimits:
-    """As `for_purchase`, with what holds for several rules and boosts together."""
-    caps = compiled(version_id).purchase_caps
-    if not caps:
-        return PurchaseLimits()
-    points.lock(member_id)
-    return PurchaseLimits(
-        tuple(purchase_rooms(member_id=member_id, caps=caps, day=day)), tuple(codes)
-    )
-
-
 def for_return(purchase: Activity) -> Mapping[str, int]:
     """
-    What rules and boosts with caps may give for what is kept of a purchase: what they gave for it.
+    What rules and boosts with caps or budgets may give for what is kept of a purchase: what they
+    gave for it.
 
     So a return gives back no more than was given, and frees what it takes back.
     """
-    caps = compiled(purchase.version_id).purchase_caps
+    rules = compiled(purchase.version_id)
     parts: Mapping[str, int] = purchase.explanation.get("parts", {})
-    return {code: given for code, given in parts.items() if any(cap.counts(code) for cap in caps)}
+    return {
+        code: parts.get(code, 0)
+        for code in compiled_rules(purchase.version_id).codes
+        if any(cap.counts(code) for cap in rules.purchase_caps)
+        or any(budget.pays_for(code) for budget in rules.budgets)
+    }
 
 
 def purchase_rooms(*, member_id: int, caps: Sequence[CapRule], day: date) -> list[Room]:
-    """As `rooms`, of caps on rules and boosts."""
+    """As `rooms`, of caps on rules and boosts; a query each."""
     return [_room_of_purchases(member_id, cap, day) for cap in caps]
 
 

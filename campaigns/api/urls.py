@@ -1,9 +1,12 @@
 from django.urls import path
 
+from campaigns.api.activity_views import ActivityList, MemberTasks
 from campaigns.api.batch_views import BatchList
 from campaigns.api.views import PurchaseDetail, PurchaseList, QuoteList, ReturnList, VestingList
 
 urlpatterns = [
+    path("activities/", ActivityList.as_view()),
+    path("members/<str:number>/tasks/", MemberTasks.as_view()),
     path("batches/", BatchList.as_view()),
     path("purchases/", PurchaseList.as_view()),
     # `path`, because a document number may hold a slash.

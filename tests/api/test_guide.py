@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from tests import factories
+from tests.factories.activities import kind, rewarding
 from tests.till import Till
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -30,9 +31,12 @@ def examples():
 
 @pytest.mark.django_db
 def test_its_examples_work_in_order():
-    factories.rulebook(
-        vesting={"days": 0, "categories": {"vehicle": {"event": True}}},
-        transfers={"limits": [{"days": 30, "points": 1000}]},
+    rewarding(
+        kinds=[kind("check-in", 1, once_per="day")],
+        policies={
+            "vesting": {"days": 0, "categories": {"vehicle": {"event": True}}},
+            "transfers": {"limits": [{"days": 30, "points": 1000}]},
+        },
     )
     store = factories.store(code="SH-PD")
     till = Till(factories.api_client(store.organization))

@@ -18,6 +18,7 @@ from schemathesis.engine import events, from_schema
 from common.errors import Invalid
 from points import operations as points
 from tests import factories
+from tests.factories.activities import cap, kind, named, rewarding
 
 SEED = 20260615
 # What the description cannot say of a form that is as described: a date in the year 150.
@@ -120,10 +121,15 @@ def documents_to_go_on_from(store, member):
 
 
 def test_schemathesis_finds_no_fault(application):
-    factories.rulebook(
-        vesting={"days": 0, "categories": {"vehicle": {"event": True}}},
-        transfers={"limits": [{"days": 1, "count": 1000}]},
-        holds={"minutes": 7 * 24 * 60},
+    rewarding(
+        kinds=[kind("check-in", 1, once_per="day"), kind("event", 50)],
+        caps=[cap("events", "event", points=120)],
+        tasks=[named("hello", when="joined", points="20")],
+        policies={
+            "vesting": {"days": 0, "categories": {"vehicle": {"event": True}}},
+            "transfers": {"limits": [{"days": 1, "count": 1000}]},
+            "holds": {"minutes": 7 * 24 * 60},
+        },
     )
     store = factories.store(code="S-1")
     member, other = factories.member(name="王小明"), factories.member(name="王大明")
@@ -142,6 +148,7 @@ def test_schemathesis_finds_no_fault(application):
                 "members": {"values": [member.number]},
                 "others": {"values": [other.number]},
                 "documents": {"values": [*DOCUMENTS, *HOLDS]},
+                "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
                 "moments": {"values": ["2026-06-15T12:00:00+08:00", "2024-02-29T23:59:59Z"]},
             },
@@ -152,6 +159,7 @@ def test_schemathesis_finds_no_fault(application):
                 "body.receiver": {"dictionary": "others", "probability": 0.8},
                 "path.number": {"dictionary": "members", "probability": 0.8},
                 "path.reference": {"dictionary": "documents", "probability": 0.5},
+                "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
                 "body.at": {"dictionary": "moments", "probability": 0.8},
             },

@@ -5,13 +5,13 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
-from django.db import transaction
 
 from campaigns import limits
+from campaigns.activity_rules import compiled
 from points import operations as points
-from points.models import Account, Activity
+from points.models import Activity
 from tests.factories import identity, source
-from tests.factories.activities import cap, rewarding
+from tests.factories.activities import cap, named, rewarding
 from tests.factories.points import NOON
 
 pytestmark = pytest.mark.django_db
@@ -60,26 +60,17 @@ def taken_back(of, posted, kept, *, reference):
     )
 
 
+def found(of, version, *codes, day=DAY):
+    caps = compiled(version.pk).purchase_caps
+    rooms = limits.purchase_rooms(member_id=of.id, caps=caps, day=day)
+    return limits.PurchaseLimits(tuple(rooms), codes or ("base",))
+
+
 def asked(of, version, *codes, day=DAY):
-    with transaction.atomic():
-        return limits.for_purchase(
-            member_id=of.id, version_id=version.pk, day=day, codes=codes or ("base",)
-        )
+    return found(of, version, *codes, day=day).by_code
 
 
-def test_without_caps_on_purchases_nothing_is_asked(django_assert_num_queries):
-    version = rewarding(caps=[cap("all", "activities", points=10)])
-    of = identity()
-    asked(of, version)
-
-    with django_assert_num_queries(0):
-        assert (
-            limits.for_purchase(member_id=of.id, version_id=version.pk, day=DAY, codes=["base"])
-            == {}
-        )
-
-
-class TestForPurchase:
+class TestAPurchase:
     def test_is_the_cap_less_what_was_given(self):
         version = rewarding(caps=[cap("most", "base", points=100)])
         of = identity()
@@ -145,33 +136,42 @@ class TestForPurchase:
         taken_back(of, bought, {"base": 10}, reference="R2")
         assert asked(of, version) == {"base": 90}
 
-    def test_holds_the_account_until_the_purchase_is_posted(self):
-        version = rewarding(caps=[cap("most", "base", points=100)])
-
-        asked(identity(), version)
-
-        assert Account.objects.count() == 1
-
 
 class TestWithin:
     def test_shares_one_cap_out_in_the_order_of_the_rules(self):
         version = rewarding(caps=[cap("both", "consumption", points=100)])
         of = identity()
-        with transaction.atomic():
-            found = limits.limits_of_purchase(
-                member_id=of.id, version_id=version.pk, day=DAY, codes=("base", "birthday")
-            )
 
-        assert found.within({"base": 80, "birthday": 50}) == {"base": 80, "birthday": 20}
-        assert found.within({"base": 130, "birthday": 5}) == {"base": 100, "birthday": 0}
-        assert found.within({"base": 30, "birthday": 5}) == {"base": 30, "birthday": 5}
+        left = found(of, version, "base", "birthday")
+
+        assert left.within({"base": 80, "birthday": 50}) == {"base": 80, "birthday": 20}
+        assert left.within({"base": 130, "birthday": 5}) == {"base": 100, "birthday": 0}
+        assert left.within({"base": 30, "birthday": 5}) == {"base": 30, "birthday": 5}
 
 
-def test_what_is_kept_of_a_purchase_gives_no_more_than_was_given():
-    version = rewarding(caps=[cap("most", "base", points=100)])
-    of = identity()
-    bought = judged(of, version, {"base": 20, "birthday": 5})
+class TestForReturn:
+    """What is kept of a purchase gives no more than was given for it."""
 
-    purchase = Activity.objects.get(pk=bought.activity_id)
+    def test_is_what_each_rule_gave(self):
+        version = rewarding(caps=[cap("most", "base", points=100)])
+        bought = judged(identity(), version, {"base": 20})
 
-    assert limits.for_return(purchase) == {"base": 20}
+        assert limits.for_return(Activity.objects.get(pk=bought.activity_id)) == {"base": 20}
+
+    def test_is_nothing_of_what_a_cap_let_give_nothing(self):
+        version = rewarding(caps=[cap("most", "base", points=0)])
+        bought = judged(identity(), version, {})
+
+        assert limits.for_return(Activity.objects.get(pk=bought.activity_id)) == {"base": 0}
+
+    def test_knows_budgets_too(self):
+        version = rewarding(budgets=[named("pot", of=["consumption"], points=5)])
+        bought = judged(identity(), version, {"base": 5})
+
+        assert limits.for_return(Activity.objects.get(pk=bought.activity_id)) == {"base": 5}
+
+    def test_without_caps_and_budgets_is_no_limit(self):
+        version = rewarding()
+        bought = judged(identity(), version, {"base": 5})
+
+        assert limits.for_return(Activity.objects.get(pk=bought.activity_id)) == {}
