@@ -120,6 +120,9 @@ class Activities:
     budgets: tuple[BudgetRule, ...]
     gifts: tuple[Gift, ...]
 
+    def has_task(self, step: str) -> bool:
+        return any(task.when == step for task in self.tasks.values())
+
     def purchase_budgets(self, codes: Collection[str]) -> tuple[BudgetRule, ...]:
         """Those that pay for any of these rules or boosts."""
         wanted = {*codes, CONSUMPTION}

@@ -14,6 +14,7 @@ from campaigns.activity_rules import BudgetRule, compiled
 from campaigns.earning import Facts, Judgement, Line
 from campaigns.facts import OF_HISTORY, Asked
 from campaigns.limits import PurchaseLimits
+from campaigns.models import TaskStep
 from points.models import Activity
 from programme.queries import Rulebook
 from tiers import queries as tiers
@@ -22,13 +23,14 @@ from tiers import queries as tiers
 def is_plain(version_id: int) -> bool:
     """
     Whether a purchase can be judged without holding the member's account, and posting it is all
-    there is to do: no tiers, no caps, nothing that asks what the member bought before.
+    there is to do: no tiers, no caps, no task, nothing that asks what the member bought before.
     """
     rules = compiled(version_id)
     return not (
         earning.compiled_rules(version_id).needs & OF_HISTORY
         or rules.purchase_caps
         or _budgets_of(version_id)
+        or rules.has_task(TaskStep.FIRST_PURCHASE)
         or tiers.ladder(version_id)
     )
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import earning, judging
+from campaigns import earning, judging, steps
 from campaigns.earning import Judgement, Line
 from campaigns.facts import Asked
 from common.errors import DomainError, Invalid, NotFound
@@ -157,6 +157,7 @@ def _accrue_held(purchase: Purchase, rulebook: Rulebook, *, now: datetime) -> Ac
             rulebook=rulebook,
             now=now,
         )
+        steps.purchased(member=purchase.member, at=purchase.at, rulebook=rulebook)
     return Accrual(judged_now, posted)
 
 

@@ -34,16 +34,12 @@ def take(*, member_id: int, step: TaskStep, at: datetime) -> int:
         rulebook = programme.rulebook_on(localdate(at))
     except programme.NoRulebook:
         return 0
-    if not has_task(rulebook, step):
+    if not compiled(rulebook.id).has_task(step):
         return 0
     try:
         return _reward(members.identity_of(member_id), step, at, rulebook)
     except (MemberFrozen, MemberClosed, points.AccountMerged):
         return 0
-
-
-def has_task(rulebook: Rulebook, step: TaskStep) -> bool:
-    return any(task.when == step for task in compiled(rulebook.id).tasks.values())
 
 
 def purchased(*, member: Identity, at: datetime, rulebook: Rulebook) -> int:
@@ -52,7 +48,7 @@ def purchased(*, member: Identity, at: datetime, rulebook: Rulebook) -> int:
 
     Asks nothing where the rulebook has no such task, and one thing where it was done before.
     """
-    if not has_task(rulebook, TaskStep.FIRST_PURCHASE):
+    if not compiled(rulebook.id).has_task(TaskStep.FIRST_PURCHASE):
         return 0
     return _reward(member, TaskStep.FIRST_PURCHASE, at, rulebook)
 

@@ -89,8 +89,9 @@ def activity_answer(recorded: Recorded, *, member: str) -> ActivityAnswer:
         worth=explanation["worth"],
         points=activity.points,
         cut=msgspec.convert(explanation["cut"], list[CutOff]),
-        entry=entry
-        and EntryMade(
+        entry=None
+        if entry is None
+        else EntryMade(
             entry=entry_name(member, entry.seq),
             points=entry.points,
             pending=entry.pending,

@@ -11,8 +11,7 @@ from campaigns.subscribers import reward_upgrade
 from common import events
 from members import operations as members
 from points.models import Account, Activity, Entry
-from programme import queries as programme
-from tests.factories import identity, member, staff
+from tests.factories import buy, identity, member, staff
 from tests.factories.activities import cap, do, kind, named, rewarding
 from tests.factories.points import NOON
 
@@ -80,12 +79,15 @@ class TestATask:
 
     def test_of_the_first_purchase_is_done_with_it(self):
         rewarding(tasks=[task("buy", "first_purchase")])
-        of = identity()
-        rulebook = programme.rulebook_on(NOON.date())
+        of = member()
 
-        given = [steps.purchased(member=of, at=NOON, rulebook=rulebook) for _ in range(2)]
+        first = buy(identity(of), "100.00", reference="P1")
+        buy(identity(of), "100.00", reference="P1")
+        buy(identity(of), "100.00", reference="P2")
 
-        assert given == [20, 0]
+        assert first.points == 10  # of the purchase alone
+        assert done(of) == {(None, 10), ("buy", 20)}
+        assert Account.objects.get().balance == 40
 
     def test_of_an_upgrade(self):
         rewarding(tasks=[task("up", "upgraded")])
