@@ -1,6 +1,7 @@
 """The rulebook in the making: what a draft says, what strikes the rule check, and its editor."""
 
 from copy import deepcopy
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, TemplateView, View
 
+from campaigns import illustrating
 from common import approvals, schemas
+from common.amounts import money
 from common.errors import DomainError
 from common.localized import localized
 from common.models import ApprovalState
@@ -32,6 +35,8 @@ GENERAL = "general"
 GENERAL_FIELDS = ("valid_from", "note")
 NEW = "new"
 EDIT = "programme.change_draft"
+# A purchase as they come, to be worked out.
+RECEIPT, RECEIPT_MAX = Decimal("268.00"), Decimal(10_000_000)
 SEVERITIES = {
     checks.Severity.MISTAKE: ("danger", _("Mistake")),
     checks.Severity.WARNING: ("warning", _("Warning")),
@@ -105,7 +110,20 @@ class DraftPage(DraftPageBase, FormView):
         assert newest is not None, "a draft is based on one"
         against = draft.version.draft.based_on if draft.version else newest
         before = queries.export(against)
+        amount, category = self._receipt_asked()
+        currency = draft.document["programme"]["currency"]
         return super().get_context_data(
+            tiers=illustrating.tiers(draft.document),
+            effective=illustrating.effective(draft.document),
+            amount=f"{amount:.2f}",
+            category=category,
+            categories=illustrating.categories(draft.document),
+            receipts=[
+                (receipt, money(receipt.worth, currency))
+                for receipt in illustrating.receipts(
+                    draft.document, amount=amount, category=category
+                )
+            ],
             against=against,
             is_outdated=self.is_open and draft.based_on_id != newest.pk,
             changes=schemas.changes(
@@ -120,6 +138,17 @@ class DraftPage(DraftPageBase, FormView):
             and approvals.may_decide(draft.approval, user=acting(self.request)),
             **{"file_form": ProgrammeFileForm(), **context},
         )
+
+    def _receipt_asked(self) -> tuple[Decimal, str]:
+        """The amount and the category to work out a receipt of; a usual one unless told."""
+        try:
+            asked = round(Decimal(self.request.GET.get("amount", "")), 2)
+            amount = asked if 0 < asked <= RECEIPT_MAX else RECEIPT
+        except InvalidOperation:  # no number at all
+            amount = RECEIPT
+        category = self.request.GET.get("category", "")
+        known = category in illustrating.categories(self.draft.document)
+        return amount, category if known else ""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.has_perm(EDIT):

@@ -423,6 +423,19 @@ class TestOverview:
         assert f'href="{page("draft-entry", draft.pk, "earning", "rules", "0")}"' in html
         assert f'href="{page("draft-part", draft.pk, "general")}"' in html
 
+    def test_shows_what_it_gives_and_works_out_a_receipt(self, author, draft):
+        url = page("draft", draft.pk)
+
+        assert "Every member 1 %" in text_of(author.get(url))
+        receipt = author.get(url, {"amount": "99.90"}).context["receipts"][0][0]
+        assert (receipt.points, receipt.percent) == (9, "0.9")
+
+    @pytest.mark.parametrize("amount", ["", "x", "NaN", "-1", "0", "1e999999", "Infinity", "0.001"])
+    def test_what_is_no_amount_is_the_usual_one(self, author, draft, amount):
+        response = author.get(page("draft", draft.pk), {"amount": amount, "category": "x"})
+
+        assert response.context["amount"] == "268.00"
+
     def test_two_people_publish_it(self, author, second, draft):
         save(author, draft, page("draft-part", draft.pk, "policies"), rounding__mode="up")
         form = author.get(page("draft", draft.pk)).context["form"]
