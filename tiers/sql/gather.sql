@@ -16,11 +16,15 @@ CREATE OR REPLACE FUNCTION tiers_gather(
 DECLARE
     standing record;
 BEGIN
-    INSERT INTO tiers_standing AS s (member_id, level, earned, manual)
-    VALUES (p_member, p_level, p_level, '')
-    ON CONFLICT (member_id) DO NOTHING;
-    SELECT s.* INTO STRICT standing FROM tiers_standing AS s
+    SELECT s.* INTO standing FROM tiers_standing AS s
     WHERE s.member_id = p_member FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO tiers_standing AS s (member_id, level, earned, manual)
+        VALUES (p_member, p_level, p_level, '')
+        ON CONFLICT (member_id) DO NOTHING;
+        SELECT s.* INTO STRICT standing FROM tiers_standing AS s
+        WHERE s.member_id = p_member FOR NO KEY UPDATE;
+    END IF;
 
     IF standing.judged_on IS NULL OR standing.judged_on < p_day THEN
         UPDATE tiers_standing AS s SET judged_on = p_day WHERE s.member_id = p_member;
