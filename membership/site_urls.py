@@ -14,4 +14,5 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("", include("points.urls")),
     path("", include("messaging.urls")),
+    path("", include("tiers.urls")),
 ]

@@ -30,6 +30,8 @@ from messaging import queries as messaging_queries
 from points import queries as points
 from points import statements
 from programme import queries as programme
+from tiers import pictures
+from tiers import queries as tiers
 
 CHALLENGE = "login_challenge"
 NEXT = "login_next"
@@ -138,6 +140,7 @@ class HomePage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         today = localdate()
+        progress = tiers.progress(self.member.pk, today)
         account = statements.on_account(self.member.pk)
         spendable = points.spendable_points(self.member.pk, on=today)
         return super().get_context_data(
@@ -148,6 +151,7 @@ class HomePage(MemberPage):
             aside=statements.aside(account),
             worth=self._worth(spendable),
             expiries=self._expiries(today),
+            tier=pictures.Picture(progress) if progress else None,
             lines=statements.lines(
                 list(points.statement(self.member.pk)[:LATEST_ENTRIES]),
                 member=self.member,
