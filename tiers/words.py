@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from django.utils.formats import date_format, number_format
@@ -106,16 +107,15 @@ def _joined(tree: Tree, tell: Any) -> str:
         else _joined(each, tell)
         for each in tree["of"]
     ]
-    if len(parts) == 1:
-        return parts[0]
-    if tree["word"] == "all":
-        return _(" and ").join(parts)
-    if tree["word"] == "any":
-        return _(" or ").join(parts)
-    return _("%(some)s of: %(criteria)s") % {
-        "some": tree["some"],
-        "criteria": _("; ").join(parts),
-    }
+    if tree["word"] == "some" and len(parts) > 1:
+        listed = _listed(parts, _("%(left)s; %(right)s"))
+        return _("%(some)s of: %(criteria)s") % {"some": tree["some"], "criteria": listed}
+    both, either = _("%(left)s and %(right)s"), _("%(left)s or %(right)s")
+    return _listed(parts, both if tree["word"] == "all" else either)
+
+
+def _listed(parts: list[str], pair: str) -> str:
+    return reduce(lambda left, right: pair % {"left": left, "right": right}, parts)
 
 
 def why(decision: Decision) -> list[str]:
