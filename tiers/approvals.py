@@ -56,7 +56,7 @@ def ask_for_manual(
     wanted = ladder.find(level) if ladder else None
     if wanted is None:
         raise operations.UnknownLevel(level=level)
-    if until is not None and until < localdate(at):
+    if until is not None and until <= localdate(at):
         raise operations.EndsTooSoon(day=localdate(at))
     return approvals.request(
         kind=MANUAL,

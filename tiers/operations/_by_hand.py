@@ -92,7 +92,7 @@ def set_manual(
     given = _level(now.ladder, level)
     if not _is_higher(given, now):
         raise NotHigher(level=now.ladder.level(now.state.level).name)
-    if until is not None and until < now.day:
+    if until is not None and until <= now.day:
         raise EndsTooSoon(day=now.day)
     now.manual, now.manual_until = level, until
     return _by_hand(
