@@ -52,7 +52,7 @@ NAMES = {
     "weekdays=sat": _("Saturday"),
     "weekdays=sun": _("Sunday"),
     # What members do besides buying.
-    "activities": _("Activities"),
+    "activities": _("What members do besides buying"),
     "kinds": _("Kinds of activity"),
     "kinds.group": _("Group"),
     "once_per": _("Counts once for each"),

@@ -12,8 +12,7 @@ def register() -> None:
 NAMES = {
     # What stands in many places.
     "code": _("Code"),
-    "names": _("Name"),
-    "name": _("Name"),
+    "names": _("Name in each language"),
     "points": _("Points"),
     "days": _("Days"),
     "months": _("Months"),

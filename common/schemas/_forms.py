@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from common.schemas import _reading
 from common.schemas._labels import ANY, choice, help_text, label
@@ -55,6 +56,8 @@ class Node:
     number: int = 0
     is_last: bool = False
     key: str | None = None
+    # Alone in a row: it needs no frame of its own.
+    is_bare: bool = False
     autofocus: bool = False
 
     @property
@@ -246,6 +249,7 @@ class _Drawing:
 
 def _row(made: Node, nth: int, inner: Node, key: str | None = None) -> Node:
     body = inner.body if inner.kind in ("group", "names") else [inner]
+    inner.is_bare = True
     return Node("row", inner.name, inner.path, made.label, body=body, number=nth + 1, key=key)
 
 
@@ -278,8 +282,11 @@ def _scalar(made: Node, schema: Schema, value: Any) -> None:
         made.kind = "select"
         made.options = _options(made, schema["enum"], value)
     elif schema.get("type") == "boolean":
-        made.kind = "tick"
-        made.value = schema.get("default", False) if value is ABSENT else value is True
+        made.kind = "tick" if made.required else "select"
+        made.value = value is True
+        answers = [(_reading.YES, _("Yes"), True), (_reading.NO, _("No"), False)]
+        offered = [(answer, name, value is means) for answer, name, means in answers]
+        made.options = [("", "–", False), *offered]
     elif is_whole_number(schema):
         made.kind = "number"
     elif schema.get("format") == "date":

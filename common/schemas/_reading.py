@@ -27,6 +27,8 @@ from common.schemas._shapes import (
 )
 
 ROWS_MAX = 1000
+# What need not be said is neither.
+YES, NO = "yes", "no"
 # What people put between words and numbers.
 BETWEEN = re.compile(r"[\s,;，；、]+")
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}\Z", re.ASCII)
@@ -108,7 +110,9 @@ def is_lines(item: Schema) -> bool:
 
 def _scalar(schema: Schema, data: QueryDict, name: str, *, required: bool) -> Any:
     if schema.get("type") == "boolean":
-        return True if name in data else _unticked(schema, required=required)
+        if required:
+            return name in data
+        return {YES: True, NO: False}.get(data.get(name, ""), ABSENT)
     text = data.get(name, "").strip()
     if text == "" and is_whole_number(schema):
         is_nullable = required and "null" in schema["type"]
@@ -116,10 +120,6 @@ def _scalar(schema: Schema, data: QueryDict, name: str, *, required: bool) -> An
     if text == "" and not required:
         return ABSENT
     return _number(text) if is_whole_number(schema) else text
-
-
-def _unticked(schema: Schema, *, required: bool) -> Any:
-    return False if required or schema.get("default") is True else ABSENT
 
 
 def _number(text: str) -> int | str:

@@ -89,8 +89,7 @@ class _Telling:
         if is_names(schema):
             return localized(value)
         if is_array(schema):
-            item = items(schema, self.root)
-            return _(", ").join(self.told(item, each, path) for each in value) or NOTHING
+            return self._list(items(schema, self.root), value, path)
         if isinstance(value, dict):
             return self._named(schema, value, path)
         return _scalar(schema, value, path)
@@ -99,9 +98,20 @@ class _Telling:
         shape = _fitting(several, value)
         if shape is None or "const" in shape.schema:
             return choice(path, shape.key if shape else value)
-        if "const" in shape.schema.get("properties", {}).get(shape.key, {}):
+        inner = resolved(shape.schema.get("properties", {}).get(shape.key, {}), self.root)
+        if "const" in inner:
             return choice(path, shape.key)
+        if is_array(inner) and len(value) == 1:
+            said = self.told(inner, value[shape.key], (*path, shape.key))
+            return _("%(name)s: %(value)s") % {"name": choice(path, shape.key), "value": said}
         return self.told(shape.schema, value, path)
+
+    def _list(self, item: Schema, value: list[Any], path: Path) -> str:
+        told = [self.told(item, each, path) for each in value]
+        # What says several things of itself must be told from its neighbour.
+        if any(isinstance(each, dict) for each in value):
+            told = [_("(%(text)s)") % {"text": each} for each in told]
+        return _(", ").join(told) or NOTHING
 
     def _named(self, schema: Schema, value: dict[str, Any], path: Path) -> str:
         """An object's properties by their labels, a mapping's values by their keys."""
@@ -115,12 +125,14 @@ class _Telling:
             inner = schema.get("additionalProperties", {})
             parts = [(key, self.told(inner, each, (*path, key))) for key, each in value.items()]
         said = (_("%(name)s: %(value)s") % {"name": name, "value": part} for name, part in parts)
-        return _("; ").join(said)
+        return _("; ").join(said) or NOTHING
 
     def changes(self, schema: Schema, before: Any, after: Any, at: _At) -> Iterator[Change]:
         if before == after:
             return
         schema = self._common_shape(resolved(schema, self.root), before, after)
+        if "enum" in schema.get("items", {}) and self._are_ticked_alike(before, after):
+            return
         are_objects = isinstance(before, dict) and isinstance(after, dict)
         if is_entries(schema, self.root):
             yield from self._entries(items(schema, self.root), before or [], after or [], at)
@@ -142,6 +154,11 @@ class _Telling:
             said = [self.told(schema, value, at.path) for value in (before, after)]
             if said != [NOTHING, NOTHING]:
                 yield Change(Kind.CHANGED, at.path, at.way, *said)
+
+    def _are_ticked_alike(self, before: Any, after: Any) -> bool:
+        """What is ticked in a list has no order."""
+        are_lists = isinstance(before, list) and isinstance(after, list)
+        return are_lists and sorted(map(str, before)) == sorted(map(str, after))
 
     def _common_shape(self, schema: Schema, before: Any, after: Any) -> Schema:
         """The shape that both have, if there are several and they have the same."""

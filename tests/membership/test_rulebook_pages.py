@@ -426,7 +426,8 @@ class TestOverview:
     def test_shows_what_it_gives_and_works_out_a_receipt(self, author, draft):
         url = page("draft", draft.pk)
 
-        assert "Every member 1 %" in text_of(author.get(url))
+        [row] = author.get(url).context["effective"]
+        assert [(cell.tier.name, cell.percent) for cell in row.cells] == [("Every member", "1")]
         receipt = author.get(url, {"amount": "99.90"}).context["receipts"][0][0]
         assert (receipt.points, receipt.percent) == (9, "0.9")
 

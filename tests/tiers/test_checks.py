@@ -105,6 +105,12 @@ class TestHarderToKeep:
             (("tiers", "levels", 1, "keep"), "“silver” is harder to keep than to reach.")
         ]
 
+    def test_not_if_of_two_thresholds_the_greater_counts(self):
+        both = {"all": [points("50"), {"any": [points("100"), points("120")]}]}
+        made = document(level("silver", both, keep=points("90"), validity={"months": 12}))
+
+        assert found(checks.harder_to_keep, made) == []
+
     @pytest.mark.parametrize("keep", [points("100"), {"any": [points("50"), spend("10")]}])
     def test_not_if_what_reached_it_keeps_it(self, keep):
         made = document(level("silver", points("100"), keep=keep, validity={"months": 12}))
