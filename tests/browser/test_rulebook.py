@@ -1,4 +1,4 @@
-"""The rulebook's editor in a real browser: rows and shapes without reloading, and with no script."""
+"""The rulebook's editor in a real browser: in place, by keyboard, on a phone."""
 
 import pytest
 from django.utils import timezone
@@ -51,18 +51,6 @@ def test_rows_and_shapes_change_in_place_and_the_focus_follows(editor, draft):
     draft.refresh_from_db()
     assert draft.document["policies"]["validity"] == {"date": "2030-12-31"}
     assert draft.document["policies"]["funding"] == [{"payer": "brand", "share": "100"}]
-
-
-def test_without_a_script_all_the_same(editor, draft):
-    page = editor("policies/", java_script_enabled=False)
-
-    page.locator("[name='v.validity@kind']").select_option("cycle_years")
-    page.locator("button[value='show:v.validity']").click()
-    page.locator("[name='v.validity.cycle_years']").fill("2")
-    page.locator("button.c-primary").click()
-
-    draft.refresh_from_db()
-    assert draft.document["policies"]["validity"] == {"cycle_years": 2}
 
 
 def test_on_a_phone_no_page_is_wider_than_the_screen(editor, draft):
