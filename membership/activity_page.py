@@ -7,12 +7,13 @@ from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.views.generic import TemplateView
 
-from campaigns import words
+from campaigns import activity_words, words
 from common.amounts import money
+from common.localized import localized
 from membership.console import ConsolePage
 from membership.member_page import currency
 from points import queries as points
-from points.models import Activity
+from points.models import Activity, ActivityKind
 from programme.words import ROUNDED
 
 
@@ -55,11 +56,21 @@ class ActivityPage(ConsolePage, TemplateView):
                 for each in explanation.get("not_applied", [])
                 for code in each["codes"]
             ],
+            done=self._done() if activity.kind == ActivityKind.ACTIVITY else None,
             entry=points.entry_of(activity),
             returns=activity.returns.order_by("pk"),
             may_see_members=self.request.user.has_perm("members.view_member"),
             **context,
         )
+
+    def _done(self) -> dict[str, Any]:
+        """What was done besides buying, and what of its worth was kept back."""
+        explanation = self.activity.explanation
+        return {
+            "name": localized(explanation["names"]),
+            "worth": explanation["worth"],
+            "cuts": activity_words.cuts(explanation, version_id=self.activity.version_id),
+        }
 
     def _line(self, line: dict[str, Any], names: dict[str, str], told: str) -> dict[str, Any]:
         return {

@@ -64,7 +64,7 @@ class AdjustmentReason(models.TextChoices):
 class ActivityKind(models.TextChoices):
     PURCHASE = "PURCHASE", _("Purchase")
     RETURN = "RETURN", _("Return")
-    ACTIVITY = "ACTIVITY", _("Activity")
+    ACTIVITY = "ACTIVITY", _("Engagement")
 
 
 def _kept(to: Any, **options: Any) -> Any:

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='recorded at')),
                 ('points', models.BigIntegerField(help_text='Signed: what it was judged to be worth. The entry tells what moved.')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='amount')),
-                ('kind', models.CharField(choices=[('PURCHASE', 'Purchase'), ('RETURN', 'Return'), ('ACTIVITY', 'Activity')], max_length=8)),
+                ('kind', models.CharField(choices=[('PURCHASE', 'Purchase'), ('RETURN', 'Return'), ('ACTIVITY', 'Engagement')], max_length=8)),
                 ('reference', models.CharField(max_length=64, verbose_name='reference')),
                 ('code', models.CharField(help_text='What was done, by the rulebook; null where it was paid.', max_length=50, null=True)),
                 ('fingerprint', models.BinaryField(help_text='Hash of what was asked; see repeats.', max_length=16)),
