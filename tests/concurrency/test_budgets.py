@@ -10,7 +10,7 @@ from campaigns import budgets
 from campaigns.models import BudgetSlice
 from points.models import Account
 from tests.concurrency.racing import Racer, at_once
-from tests.factories import identity
+from tests.factories import buy, identity
 from tests.factories.activities import do, kind, named, rewarding
 
 pytestmark = pytest.mark.concurrency
@@ -108,3 +108,16 @@ def test_the_last_points_are_waited_for():
 
     assert racer.answer().posted.points == 7
     assert left() == 48 - 14
+
+
+def test_purchases_spend_exactly_the_budget_too():
+    rewarding(budgets=[named("spring", of=["base"], points=100)])
+
+    def buying(of, name):
+        return lambda: [buy(of, "70.00", reference=f"{name}-{nth}").points for nth in range(5)]
+
+    spent = at_once(*(buying(identity(), f"T{nth}") for nth in range(6)))
+
+    assert sum(sum(each) for each in spent) == 100  # of the 210 they asked for
+    assert left() == 0
+    assert Account.objects.aggregate(all=Sum("balance"))["all"] == 100

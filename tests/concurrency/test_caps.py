@@ -88,3 +88,25 @@ def test_many_at_once_never_exceed_a_cap(of):
 
     assert sorted(each.posted.points for each in answers) == [0] * 5 + [1] + [2] * 6
     assert Account.objects.get().balance == 13
+
+
+class TestPurchases:
+    """The caps of earning rules: the account is held from the count to the posting."""
+
+    CAPPED = {"caps": [cap("most", "base", points=10)]}
+
+    @pytest.mark.parametrize("held", [True, False])
+    def test_two_at_once_are_given_what_the_cap_allows(self, of, held, monkeypatch):
+        rewarding(**self.CAPPED)
+        if not held:
+            monkeypatch.setattr(activities.points, "lock", lambda member_id: None)
+
+        with transaction.atomic():
+            assert buy(of, "80.00", reference="A").points == 8
+            other = Racer(lambda: buy(of, "80.00", reference="B")).go()
+            until_waiting(other)
+        second = other.answer()
+
+        # Without holding it, the second counts what is there before the first has committed.
+        assert second.points == (2 if held else 8)
+        assert Account.objects.get().balance == 8 + second.points
