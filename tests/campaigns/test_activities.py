@@ -18,6 +18,7 @@ from tests.factories import buy, identity, member, staff
 from tests.factories.activities import cap, do, kind, rewarding
 from tests.factories.points import NOON
 from tests.points.returning import give_back
+from tiers.queries import level_code_on
 
 pytestmark = pytest.mark.django_db
 
@@ -315,6 +316,40 @@ class TestTheRelativeCap:
 
         assert do(of, "check-in").posted.points == 1
         assert do(of, "check-in").posted.points == 0
+
+
+class TestTiers:
+    """What is done counts towards tiers as its group says, once in its period."""
+
+    LEVELS = {
+        "levels": [
+            {"code": "regular", "names": {"zh-hans": "普通"}, "color": "#9aa0a6"},
+            {
+                "code": "silver",
+                "names": {"zh-hans": "银卡"},
+                "color": "#c0c0c0",
+                "upgrade": {"measure": "interactions", "at_least": "2"},
+            },
+        ],
+        "window": "calendar_year",
+        "downgrade": "base",
+    }
+
+    def tier_after(self, *codes):
+        rewarding(kinds=[CHECK_IN, SHARE, EVENT], tiers=self.LEVELS)
+        of = identity()
+        for code in codes:
+            do(of, code)
+        return level_code_on(of.id, NOON.date())
+
+    def test_interactions_raise_a_member_at_once(self):
+        assert self.tier_after("check-in", "share") == "silver"
+
+    def test_what_was_done_before_in_its_period_does_not_count(self):
+        assert self.tier_after("check-in", "check-in") == "regular"
+
+    def test_events_are_no_interactions(self):
+        assert self.tier_after("check-in", "event", "event") == "regular"
 
 
 class TestSpan:
