@@ -29,6 +29,7 @@ class StaffConsole(UnfoldAdminSite):
             grants_page,
             member_page,
             rulebook_page,
+            tier_page,
         )
 
         views = {
@@ -38,6 +39,7 @@ class StaffConsole(UnfoldAdminSite):
             **activity_page.URLS,
             **rulebook_page.URLS,
             **drafts_page.URLS,
+            **tier_page.URLS,
         }
         return [
             path(route, self.admin_view(view.as_view()), name=name)

@@ -20,7 +20,7 @@ from common.models import AuditRecord
 from members import masking, phones
 from members.admin import STATUS_LABELS
 from members.models import ExternalNumber, Member, MemberStatus
-from membership import member_actions, points_actions
+from membership import member_actions, points_actions, tier_actions
 from membership.console import ConsolePage
 from membership.member_actions import MemberAction, member_or_404
 from messaging import queries as messaging
@@ -39,7 +39,9 @@ POINTS_ACTIONS = [
     for view in points_actions.ACTIONS.values()
     if issubclass(view, points_actions.PointsAction)
 ]
-ACTIONS: dict[str, type[MemberAction]] = points_actions.ACTIONS | member_actions.ACTIONS
+ACTIONS: dict[str, type[MemberAction]] = (
+    points_actions.ACTIONS | tier_actions.ACTIONS | member_actions.ACTIONS
+)
 LATEST_ENTRIES = 10
 ENTRIES_A_PAGE = 50
 LOTS_SHOWN = 50
@@ -300,6 +302,8 @@ class MemberPage(ConsolePage, TemplateView):
         if may("points.view_entry"):
             page = reverse("admin:member-ledger", args=[number])
             tabs.append(("ledger", gettext("Points and entries"), page))
+        if may("tiers.view_standing"):
+            tabs.append(("tier", gettext("Tier"), reverse("admin:member-tier", args=[number])))
         if may("messaging.view_message"):
             page = reverse("admin:member-messages", args=[number])
             tabs.append(("messages", gettext("Messages"), page))

@@ -8,6 +8,7 @@ LEDGER = [
     "points.view_account", "points.view_lot", "points.view_entry", "points.view_activity",
     "points.view_grantbatch",
 ]  # fmt: skip
+TIERS = ["tiers.view_standing", "tiers.view_decision", "tiers.view_proposal"]
 RULES = ["programme.view_version", "programme.view_draft", "campaigns.view_earningrule"]
 # The rulebook is drafted by one and let be published by another.
 DRAFT = ["programme.change_draft"]
@@ -34,14 +35,16 @@ CARE = [
     "points.transfer_points",
     "points.merge_accounts",
     "messaging.retry_delivery",
+    "tiers.set_tier",
 ]
 # What customer care asks for, others let happen.
 APPROVE = ["points.approve_points"]
+APPROVE_TIERS = ["tiers.approve_tier"]
 PUBLISH = ["programme.approve_version"]
 ROLES = {
     "administrator": [
-        *CARE, *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS, *APPROVE,
-        *DRAFT, *PUBLISH,
+        *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
+        *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -50,19 +53,19 @@ ROLES = {
         "common.add_user", "common.change_user",
     ],
     "programme manager": [
-        "members.view_member", *LEDGER, "messaging.view_message", *RULES, *NETWORK, *APPROVALS,
-        *APPROVE, *DRAFT, *PUBLISH, "campaigns.view_importrun",
+        "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
+        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, "campaigns.view_importrun",
     ],
     "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
     ],
-    "customer care": [*CARE, *LEDGER, *SAID, *RULES, *NETWORK, *APPROVALS],
+    "customer care": [*CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS],
     "dealer manager": [],
     "store clerk": [],
     "auditor": [
-        "members.view_member", *LEDGER, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
-        "partners.view_apiclient",
+        "members.view_member", *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF,
+        *APPROVALS, "partners.view_apiclient",
     ],
 }  # fmt: skip
 
@@ -84,6 +87,8 @@ def _permission(apps, name):
         "merge_accounts": "account",
         "transfer_points": "account",
         "reveal_personal_data": "member",
+        "set_tier": "standing",
+        "approve_tier": "standing",
     }
     model = apps.get_model(label, special.get(codename, model_name))
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
@@ -111,6 +116,7 @@ class Migration(migrations.Migration):
         ("messaging", "0001_initial"),
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
+        ("tiers", "0001_initial"),
         ("campaigns", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
