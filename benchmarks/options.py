@@ -4,7 +4,18 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 
-PARTS = ("sql", "python", "http", "checkpoint", "statement", "growth", "night", "proof", "search")
+PARTS = (
+    "sql",
+    "python",
+    "http",
+    "checkpoint",
+    "statement",
+    "growth",
+    "night",
+    "proof",
+    "search",
+    "rules",
+)
 
 # What one member of a seeded programme looks like to the loads: a redemption empties two or three
 # lots.

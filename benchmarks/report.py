@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import picture, server
 from benchmarks.measuring import Aim, Row
 from benchmarks.options import Options
+from benchmarks.rules import AIM_MS, Judging
 from benchmarks.search import Figure
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,6 +30,7 @@ class Report:
     options: Options
     rows: list[Row] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    judgings: list[Judging] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -46,6 +48,13 @@ class Report:
                 "aim": SEARCH_AIM_MS,
                 "members": figure.members,
             }
+        for judging in self.judgings:
+            document[f"judging by {judging.name}"] = {
+                "milliseconds": round(judging.median_ms, 3),
+                "worst": round(judging.worst_ms, 3),
+                "aim": AIM_MS,
+                "rules": judging.rules,
+            }
         return document
 
     def tables(self) -> str:
@@ -62,6 +71,13 @@ class Report:
                 for f in self.figures
             ]
             parts.append(_table(("search by", "members", "median ms", "worst ms"), cells))
+        if self.judgings:
+            cells = [
+                (j.name, f"{j.rules:,}", f"{j.median_ms:.3f}", f"{j.worst_ms:.3f}")
+                for j in self.judgings
+            ]
+            title = "judging a purchase of two lines by"
+            parts.append(_table((title, "rules", "median ms", "worst ms"), cells))
         return "\n".join(parts)
 
     def circumstances(self) -> str:

@@ -19,6 +19,7 @@ def main(words: list[str]) -> int:
         options,
         proof,
         report,
+        rules,
         search,
         seeding,
         server,
@@ -64,6 +65,9 @@ def main(words: list[str]) -> int:
     if "search" in chosen.parts:
         say(f"Searching among {max(chosen.searched, chosen.members):,} members")
         written.figures = search.measure(chosen)
+    if "rules" in chosen.parts:
+        say("Judging purchases")
+        written.judgings = rules.measure()
     if "proof" not in chosen.parts:
         say("Verifying the ledger")
         written.rows += proof.verified()
