@@ -9,6 +9,8 @@ CREATE OR REPLACE FUNCTION points_end_hold(
     p_note text DEFAULT NULL, p_lapses_on date DEFAULT NULL
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
+    today date := (p_at AT TIME ZONE p_zone)::date;
+    lapses date;
     hold record;
     part record;
     back record;
@@ -25,7 +27,8 @@ DECLARE
     back_expires_on date[] := '{}';
     share bigint;
 BEGIN
-    PERFORM FROM points_account AS a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+    SELECT a.lapses_on INTO lapses FROM points_account AS a
+    WHERE a.member_id = p_member FOR NO KEY UPDATE;
     SELECT h.points, h.until, e.lot_seq, e.lot_points, e.lot_expires_on, e.version_id INTO hold
     FROM points_hold AS h JOIN points_entry AS e USING (member_id, seq)
     WHERE h.member_id = p_member AND h.seq = p_hold;
@@ -41,26 +44,35 @@ BEGIN
     END IF;
 
     -- What lapsed as a whole before must not take along what comes back.
-    PERFORM points_clear_lapsed(p_member, (p_at AT TIME ZONE p_zone)::date, p_zone);
-    -- In the order of spending: what is spent of a hold lapses soonest.
-    rest := p_points;
-    FOR part IN
-        SELECT l.seq, -l.points AS points, l.expires_on
-        FROM unnest(hold.lot_seq, hold.lot_points, hold.lot_expires_on) AS l (seq, points, expires_on)
-    LOOP
-        share := least(rest, part.points);
-        rest := rest - share;
-        IF share > 0 THEN
-            spent_seq := spent_seq || part.seq;
-            spent_points := spent_points || -share;
-            spent_expires_on := spent_expires_on || part.expires_on;
-        END IF;
-        IF share < part.points THEN
-            back_seq := back_seq || part.seq;
-            back_points := back_points || part.points - share;
-            back_expires_on := back_expires_on || part.expires_on;
-        END IF;
-    END LOOP;
+    IF lapses < today THEN
+        PERFORM points_expire(p_member, p_member, today, p_zone);
+    END IF;
+    IF p_points = hold.points THEN
+        spent_seq := hold.lot_seq;
+        spent_points := hold.lot_points;
+        spent_expires_on := hold.lot_expires_on;
+    ELSE
+        -- In the order of spending: what is spent of a hold lapses soonest.
+        rest := p_points;
+        FOR part IN
+            SELECT l.seq, -l.points AS points, l.expires_on
+            FROM unnest(hold.lot_seq, hold.lot_points, hold.lot_expires_on)
+                AS l (seq, points, expires_on)
+        LOOP
+            share := least(rest, part.points);
+            rest := rest - share;
+            IF share > 0 THEN
+                spent_seq := spent_seq || part.seq;
+                spent_points := spent_points || -share;
+                spent_expires_on := spent_expires_on || part.expires_on;
+            END IF;
+            IF share < part.points THEN
+                back_seq := back_seq || part.seq;
+                back_points := back_points || part.points - share;
+                back_expires_on := back_expires_on || part.expires_on;
+            END IF;
+        END LOOP;
+    END IF;
 
     rest := hold.points - p_points;
     DELETE FROM points_hold AS h WHERE h.member_id = p_member AND h.seq = p_hold;
@@ -94,7 +106,7 @@ BEGIN
     IF rest > 0 THEN
         -- What lapsed meanwhile can be used until the end of the day it came back.
         back := points_put_back(
-            p_member, back_seq, back_points, back_expires_on, (p_at AT TIME ZONE p_zone)::date,
+            p_member, back_seq, back_points, back_expires_on, today,
             least(rest, greatest(0, rest - balance))
         );
         INSERT INTO points_entry (

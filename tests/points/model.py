@@ -397,7 +397,9 @@ class Earn:
 class Model:
     """All members, and whatever a reference may name later."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, told_in_time: bool = False) -> None:
+        # By the real clock: then whatever is there can be spent.
+        self.told_in_time = told_in_time
         self.accounts: dict[str, Account] = {}
         self.earns: dict[str, Earn] = {}
         self.debits: dict[str, Debit] = {}
@@ -523,7 +525,7 @@ class Model:
         if account.needs_settling(points, day) and not account.merge:
             account.settle(at)
         self.not_merged(who)
-        good = account.good_on(day)
+        good = account.all_good_on(day) if self.told_in_time else account.good_on(day)
         spendable = sum(account.piles[pile] for pile in good)
         if spendable < points:
             raise Refused("insufficient_points", requested=points, spendable=spendable)
