@@ -5,6 +5,8 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns import limits
 from campaigns.activity_rules import compiled
@@ -175,3 +177,17 @@ class TestForReturn:
         bought = judged(identity(), version, {"base": 5})
 
         assert limits.for_return(Activity.objects.get(pk=bought.activity_id)) == {}
+
+
+def test_what_was_done_is_counted_from_the_index_alone():
+    """However much a member has done, no row of the journal is read."""
+    version = rewarding(caps=[cap("most", "activities", points=100)])
+    [rule] = compiled(version.pk).caps
+    with CaptureQueriesContext(connection) as made:
+        limits.rooms(member_id=1, caps=[rule], day=DAY)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute("EXPLAIN " + made[0]["sql"].replace("%", "%%"))
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "Index Only Scan using points_activity_of_code" in plan, plan
