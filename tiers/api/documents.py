@@ -54,7 +54,7 @@ class TierAnswer(Answer):
     # The tier beneath one given by hand; else the same.
     earned: TierName | None
     by_hand: bool | None
-    # The day of the last change; null: from the beginning.
+    # The day the earned tier was reached; null: from the beginning.
     since: date | None
     # The tier's last day; null: it has no end.
     valid_until: date | None
