@@ -3,7 +3,9 @@
 from datetime import date, datetime
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from common import approvals
@@ -66,8 +68,14 @@ def _publish(
 
 def _told(payload: approvals.Payload) -> approvals.Facts:
     return [
-        (_("Draft"), f"#{payload['draft']}"),
+        (_("Draft"), _link(payload["draft"])),
         (_("Valid from"), date_format(date.fromisoformat(payload["valid_from"]))),
         (_("Note"), payload["note"] or "–"),
         (_("Follows"), f"v{payload['based_on']}"),
     ]
+
+
+def _link(draft_id: int) -> str:
+    # What it would change is told on a page of a higher room.
+    page = reverse("admin:draft", args=[draft_id])
+    return format_html('<a class="c-link" href="{}">#{}</a>', page, draft_id)

@@ -453,6 +453,10 @@ class TestOverview:
         assert "Waits for approval" in text_of(author.get(page("draft", draft.pk)))
         asked = text_of(second.get(page("common_approval_change", approval.pk)))
         assert "New rulebook version" in asked
+        link = f'href="{page("draft", draft.pk)}"'
+        for shown in ("common_approval_changelist", "common_approval_change"):
+            arguments = [approval.pk] if shown.endswith("change") else []
+            assert link in second.get(page(shown, *arguments)).content.decode()
         second.post(page("common_approval_approve", approval.pk), {"note": ""})
 
         draft.refresh_from_db()
