@@ -202,6 +202,42 @@ class TestLive:
             assert standing_of(of) == standing_of(without)
 
     @live
+    @given(
+        happened=events,
+        keep=trees,
+        window=windows,
+        until=st.sampled_from(["day", "month_end", "quarter_end", "year_end"]),
+        grace_days=st.sampled_from([0, 10]),
+    )
+    def test_the_nights_decide_as_the_walk_does_to_the_letter(
+        self, happened, keep, window, until, grace_days
+    ):
+        """Most of a night is one statement of SQL, which must not have a mind of its own."""
+        section = simple(5, window=window, grace_days=grace_days)
+        section["levels"][1] |= {
+            "keep": distinct(keep), "validity": {"months": 2, "until": until},
+        }  # fmt: skip
+        with undone():
+            publish(section)
+            of = identity(joined_at=noon(START))
+            gather(of, START, points=5)
+            for after, points in sorted(happened):
+                day = START + timedelta(days=after + 1)
+                nights(of, until=day)
+                gather(of, day, points=points, spend=f"{points}.50", events=points % 2)
+            nights(of, until=UNTIL)
+            [(held, course)] = operations.judged_anew_by_range(low=of.id, high=of.id)
+
+            assert course.state == held.state
+            assert [
+                (each.kind, each.effective_on, each.valid_until, each.evidence)
+                for each in Decision.objects.order_by("pk")
+            ] == [
+                (each.kind, each.effective_on, each.after.valid_until, each.evidence)
+                for each in course.transitions
+            ]
+
+    @live
     @given(happened=events, spent=st.integers(0, 100))
     def test_no_tier_depends_on_redemption_or_expiry(self, happened, spent):
         """T3: two members who bought the same stand the same, whatever became of their points."""
@@ -222,6 +258,25 @@ class TestLive:
 
             assert state(spender) == state(saver)
             assert verify(low=1, high=2**62).differences == []
+
+
+def nights(of, *, until):
+    """Every night in which there is something to decide."""
+    while (due := Standing.objects.get(pk=of.id).review_on) is not None and due <= until:
+        nightly.review_standings(day=due)
+
+
+def distinct(tree):
+    """Without the same criterion twice, which the rulebook refuses."""
+    for word in ("all", "any", "of"):
+        if word in tree:
+            of = []
+            for each in map(distinct, tree[word]):
+                if each not in of:
+                    of.append(each)
+            some = {"some": min(tree["some"], len(of))} if word == "of" else {}
+            return {**some, word: of}
+    return tree
 
 
 def as_told(of, after, points):

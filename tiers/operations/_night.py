@@ -9,12 +9,14 @@ from django.db.models import Q
 
 from members.models import Member, MemberStatus
 from messaging import operations as messaging
+from programme import queries as programme
 from programme.policies import days_from, months_from
 from tiers import messages, queries
 from tiers.judging import Course, History, Sight, walk
 from tiers.ladders import Ladder
 from tiers.models import DecisionKind, DowngradeWarning, Standing
 from tiers.operations._deciding import Held, judged_all_anew, settled, write
+from tiers.operations._keeping import keep
 
 YEAR = 12
 
@@ -31,11 +33,16 @@ class Reviewed:
 @transaction.atomic
 def review(*, low: int, high: int, day: date, at: datetime) -> Reviewed:
     """Decide for members low … high whose period, or days of grace, ended before a day."""
+    ladder = queries.ladder_on(day)
+    stayed = (
+        keep(low=low, high=high, day=day, at=at, ladder=ladder, rulebook=programme.rulebook_on(day))
+        if ladder
+        else 0
+    )
     due = Standing.objects.filter(pk__gte=low, pk__lte=high, review_on__lte=day).order_by("pk")
     all_held = [Held.of(each) for each in due.select_for_update(no_key=True)]
-    ladder = queries.ladder_on(day)
     if not all_held or not ladder:
-        return Reviewed(len(all_held), 0, 0)
+        return Reviewed(stayed + len(all_held), stayed, 0)
     courses = _reviews(all_held, day=day)
     all_settled = [
         settled(held, courses[held.member_id], ladder=ladder, day=day, at=at) for held in all_held
@@ -43,7 +50,9 @@ def review(*, low: int, high: int, day: date, at: datetime) -> Reviewed:
     write(all_settled)
     kinds = [decision.kind for each in all_settled for decision in each.decisions]
     return Reviewed(
-        len(all_held), kinds.count(DecisionKind.KEEP), kinds.count(DecisionKind.DOWNGRADE)
+        stayed + len(all_held),
+        stayed + kinds.count(DecisionKind.KEEP),
+        kinds.count(DecisionKind.DOWNGRADE),
     )
 
 
