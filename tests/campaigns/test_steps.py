@@ -99,6 +99,23 @@ class TestATask:
 
         assert done(of) == {("up", 20)}
 
+    def test_of_an_upgrade_follows_it(self):
+        levels = [
+            named("regular", color="#9aa0a6"),
+            named("silver", color="#c0c0c0", upgrade={"measure": "events", "at_least": "1"}),
+        ]
+        rewarding(
+            kinds=[kind("event", 50, group="event")],
+            tasks=[task("up", "upgraded")],
+            tiers={"levels": levels, "window": "calendar_year", "downgrade": "base"},
+        )
+        of = member(joined_at=NOON)
+
+        do(identity(of), "event")
+        deliver()
+
+        assert done(of) == {("event", 50), ("up", 20)}
+
     def test_cannot_be_reported_by_a_till(self):
         rewarding(tasks=[task("activate", "activated")])
 

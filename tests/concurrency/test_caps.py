@@ -1,13 +1,17 @@
 """A member at two doors at once is given no more than a cap allows; without the lock, too much."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
 
-from campaigns import activities
+from campaigns import activities, steps
+from campaigns.models import TaskStep
 from points.models import Account, Activity
 from tests.concurrency.racing import Racer, at_once, until_waiting
 from tests.factories import buy
-from tests.factories.activities import cap, do, kind, rewarding
+from tests.factories.activities import cap, do, kind, named, rewarding
+from tests.factories.points import NOON
 
 pytestmark = pytest.mark.concurrency
 
@@ -110,3 +114,19 @@ class TestPurchases:
         # Without holding it, the second counts what is there before the first has committed.
         assert second.points == (2 if held else 8)
         assert Account.objects.get().balance == 8 + second.points
+
+
+def test_a_step_told_twice_at_once_is_rewarded_once(of):
+    """By two who also disagree about when it was taken."""
+    rewarding(tasks=[named("hello", when="joined", points="20")])
+
+    def take(at):
+        return steps.take(member_id=of.id, step=TaskStep.JOINED, at=at)
+
+    with transaction.atomic():
+        assert take(NOON) == 20
+        other = Racer(lambda: take(NOON + timedelta(hours=1))).go()
+        until_waiting(other)
+
+    assert other.answer() == 0
+    assert Account.objects.get().balance == 20

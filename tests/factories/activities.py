@@ -10,7 +10,7 @@ from campaigns.activity_rulebook import DEFAULT
 from members.queries import Identity
 from programme import documents, operations, queries
 from programme.models import Version
-from tests.factories.partners import brand
+from tests.factories.partners import main_store
 from tests.factories.points import NOON, source
 from tests.factories.programme import PLAIN
 
@@ -40,7 +40,7 @@ def document(*, valid_from: str = "1900-01-02", policies=None, tiers=None, **sec
 
 def rewarding(**section) -> Version:
     """A published version of `plain` with these activities."""
-    brand()
+    main_store()
     version = operations.load(document=document(**section), published_at=datetime.now(UTC)).version
     queries.forget_cached()
     return version
