@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'boost',
                 'verbose_name_plural': 'boosts',
-                'constraints': [models.UniqueConstraint(fields=('version', 'code'), name='campaigns_boost_code_once'), models.UniqueConstraint(fields=('version', 'position'), name='campaigns_boost_position_once'), models.CheckConstraint(condition=models.Q(('stacking', 'BEST'), ('group', ''), _connector='XOR'), name='campaigns_boost_best_of_a_group'), models.CheckConstraint(condition=models.Q(('stacking', 'MULTIPLY'), ('gives__has_key', 'points'), _negated=True), name='campaigns_boost_whole_points_do_not_multiply')],
+                'constraints': [models.UniqueConstraint(fields=('version', 'code'), name='campaigns_boost_code_once'), models.UniqueConstraint(fields=('version', 'position'), name='campaigns_boost_position_once'), models.CheckConstraint(condition=models.Q(('stacking', 'BEST'), ('group', ''), _connector='XOR'), name='campaigns_boost_best_of_a_group'), models.CheckConstraint(condition=models.Q(('gives__has_key', 'points'), ('stacking', 'MULTIPLY'), _negated=True), name='campaigns_boost_whole_points_do_not_multiply')],
             },
         ),
         migrations.CreateModel(

@@ -12,7 +12,7 @@ from campaigns.earning import Facts, Line
 from members.models import Member
 from points import queries
 from points.models import Activity
-from programme import documents
+from programme import checks, documents
 from programme import operations as programmes
 from programme import queries as programme
 from programme.models import Version
@@ -53,6 +53,23 @@ def test_a_shipped_programme_is_loaded_by_one_command_and_exported_again(name):
 
     assert programme.export(version) == written
     assert programmes.load(document=written, published_at=NOON).unchanged
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("plain", []),
+        ("retail", []),
+        # At a point for 100 yuan a receipt of 50 earns nothing: so it was published.
+        ("car-owner", [("earning", "rules", n) for n in range(6)]),
+    ],
+)
+def test_what_the_rule_check_finds_in_a_shipped_programme(name, places):
+    written = documents.parse((PLAIN.parent / f"{name}.yaml").read_text())
+
+    found = [each for each in checks.run(written) if each.severity > checks.Severity.NOTE]
+
+    assert sorted(each.path for each in found) == places
 
 
 def level(code):
