@@ -11,8 +11,8 @@ from common.forms import ReasonForm
 from common.staff import acting
 from membership.member_actions import MemberAction
 from membership.points_actions import identity, sent_for_approval
+from membership.tier_forms import ExtendTierForm, SetTierForm
 from tiers import approvals, operations, queries
-from tiers.forms import ExtendTierForm, SetTierForm
 
 
 class TierAction(MemberAction):
