@@ -1,7 +1,6 @@
 """Earning rules in words, in the active language."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -34,22 +33,6 @@ REASONS = {
     "an_exclusive_boost_stands_alone": gettext_lazy("Another boost stands alone."),
     "a_better_boost_of_its_group": gettext_lazy("Another boost of its group gave more."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RuleTold:
-    code: str
-    name: str
-    categories: tuple[str, ...]
-    rate: str
-
-
-def rules(version_id: int) -> list[RuleTold]:
-    """The rules of a version in the order in which they are asked."""
-    return [
-        RuleTold(rule.code, str(rule), tuple(rule.categories), rate(rule.points, rule.per_amount))
-        for rule in EarningRule.objects.filter(version_id=version_id).order_by("position")
-    ]
 
 
 def rate(points: Decimal, per_amount: Decimal) -> str:

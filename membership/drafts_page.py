@@ -108,7 +108,7 @@ class DraftPage(DraftPageBase, FormView):
         draft = self.draft
         newest = queries.newest_version()
         assert newest is not None, "a draft is based on one"
-        against = draft.version.draft.based_on if draft.version else newest
+        against = draft.based_on if draft.version else newest
         before = queries.export(against)
         amount, category = self._receipt_asked()
         currency = draft.document["programme"]["currency"]

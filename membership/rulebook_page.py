@@ -16,13 +16,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView, View
 
-from campaigns import words as earning_words
 from common import schemas
 from common.errors import DomainError
 from common.staff import acting
 from membership.console import ConsolePage
-from membership.drafts_page import EDIT, programme_file, refused, state_label
-from programme import documents, operations, queries, words
+from membership.drafts_page import EDIT, Part, programme_file, refused, state_label
+from programme import documents, operations, queries, sections, words
 from programme.forms import ProgrammeFileForm
 from programme.models import Draft, DraftState, Version
 from programme.policies import Policies
@@ -111,12 +110,13 @@ class RulebookPage(ConsolePage, TemplateView):
         published = Version.objects.filter(published_at__isnull=False)
         after = published.filter(valid_from__gt=version.valid_from).order_by("valid_from").first()
         before = published.filter(number__lt=version.number).order_by("-number").first()
+        document = queries.export(version)
         return super().get_context_data(
             version=version,
             title=gettext("Rulebook %(version)s") % {"version": version},
             valid_until=after.valid_from if after else None,
             policies=words.policies(Policies.parse(version.policies)),
-            rules=earning_words.rules(version.pk),
+            parts=[Part(document, section.name) for section in sections.all_sections()],
             before=before,
             changes=_changes(before, version) if before else [],
             may_edit=self.request.user.has_perm(EDIT),

@@ -111,7 +111,7 @@ HELPS = {
     "valid_from": _("The first day this version judges. It must lie ahead."),
     "note": _("Why this version exists; staff read it."),
     "categories": _("Codes with commas between. Empty: every category."),
-    "programme": _("Name and colour change at once when the draft is published."),
+    "programme": _("What stands here changes as the draft is published, not on its first day."),
     "adjustment_limit": _("Points, up or down. 0: always. Empty: never."),
     "transfers.limits": _("Without a limit members cannot give points away."),
     "funding": _("Together exactly 100 percent. Without an entry the brand pays."),

@@ -953,7 +953,7 @@ class TestRulebookPage:
         assert "12 months, to the end of that month" in text
         assert "Rounded down, once for the whole document" in text
         assert "the balance goes below zero" in text
-        assert "1 points for every 10" in text
+        assert "Points: 1; For every amount of: 10" in text
 
     def test_tells_each_line_of_a_policy_as_text(self, boss):
         from tests.factories import rulebook
