@@ -1,6 +1,8 @@
 """Activities as a part of the programme file: there and back, and what makes no sense in it."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -11,10 +13,12 @@ from programme import documents, operations, queries
 from programme.documents import InvalidProgramme
 from tests.factories import plain
 from tests.factories.activities import cap, document, kind, named, rewarding
+from tests.factories.programme import PLAIN
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
+GUIDE = Path(__file__).parents[2] / "docs" / "programme.md"
 
 FULL = {
     "kinds": [
@@ -170,3 +174,12 @@ def test_what_is_left_out_is_nothing():
     assert "activities" not in documents.schema()["required"]
     version = rewarding()
     assert not Cap.objects.filter(version=version).exists()
+
+
+def test_the_example_of_the_guide_can_be_loaded():
+    [example] = re.findall(r"```yaml\n(activities:.*?)```", GUIDE.read_text(), re.DOTALL)
+    asked = documents.parse(PLAIN.read_text() + example)
+
+    version = operations.load(document=asked, published_at=NOW).version
+
+    assert Cap.objects.filter(version=version).count() == 4

@@ -13,7 +13,7 @@ from campaigns.activity_rules import compiled
 from points import operations as points
 from points.models import Activity
 from tests.factories import identity, source
-from tests.factories.activities import cap, named, rewarding
+from tests.factories.activities import cap, kind, named, rewarding
 from tests.factories.points import NOON
 
 pytestmark = pytest.mark.django_db
@@ -181,7 +181,7 @@ class TestForReturn:
 
 def test_what_was_done_is_counted_from_the_index_alone():
     """However much a member has done, no row of the journal is read."""
-    version = rewarding(caps=[cap("most", "activities", points=100)])
+    version = rewarding(kinds=[kind("event", 50)], caps=[cap("most", "event", points=100)])
     [rule] = compiled(version.pk).caps
     with CaptureQueriesContext(connection) as made:
         limits.rooms(member_id=1, caps=[rule], day=DAY)
