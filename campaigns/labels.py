@@ -20,8 +20,10 @@ NAMES = {
     "rules.tiers.*": _("Rate"),
     "rules.where": _("Only where"),
     "where.tiers": _("Tiers"),
+    "where.months": _("Months of the year"),
+    "when.months": _("Months of the year"),
     "earning.boosts": _("Boosts"),
-    "boosts.when": _("When"),
+    "boosts.when": _("Applies when"),
     "when.birthday": _("Birthday"),
     "birthday=month": _("In the month of the birthday"),
     "birthday=day": _("On the birthday"),
@@ -70,11 +72,11 @@ NAMES = {
     "budgets.money": _("Money in all"),
     "dealer": _("Dealer"),
     "gifts": _("Gifts"),
-    "gifts.when": _("When"),
+    "gifts.when": _("Occasion"),
     "since": _("Bought since"),
     "within_months": _("Within so many months"),
     "tasks": _("Tasks"),
-    "tasks.when": _("When"),
+    "tasks.when": _("Step"),
 }
 
 HELPS = {

@@ -7,6 +7,7 @@ from django.utils import translation
 
 from campaigns import checks
 from programme import documents
+from programme.checks import Severity
 from tests.factories.programme import PLAIN
 
 
@@ -71,7 +72,7 @@ class TestHigherEarnsLess:
 
         assert path == ("earning", "rules", 0)
         assert text == (
-            "“gold” earns less than “silver”: 6 against 7.5 points for 50 spent on what has no"
+            "“gold” earns less than “silver”: 12 against 15 points for 100 spent on what has no"
             " category."
         )
 
@@ -261,21 +262,29 @@ class TestCapsNeverMet:
 
 class TestRoundedToNothing:
     def test_a_receipt_that_is_too_small(self):
-        [(path, text)] = found(checks.rounded_to_nothing, document(rule(per_amount="100")))
+        [(path, text)] = found(checks.rounded_to_nothing, document(rule(per_amount="200")))
 
         assert path == ("earning", "rules", 0)
-        assert text.startswith("50 spent on what has no category (lines: 1) earn nothing")
+        assert text.startswith("100 spent on what has no category (lines: 1) earn nothing")
+
+    def test_of_a_category_it_is_only_noted(self):
+        made = document(rule("cars", per_amount="1000", categories=["cars"]), rule())
+
+        [finding] = checks.rounded_to_nothing(made)
+
+        assert finding.severity == Severity.NOTE
+        assert finding.path == ("earning", "rules", 0)
 
     def test_lines_that_are_too_small_each(self):
         [(_path, text)] = found(
-            checks.rounded_to_nothing, document(rule(per_amount="20"), per="line")
+            checks.rounded_to_nothing, document(rule(per_amount="30"), per="line")
         )
 
         assert "(lines: 5)" in text
 
     @pytest.mark.parametrize("made", [{"per": "document"}, {"per": "line", "mode": "half_up"}])
     def test_not_if_something_is_left(self, made):
-        assert found(checks.rounded_to_nothing, document(rule(per_amount="20"), **made)) == []
+        assert found(checks.rounded_to_nothing, document(rule(per_amount="30"), **made)) == []
 
     def test_not_what_shall_earn_nothing(self):
         assert found(checks.rounded_to_nothing, document(rule(points="0"))) == []

@@ -1,0 +1,37 @@
+"""The programmes we ship, in the console's editor: nothing is lost in it, nothing strikes the check."""
+
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+from membership.drafts_page import Part, part_names
+from programme import checks, documents
+from tests.common.test_schemas import there_and_back
+
+PROGRAMMES = sorted((Path(documents.__file__).parent / "programmes").glob("*.yaml"))
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
+def test_every_part_of_it_can_be_edited_without_loss(path):
+    document = documents.parse(path.read_text())
+
+    for name in part_names():
+        part = Part(document, name)
+        form = part.form()
+        kept = {key: value for key, value in form.value.items() if key not in part.lists}
+        assert there_and_back(form.schema, kept, part.root) == kept, name
+        for listed in part.lists:
+            for nth, entry in enumerate(part.entries(listed)):
+                form = part.entry_form(listed, nth)
+                assert there_and_back(form.schema, entry, part.root) == entry, (name, nth)
+
+
+@pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
+def test_nothing_in_it_strikes_the_rule_check(path):
+    with translation.override("en"):
+        found = checks.run(documents.parse(path.read_text()))
+
+    assert [each.text for each in found if each.severity > checks.Severity.NOTE] == []
