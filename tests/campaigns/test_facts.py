@@ -7,6 +7,7 @@ import pytest
 
 from campaigns import earning, facts, operations
 from campaigns.earning import Facts, Line
+from points import operations as points
 from points import queries
 from points.models import Activity
 from programme import queries as programme
@@ -167,7 +168,7 @@ class TestPurchases:
             purchase(of, channel="shop", lines=asked.lines),
             purchase(of, channel="app", lines=[Line("1", "", Decimal(100))]),
         ):
-            with pytest.raises(operations.points.ReferenceReused):
+            with pytest.raises(points.ReferenceReused):
                 operations.post_purchase(purchase=other, now=NOON)
 
     @pytest.mark.parametrize("channel", ["c" * 33, "a\x00"])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from campaigns import operations
 from campaigns.earning import Line
 from campaigns.models import BudgetSlice
+from points import operations as points
 from points import queries
 from points.models import Activity, Entry
-from points.operations import PostedActivity
 from tests.factories import buy, identity, rulebook, source
 from tests.factories.activities import cap
 from tests.factories.points import NOON
@@ -199,7 +199,7 @@ class TestBudgets:
         of = identity()
         buy(of, "100.00", reference="P1")
 
-        with pytest.raises(operations.points.ReferenceReused), transaction.atomic():
+        with pytest.raises(points.ReferenceReused), transaction.atomic():
             buy(of, "50.00", reference="P1")
 
         assert left_in("spring") == 5
@@ -237,10 +237,10 @@ class TestTogether:
         )
 
         assert [type(each) for each in outcomes] == [
-            PostedActivity,
-            operations.points.ReferenceReused,
+            points.PostedActivity,
+            points.ReferenceReused,
             operations.InvalidAmount,
-            PostedActivity,
+            points.PostedActivity,
         ]
         assert points_by_reference() == {"P1": 60, "P3": 10}
 

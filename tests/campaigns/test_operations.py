@@ -9,6 +9,7 @@ import pytest
 
 from campaigns import operations
 from campaigns.earning import Line
+from campaigns.operations import _returns
 from members import operations as members
 from members.queries import MemberClosed, MemberFrozen
 from points import operations as points
@@ -597,7 +598,7 @@ class TestPostReturn:
 def test_an_amount_is_spread_to_the_cent(amount, of, shares):
     lines = [Line(str(n), "", Decimal(value)) for n, value in enumerate(of)]
 
-    spread = operations._spread(Decimal(amount), lines)
+    spread = _returns._spread(Decimal(amount), lines)
 
     assert [str(line.amount) for line in spread] == shares
 
@@ -616,7 +617,7 @@ class TestSpread:
         amount = data.draw(st.integers(0, sum(of)))
         lines = [Line(str(n), "", Decimal(value) / 100) for n, value in enumerate(of)]
 
-        spread = operations._spread(Decimal(amount) / 100, lines)
+        spread = _returns._spread(Decimal(amount) / 100, lines)
 
         assert sum(line.amount for line in spread) == Decimal(amount) / 100
         for share, line in zip(spread, lines, strict=True):

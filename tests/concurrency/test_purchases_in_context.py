@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from campaigns import operations
+from points import operations as points
 from points.models import Account
 from tests.concurrency.racing import Racer, until_waiting
 from tests.factories import buy, rulebook
@@ -48,6 +48,6 @@ def test_the_second_knows_of_the_first(of, context):
 def test_without_the_lock_it_does_not(of, context, monkeypatch):
     book, first, _second, wrong = context
     rulebook(valid_from="2020-01-01", rules=[BASE], **book)
-    monkeypatch.setattr(operations.points, "lock", lambda member_id: None)
+    monkeypatch.setattr(points, "lock", lambda member_id: None)
 
     assert two_at_once(of, first).points == wrong

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from campaigns import operations as campaigns
+from campaigns.operations import _returns
 from points import operations, queries
 from points.models import Account, Activity, Entry
 from tests.concurrency.racing import at_once
@@ -127,9 +128,9 @@ def test_without_the_account_held_two_returns_give_back_the_same_goods(of, monke
     """The control of the test before: both judge what is left before either writes."""
     both_judged = threading.Barrier(2, timeout=5)
     monkeypatch.setattr(operations, "lock", lambda member_id: None)
-    judge = campaigns._returned_lines
+    judge = _returns._returned_lines
     monkeypatch.setattr(
-        campaigns, "_returned_lines", lambda returned: (judge(returned), both_judged.wait())[0]
+        _returns, "_returned_lines", lambda returned: (judge(returned), both_judged.wait())[0]
     )
 
     answers = at_once(*bought_and(of, ("B1", "100.00"), ("B2", "100.00")))

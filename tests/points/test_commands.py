@@ -1,4 +1,5 @@
 from datetime import date, timedelta
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -40,7 +41,7 @@ def give_back(member, reference, amount, *, at):
             member=member,
             reference=f"{reference}-T",
             at=at,
-            amount=campaigns.Decimal(amount),
+            amount=Decimal(amount),
             source=source,
         ),
         now=at,

@@ -1,0 +1,55 @@
+"""How a member is rewarded: purchases and their returns become points."""
+
+from campaigns.operations._documents import (
+    AMOUNT_MAX,
+    LINES_MAX,
+    DuplicateLine,
+    InvalidAmount,
+    InvalidChannel,
+    InvalidLines,
+    LinesDoNotAddUp,
+    Purchase,
+)
+from campaigns.operations._purchases import (
+    Accrual,
+    Quote,
+    accrue,
+    judged,
+    post_many,
+    post_purchase,
+    quote,
+    vest,
+)
+from campaigns.operations._returns import (
+    Return,
+    ReturnBeforePurchase,
+    ReturnExceedsPurchase,
+    UnknownPurchase,
+    find_purchase,
+    post_return,
+)
+
+__all__ = [
+    "AMOUNT_MAX",
+    "LINES_MAX",
+    "Accrual",
+    "DuplicateLine",
+    "InvalidAmount",
+    "InvalidChannel",
+    "InvalidLines",
+    "LinesDoNotAddUp",
+    "Purchase",
+    "Quote",
+    "Return",
+    "ReturnBeforePurchase",
+    "ReturnExceedsPurchase",
+    "UnknownPurchase",
+    "accrue",
+    "find_purchase",
+    "judged",
+    "post_many",
+    "post_purchase",
+    "post_return",
+    "quote",
+    "vest",
+]
