@@ -1,4 +1,4 @@
-"""The programmes we ship, in the console's editor: nothing is lost in it, nothing strikes the check."""
+"""The programmes we ship: the console's editor loses nothing of them, the check finds nothing."""
 
 from pathlib import Path
 
