@@ -86,6 +86,18 @@ class TestManual:
             ("UPGRADE", "t2", "t3", "2026-06-17"),
         ]
 
+    def test_ends_on_its_day_though_the_tier_beneath_it_was_kept_meanwhile(self, of):
+        gather(of, "2026-06-01", points=10)
+        gather(of, "2026-06-02", points=10)
+        by_hand(of, until="2027-12-31")
+
+        nightly.review_standings(day=date(2027, 6, 2))
+        assert decisions(of)[-1] == ("KEEP", "t2", "t2", "2027-06-02")
+        assert standing(of).review_on == date(2028, 1, 1)
+        nightly.review_standings(day=date(2028, 1, 1))
+
+        assert decisions(of)[-1] == ("MANUAL_END", "t2", "t1", "2028-01-01")
+
     def test_can_be_ended(self, of):
         by_hand(of, until=None)
 
