@@ -36,13 +36,12 @@ def percent(tree: Tree) -> int:
     """
     if tree["met"]:
         return FULL
-    return min(FULL - 1, max(0, int(_part(tree) * FULL)))
+    return max(0, int(_part(tree) * FULL))
 
 
 def _part(tree: Tree) -> Decimal:
     if "measure" in tree:
-        at_least = Decimal(tree["at_least"])
-        return min(Decimal(1), Decimal(tree["total"]) / at_least) if at_least else Decimal(1)
+        return min(Decimal(1), Decimal(tree["total"]) / Decimal(tree["at_least"]))
     parts = sorted((_part(each) for each in tree["of"]), reverse=True)
     needed = {"all": len(parts), "any": 1}.get(tree["word"]) or tree["some"]
     return sum(parts[:needed], Decimal(0)) / needed

@@ -21,11 +21,13 @@ from members.models import Member, MemberStatus, PhoneDirectory
 from messaging.models import Delivery
 from partners.models import Organization, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
+from programme.models import Version
 from programme.operations import start_draft
 from tests.factories import api_client, buy, identity, lot, member, message, plain, staff, store
 from tests.factories.points import NOON
 from tests.membership.conftest import console
 from tests.wishes import wish
+from tiers.models import Proposal, ProposalKind
 
 pytestmark = pytest.mark.django_db
 QUERIES_MAX = 10
@@ -148,6 +150,13 @@ PAGES = {
     "member-unfreeze": "as",
     "member-close": "as",
     "member-reveal": "as",
+    "member-tier": "apsu",
+    "member-set-tier": "as",
+    "member-extend-tier": "as",
+    "member-end-tier": "as",
+    "tier-decisions": "apsu",
+    "tier-proposals": "apsu",
+    "tier-proposal": "apsu",
     "messaging_delivery_changelist": "asu",
     "entries": "apfsu",
     "entry": "apfsu",
@@ -183,6 +192,8 @@ PAGES = {
     "auth_group_add": "",
 }
 
+IN_THE_NAVIGATION = ("index", "entries", "grants", "rulebooks", "tier-decisions", "tier-proposals")
+
 
 class TestRoles:
     @pytest.fixture
@@ -194,11 +205,20 @@ class TestRoles:
             name="x.csv", rows=1, points=1, created_at=NOON, created_by=staff()
         ).pk
         draft = start_draft(by=staff(), at=NOON).pk
+        proposal = Proposal.objects.create(
+            member=Member.objects.get(number=number),
+            kind=ProposalKind.UPGRADE,
+            level="gold",
+            proposed_on=date(2026, 6, 1),
+            version=Version.objects.get(),
+            evidence={"measure": "points", "at_least": "1", "total": "1", "met": True},
+        )
         return {
             "activity": [activity],
             "entry": [f"{number}-1"],
             "grant": [batch],
             "grant-result": [batch],
+            "tier-proposal": [proposal.pk],
             "rulebook": [1],
             "rulebook-file": [1],
             "draft": [draft],
@@ -236,10 +256,7 @@ class TestRoles:
         allowed = {
             page(name)
             for name, letters in PAGES.items()
-            if letter in letters
-            and (
-                name in ("index", "entries", "grants", "rulebooks") or name.endswith("_changelist")
-            )
+            if letter in letters and (name in IN_THE_NAVIGATION or name.endswith("_changelist"))
         }
         assert links == allowed
 
