@@ -237,8 +237,11 @@ class TestEditor:
             "add:v.funding", data | {"v.funding.0.payer": "brand", "v.funding.0.share": "70"}
         )
         data |= {"v.funding.1.payer": "store", "v.funding.1.share": "30"}
-        data = press("up:v.funding.1", data)
+        data = press("down:v.funding.0", data)
         assert data["v.funding.0.payer"] == ["store"]
+        data = press("up:v.funding.1", data)
+        assert data["v.funding.0.payer"] == ["brand"]
+        data = press("up:v.funding.1", data)
         data = press("add:v.funding", data)
         data = press("remove:v.funding.2", data)
         author.post(url, data | {"revision": 1})
