@@ -111,13 +111,13 @@ class _Judging:
         self._exact = list(self._base)
         for boost, about in self._that_count(self._that_apply()):
             self._apply(boost, about)
-        parts = self._parts()
+        total = _sum(self._exact)
+        parts = self._parts(total)
         points = sum(parts.values())
-        exact = sum(self._given.values(), NOTHING) + sum(self._whole.values())
         explanation: dict[str, Any] = {
             "version": version,
             "lines": [self._told(*each) for each in zip(self._lines, taken, strict=True)],
-            "exact": _text(exact),
+            "exact": _text(total + sum(self._whole.values())),
             "rounding": {"mode": self._rounding.mode, "per": self._rounding.per},
             "points": points,
             "parts": parts,
@@ -144,7 +144,8 @@ class _Judging:
         for each in taken:
             if each:
                 rule, _rate, exact = each
-                self._given[rule.code] = self._given.get(rule.code, NOTHING) + exact
+                given = self._given.get(rule.code)
+                self._given[rule.code] = exact if given is None else given + exact
         self._base = [each[2] if each else NOTHING for each in taken]
         self._cut_rules(taken)
         for rule, refusal in zip(self._rules.rules, refusals, strict=True):
@@ -271,14 +272,15 @@ class _Judging:
 
     # --- Whole points
 
-    def _parts(self) -> dict[str, int]:
+    def _parts(self, total: Fraction) -> dict[str, int]:
         """Round, and say how many of the points come of what; nothing beyond its limit."""
         whole = self._rounding.whole
         if self._rounding.per == "line":
             points = sum(whole(each) for each in self._exact)
         else:
-            points = whole(sum(self._exact, NOTHING))
-        shares = nearest(points, list(self._given.values()))
+            points = whole(total)
+        exact = list(self._given.values())
+        shares = nearest(points, exact) if len(exact) > 1 else [points] * len(exact)
         parts = dict(zip(self._given, shares, strict=True))
         for code in self._limits.keys() & parts.keys():
             parts[code] = min(parts[code], self._limits[code])
@@ -311,6 +313,11 @@ class _Judging:
             "per_amount": rate.per_amount if rate else None,
             "exact": _text(exact),
         }
+
+
+def _sum(exact: Sequence[Fraction]) -> Fraction:
+    """Adding fractions is dear: not even to nothing."""
+    return sum(exact[1:], exact[0]) if exact else NOTHING
 
 
 def _no_line(boost: Boost) -> str:

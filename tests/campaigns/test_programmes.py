@@ -55,21 +55,11 @@ def test_a_shipped_programme_is_loaded_by_one_command_and_exported_again(name):
     assert programmes.load(document=written, published_at=NOON).unchanged
 
 
-@pytest.mark.parametrize(
-    ("name", "places"),
-    [
-        ("plain", []),
-        ("retail", []),
-        # At a point for 100 yuan a receipt of 50 earns nothing: so it was published.
-        ("car-owner", [("earning", "rules", n) for n in range(6)]),
-    ],
-)
-def test_what_the_rule_check_finds_in_a_shipped_programme(name, places):
+@pytest.mark.parametrize("name", ["plain", "car-owner", "retail"])
+def test_the_rule_check_warns_of_nothing_in_a_shipped_programme(name):
     written = documents.parse((PLAIN.parent / f"{name}.yaml").read_text())
 
-    found = [each for each in checks.run(written) if each.severity > checks.Severity.NOTE]
-
-    assert sorted(each.path for each in found) == places
+    assert [each for each in checks.run(written) if each.severity > checks.Severity.NOTE] == []
 
 
 def level(code):
