@@ -72,6 +72,29 @@ class TestKeep:
 
         assert decisions(of)[-1] == ("KEEP", "silver", "silver", "2026-06-16")
 
+    @pytest.mark.parametrize(
+        ("until", "first", "second"),
+        [
+            ("day", "2025-06-15", "2026-06-15"),
+            ("month_end", "2025-06-30", "2026-06-30"),
+            ("quarter_end", "2025-06-30", "2026-06-30"),
+            ("year_end", "2025-12-31", "2026-12-31"),
+        ],
+    )
+    def test_ends_where_the_rulebook_says(self, of, until, first, second):
+        section = simple(10)
+        section["levels"][1]["validity"]["until"] = until
+        publish(section)
+        gather(of, WON, points=10)
+        gather(of, "2024-08-01", points=10)
+        assert standing(of).valid_until == date.fromisoformat(first)
+
+        # Some nights were missed.
+        night(date.fromisoformat(first) + timedelta(days=5))
+
+        assert standing(of).valid_until == date.fromisoformat(second)
+        assert standing(of).period_from == date.fromisoformat(first) + timedelta(days=1)
+
     def test_is_decided_by_what_came_before_the_end(self, of):
         ladder()
         gather(of, WON, points=10)
@@ -196,6 +219,17 @@ class TestGrace:
         assert decisions(of)[-1] == ("KEEP", "t1", "t1", "2025-06-16")
         assert standing(of).valid_until == date(2026, 6, 15)
         assert night("2025-07-16")["members"] == 0
+
+    def test_what_kept_it_may_come_back_the_same_day(self, of):
+        ladder(grace_days=30)
+        gather(of, WON, points=10)
+        night(AFTER)
+        gather(of, "2025-07-01", points=10)
+
+        gather(of, "2025-07-01", points=-1)
+
+        assert standing(of).valid_until == LAST
+        assert night("2025-07-16")["downgraded"] == 1
 
     def test_a_tier_stays_at_least_so_long(self, of):
         ladder(minimum_stay_days=400)
