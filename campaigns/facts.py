@@ -14,6 +14,7 @@ from django.db import connection
 
 from campaigns.earning import NO_CATEGORY, Earning, Facts, Line, birthday_on
 from common.postgres.calls import first_row
+from programme.policies import Validity
 from tiers import queries as tiers
 
 # What the member did before. Whoever judges by it holds the account, so that of two purchases at
@@ -54,14 +55,15 @@ _EXPRESSIONS = {
 }
 
 
-def facts_of(asked: Asked, *, rules: Earning) -> Facts:
-    """Look up what these rules ask about one purchase."""
-    return facts_of_many([asked], rules=rules)[0]
+def facts_of(asked: Asked, *, rules: Earning, validity: Validity) -> Facts:
+    """Look up what these rules ask about one purchase, or how long its points live."""
+    return facts_of_many([asked], rules=rules, validity=validity)[0]
 
 
-def facts_of_many(asked: Sequence[Asked], *, rules: Earning) -> list[Facts]:
+def facts_of_many(asked: Sequence[Asked], *, rules: Earning, validity: Validity) -> list[Facts]:
     """As `facts_of`, for many, in their order."""
-    names = tuple(name for name in _EXPRESSIONS if name in rules.needs)
+    needs = rules.needs | {"tier"} if validity.asks_tier else rules.needs
+    names = tuple(name for name in _EXPRESSIONS if name in needs)
     if not names:
         return [Facts(day=each.day, channel=each.channel) for each in asked]
     return [

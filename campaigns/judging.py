@@ -41,7 +41,7 @@ def judge(asked: Asked, *, rulebook: Rulebook) -> Judgement:
 
     What the caps leave is certain only for who holds the member's account.
     """
-    facts = looked_up.facts_of(asked, rules=earning.compiled_rules(rulebook.id))
+    facts = _facts_of(asked, rulebook)
     return _within(
         _limits_of(asked, rulebook),
         lambda limits_: _judged(rulebook, asked.lines, facts, limits_),
@@ -54,7 +54,7 @@ def judge_and_pay(asked: Asked, *, rulebook: Rulebook, issuer_id: int) -> Judgem
 
     In the transaction that posts them; what the explanation says was paid is what a return frees.
     """
-    facts = looked_up.facts_of(asked, rules=earning.compiled_rules(rulebook.id))
+    facts = _facts_of(asked, rulebook)
     capped = _limits_of(asked, rulebook)
 
     def judged(left: Mapping[str, int]) -> Judgement:
@@ -107,6 +107,14 @@ def free_budgets(purchase: Activity, before: Judgement, after: Judgement) -> Non
         less = _of(rule, before.parts) - _of(rule, after.parts)
         if rule.code in told and less > 0:
             budgets.give_back(code=rule.code, points=less)
+
+
+def _facts_of(asked: Asked, rulebook: Rulebook) -> Facts:
+    return looked_up.facts_of(
+        asked,
+        rules=earning.compiled_rules(rulebook.id),
+        validity=rulebook.policies.validity,
+    )
 
 
 def _judged(

@@ -35,6 +35,11 @@ class Judgement:
     # What each line is worth, before rounding.
     exact: tuple[Fraction, ...]
 
+    @property
+    def tier(self) -> str:
+        """The code of the tier it was judged at; empty where none mattered."""
+        return str(self.explanation.get("tier", ""))
+
     def shares(self) -> list[int]:
         """Spread the whole points over the lines, as near to what each is worth as they can be."""
         return nearest(self.points, self.exact)

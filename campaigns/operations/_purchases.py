@@ -195,7 +195,7 @@ def quote(
     judgement = judging.judge(asked, rulebook=rulebook)
     return Quote(
         points=judgement.points,
-        expires_on=rulebook.policies.validity.last_day(day),
+        expires_on=rulebook.policies.validity.last_day(day, tier=judgement.tier),
         explanation=judgement.explanation,
         pending=_pending(judgement, lines, vesting=rulebook.policies.vesting, day=day),
     )
@@ -238,7 +238,7 @@ def _as_judged(
         lines=as_json(purchase.lines),
         fingerprint=purchase.fingerprint(),
         points=judgement.points,
-        expires_on=NEVER if waits else policies.validity.last_day(day),
+        expires_on=NEVER if waits else policies.validity.last_day(day, tier=judgement.tier),
         explanation=judgement.explanation | _as_explained(pending),
         source=points.Source(
             issuer_id=purchase.source.issuer_id,

@@ -85,6 +85,11 @@ class Validity:
     # Whether every counted activity moves the account's last day.
     rolls: ClassVar[bool] = False
 
+    @property
+    def asks_tier(self) -> bool:
+        """Whether points of some tiers live longer."""
+        return False
+
     @staticmethod
     def parse(document: Any) -> "Validity":
         """Read what VALIDITY_SCHEMA has accepted, and whose days there are."""
@@ -132,6 +137,10 @@ class ForMonths(Validity):
     until: str = "day"
     # By tier code.
     extra_months: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def asks_tier(self) -> bool:
+        return bool(self.extra_months)
 
     def last_day(self, earned_on: date, *, tier: str = "") -> date:
         return months_from(earned_on, self.months + self.extra_months.get(tier, 0), self.until)

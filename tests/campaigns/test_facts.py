@@ -11,6 +11,7 @@ from points import operations as points
 from points import queries
 from points.models import Activity
 from programme import queries as programme
+from programme.policies import Validity
 from tests.factories import buy, dealer, identity, member, plain, rulebook, source, store
 from tests.factories.points import NOON
 from tests.points.returning import give_back
@@ -60,7 +61,7 @@ class TestLookingUp:
         rules, asked = self.rules(channels=["app"], weekdays=["mon"]), self.asked(identity())
 
         with django_assert_num_queries(0):
-            found = facts.facts_of(asked, rules=rules)
+            found = facts.facts_of(asked, rules=rules, validity=Validity())
 
         assert found == Facts(day=date(2026, 6, 15), channel="app")
 
@@ -75,7 +76,9 @@ class TestLookingUp:
         buy(of, "10.00", lines=(("1", "parts", "10.00"),))
 
         with django_assert_num_queries(1):
-            [known, unknown] = facts.facts_of_many([asked, stranger], rules=rules)
+            [known, unknown] = facts.facts_of_many(
+                [asked, stranger], rules=rules, validity=Validity()
+            )
 
         assert known == Facts(
             day=date(2026, 6, 15),
@@ -95,7 +98,9 @@ class TestLookingUp:
         rules = self.rules(birthday="month", first_purchase=True, new_category=True)
         asked = facts.Asked(member_id=None, store_id=None, day=date(2026, 6, 15), lines=())
 
-        assert facts.facts_of(asked, rules=rules) == Facts(day=date(2026, 6, 15))
+        assert facts.facts_of(asked, rules=rules, validity=Validity()) == Facts(
+            day=date(2026, 6, 15)
+        )
 
 
 class TestPurchases:

@@ -17,7 +17,7 @@ from campaigns.earning import Line
 from campaigns.models import BudgetSlice
 from points import operations as points
 from points import queries
-from points.models import Activity, Entry
+from points.models import Activity, Entry, Lot
 from tests.factories import buy, identity, rulebook, source
 from tests.factories.activities import cap
 from tests.factories.points import NOON
@@ -224,6 +224,25 @@ class TestTogether:
         operations.post_many(purchases=[purchase(of, f"P{n}") for n in range(3)], now=NOON)
 
         assert points_by_reference() == {"P0": 10, "P1": 10, "P2": 20}
+
+    def test_P6_points_of_a_tier_that_has_extra_time_live_longer(self):
+        rulebook(
+            rules=[BASE],
+            sections=ladder(10),
+            validity={"months": 12, "until": "month_end", "extra_months": {"t1": 6}},
+        )
+        of = identity()
+
+        for reference in ("P1", "P2"):
+            operations.post_purchase(purchase=purchase(of, reference), now=NOON)
+        quoted = operations.quote(amount=Decimal("100.00"), lines=(), at=NOON, member=of)
+
+        longer = date(2027, 12, 31)
+        assert [each.expires_on for each in Lot.objects.order_by("seq")] == [
+            date(2027, 6, 30),
+            longer,
+        ]
+        assert quoted.expires_on == longer
 
     def test_one_that_is_refused_harms_no_other(self):
         rulebook(rules=[BASE], boosts=[FIRST])

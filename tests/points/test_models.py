@@ -94,13 +94,15 @@ BOTH_WAYS = """
     CREATE FUNCTION pg_temp.both_ways() RETURNS TABLE (sound boolean, kept boolean)
     LANGUAGE sql AS $$
         SELECT
-            pg_temp.says('points_entry_is_sound', e), pg_temp.says('points_entry_keeps_the_rules', e)
+            pg_temp.says('points_entry_is_sound', e),
+            pg_temp.says('points_entry_keeps_the_rules', e)
         FROM unnest('{EARN,REDEEM}'::text[]) AS kind, generate_series(-1, 1) AS amount,
             generate_series(-1, 1) AS pending, generate_series(-1, 1) AS held,
             generate_series(-1, 1) AS qualifying, unnest('{NULL,2027-06-30}'::date[]) AS expires_on,
             unnest('{NULL,FRAUD}'::text[]) AS reason, unnest('{NULL,2027-01-01}'::timestamptz[]) AS
             until, unnest('{NULL,1}'::bigint[]) AS issuer, unnest('{NULL,R}'::text[]) AS reference,
-            (VALUES (NULL, NULL), ('[1]', '[-1]'), ('[1]', NULL), ('[1]', '[]')) AS lot (seqs, points),
+            (VALUES (NULL, NULL), ('[1]', '[-1]'), ('[1]', NULL), ('[1]', '[]'))
+                AS lot (seqs, points),
             jsonb_populate_record(NULL::points_entry, jsonb_build_object(
                 'kind', kind, 'points', amount, 'pending', pending, 'held', held,
                 'qualifying', qualifying, 'expires_on', expires_on, 'reason', reason,
@@ -175,8 +177,8 @@ class TestEntry:
         with connection.cursor() as cursor:
             cursor.execute(BOTH_WAYS)
             cursor.execute(
-                "SELECT count(*), count(*) FILTER (WHERE sound), count(*) FILTER (WHERE sound <> kept)"
-                " FROM pg_temp.both_ways()"
+                "SELECT count(*), count(*) FILTER (WHERE sound),"
+                " count(*) FILTER (WHERE sound <> kept) FROM pg_temp.both_ways()"
             )
             looked_at, sound, differ = cursor.fetchone()
 
