@@ -9,6 +9,7 @@ from partners.api import authentication
 from points import operations
 from programme import queries as programme
 from tests import wishes
+from tests.emptying import around_the_triggers
 from tiers import queries as tiers
 
 
@@ -48,32 +49,11 @@ def _emptying_is_allowed():
     """
     sql_flush = DatabaseOperations.sql_flush
 
-    def around_the_triggers(self, style, tables, **options):
+    def emptied(self, style, tables, **options):
         statements = sql_flush(self, style, tables, **options)
-        if not statements:
-            return statements
-        return [
-            *_switch_append_only("DISABLE"),
-            *statements,
-            *_switch_append_only("ENABLE"),
-        ]
+        return around_the_triggers(statements) if statements else statements
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(DatabaseOperations, "sql_flush", around_the_triggers)
+    patch.setattr(DatabaseOperations, "sql_flush", emptied)
     yield
     patch.undo()
-
-
-APPEND_ONLY = (
-    "points_entry",
-    "points_activity",
-    "points_funding",
-    "points_notice",
-    "common_auditrecord",
-    "tiers_decision",
-    "tiers_downgradewarning",
-)
-
-
-def _switch_append_only(how):
-    return [f"ALTER TABLE {table} {how} TRIGGER append_only" for table in APPEND_ONLY]

@@ -7,11 +7,13 @@ from django.urls import reverse
 
 from members.models import Member
 from members.numbers import member_number
+from tests.emptying import around_the_triggers
 from tests.factories import staff
 from tests.performance.seeding import seed_members
 
 pytestmark = [pytest.mark.django_db, pytest.mark.perf]
 MEMBERS = 200_000
+EMPTY = "TRUNCATE members_member, members_phonedirectory, members_product, members_externalnumber CASCADE"
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +22,8 @@ def seeded(django_db_setup, django_db_blocker):
         seed_members(MEMBERS)
         yield
         with connection.cursor() as cursor:
-            cursor.execute(
-                "TRUNCATE members_member, members_phonedirectory, members_product,"
-                " members_externalnumber CASCADE"
-            )
+            for statement in around_the_triggers([EMPTY]):
+                cursor.execute(statement)
 
 
 def plans(captured) -> str:
