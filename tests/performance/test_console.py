@@ -13,7 +13,8 @@ from tests.performance.seeding import seed_members
 
 pytestmark = [pytest.mark.django_db, pytest.mark.perf]
 MEMBERS = 200_000
-EMPTY = "TRUNCATE members_member, members_phonedirectory, members_product, members_externalnumber CASCADE"
+MEMBERS_TABLES = "members_member, members_phonedirectory, members_product, members_externalnumber"
+EMPTY = f"TRUNCATE {MEMBERS_TABLES} CASCADE"
 
 
 @pytest.fixture(scope="module")
