@@ -18,13 +18,18 @@ from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
 from programme.queries import rulebook_on
-from tests.factories import identity, lot, member, message, rulebook, source
+from tests.factories import buy, identity, lot, member, message, rulebook, source
+from tests.factories.activities import rewarding
 from tests.factories.points import NOON
+from tests.tiers.ladder import simple
 
 DAY = date(2026, 7, 1)
+NEW_YEAR = date(2027, 1, 1)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=NOON.tzinfo)
 # Ids this far apart lie in chunks of their own.
 APART = 10_000
+# Ten points make t1 for a month.
+TIERS = {"tiers": simple(10, months=1, warn_days=[7])}
 
 
 def _lapsed_lots() -> None:
@@ -69,7 +74,7 @@ def _pending_points() -> None:
 
 def _clocks_not_started() -> None:
     """The points came in while the member was being activated, so the event found none."""
-    version = rulebook(clock="activation", valid_from="2026-06-01")
+    version = rulebook(clock="activation", valid_from="2026-06-01", sections=TIERS)
     for n in range(6):
         one = identity(active=False)
         operations.earn(
@@ -85,7 +90,8 @@ def _clocks_not_started() -> None:
 
 
 def _lots_to_announce() -> None:
-    rulebook(notices={"before": [{"days": 30}, {"days": 7}]}, valid_from="2026-06-03")
+    notices = {"before": [{"days": 30}, {"days": 7}]}
+    rulebook(notices=notices, valid_from="2026-06-03", sections=TIERS)
     for n in range(5):
         one = identity()
         lot(one, 10 + n, expires_on=DAY + timedelta(days=30))
@@ -97,6 +103,7 @@ def _lots_nobody_announced() -> None:
     rulebook(
         notices={"before": [{"days": 7}], "required": True, "extension_days": 20},
         valid_from="2026-06-02",
+        sections=TIERS,
     )
     for n in range(6):
         one = identity()
@@ -118,6 +125,29 @@ def _messages_nobody_could_read() -> None:
 def _accounts() -> None:
     for n in range(5):
         lot(identity(), 10 + n)
+
+
+def _tiers_that_end() -> None:
+    """Some have earned theirs again, some have not, and one has time left."""
+    rulebook(valid_from="2026-05-01", sections=TIERS)
+    for n in range(6):
+        one = identity()
+        buy(one, "100.00", at=datetime(2026, 5, 20 if n < 5 else 31, 4, tzinfo=NOON.tzinfo))
+        if n % 2:
+            buy(one, "100.00", at=datetime(2026, 6, 10, 4, tzinfo=NOON.tzinfo))
+
+
+def _tiers_about_to_end() -> None:
+    rulebook(valid_from="2026-05-01", sections=TIERS)
+    for n in range(6):
+        buy(identity(), "100.00", at=datetime(2026, 6, 5 if n < 5 else 20, 4, tzinfo=NOON.tzinfo))
+
+
+def _spend_of_last_year() -> None:
+    gift = {"code": "last-year", "names": {"zh-hans": "last-year"}, "when": "year_end"}
+    rewarding(gifts=[gift | {"points": "1", "per_amount": "10"}], tiers=TIERS["tiers"])
+    for n in range(6):
+        buy(identity(), "100.00", at=NOON if n < 5 else LONG_AGO)
 
 
 def _old_answers() -> None:
@@ -155,10 +185,17 @@ WORK: dict[str, Callable[[], None]] = {
     "points.keep_unnoticed_lots": _lots_nobody_announced,
     "points.expire_due_lots": _lapsed_lots,
     "points.verify_ledger": _accounts,
+    "tiers.review_standings": _tiers_that_end,
+    "tiers.warn_of_downgrades": _tiers_about_to_end,
+    "tiers.verify_counters": _tiers_about_to_end,
+    "campaigns.convert_spend": _spend_of_last_year,
     "common.forget_old_answers": _old_answers,
     "messaging.forget_old_codes": _old_codes,
     "common.forget_old_chunks": _old_chunks,
 }
+
+# Jobs that have something to do in other nights only.
+ON = {"campaigns.convert_spend": NEW_YEAR}
 
 OF_OTHER_NIGHTS = ("room.old", "room.young")
 BOOKKEEPING = {"django_migrations", "django_session", "django_content_type", "auth_permission"}

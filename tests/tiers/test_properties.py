@@ -212,7 +212,12 @@ class TestLive:
     def test_the_nights_decide_as_the_walk_does_to_the_letter(
         self, happened, keep, window, until, grace_days
     ):
-        """Most of a night is one statement of SQL, which must not have a mind of its own."""
+        """
+        Most of a night is one statement of SQL, which must not have a mind of its own.
+
+        A day's points come at once: what wins a tier is told with what was there at that moment,
+        and the walk knows days only.
+        """
         section = simple(5, window=window, grace_days=grace_days)
         section["levels"][1] |= {
             "keep": distinct(keep), "validity": {"months": 2, "until": until},
@@ -221,7 +226,7 @@ class TestLive:
             publish(section)
             of = identity(joined_at=noon(START))
             gather(of, START, points=5)
-            for after, points in sorted(happened):
+            for after, points in sorted(dict(happened).items()):
                 day = START + timedelta(days=after + 1)
                 nights(of, until=day)
                 gather(of, day, points=points, spend=f"{points}.50", events=points % 2)
