@@ -8,9 +8,10 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaigns import checks, labels, nightly, subscribers  # noqa: F401, PLC0415 - two register themselves
+        from campaigns import checks, labels, words  # noqa: PLC0415  # noqa: F401, PLC0415 - they register themselves
         from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
+        from points import statements  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
 
         sections.register(EARNING)
@@ -18,3 +19,4 @@ class CampaignsConfig(AppConfig):
         sections.register(ACTIVITIES_SECTION)
         labels.register()
         checks.register()
+        statements.name_rules_by(words.names)

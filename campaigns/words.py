@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -44,12 +45,18 @@ def rate(points: Decimal, per_amount: Decimal) -> str:
 
 
 def names(version_id: int) -> dict[str, str]:
-    """What the rules and boosts of a version are called, by code."""
+    """What the rules and boosts of a version are called in the reader's language, by code."""
+    return {code: localized(named) for code, named in _names(version_id)}
+
+
+@lru_cache(maxsize=64)
+def _names(version_id: int) -> tuple[tuple[str, dict[str, str]], ...]:
+    """In all languages. A published version never changes, so they are read once per process."""
     rules, boosts = (
         model.objects.filter(version_id=version_id).values_list("code", "names")
         for model in (EarningRule, Boost)
     )
-    return {code: localized(named) for code, named in rules.union(boosts)}
+    return tuple(rules.union(boosts))
 
 
 def gives(boost: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from points.statements._accounts import OnAccount, OpenHold, OpenLot, Waiting, o
 from points.statements._around import Around, around
 from points.statements._days import day, moment
 from points.statements._kinds import Reader, sentences
+from points.statements._purchases import name_rules_by
 from programme import queries as programme
 from programme.policies import NEVER
 
@@ -37,6 +38,7 @@ __all__ = [
     "day",
     "explain",
     "lines",
+    "name_rules_by",
     "on_account",
     "taken_over_on",
 ]

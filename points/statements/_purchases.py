@@ -1,6 +1,6 @@
 """How a purchase was judged, and what a return left of it: the sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +10,27 @@ from django.utils.translation import ngettext
 from common.amounts import money
 from points.models import Activity, Entry
 
+# What the rules of a version are called, by code: they belong to a room above, which says so here.
+_names_of: list[Callable[[int], Mapping[str, str]]] = []
+
+
+def name_rules_by(names_of: Callable[[int], Mapping[str, str]]) -> None:
+    """Let a room say what the rules and boosts of a version are called in the reader's language."""
+    _names_of[:] = [names_of]
+
 
 def purchase(activity: Activity, currency: str) -> Iterator[str]:
     explanation = activity.explanation
     yield _("You paid %(amount)s.") % {"amount": money(activity.amount, currency)}
     yield from _rules(explanation.get("lines", []), currency)
+    if told := explanation.get("boosts", []) + explanation.get("caps", []):
+        names = _names_of[0](activity.version_id) if _names_of else {}
+        for each in told:
+            yield _boost_or_cap(each) % {
+                "name": names.get(each["code"], each["code"]),
+                "points": _plain(Decimal(each["exact"])),
+                "left": each.get("left"),
+            }
     if rounded := _rounding(explanation):
         yield rounded
 
@@ -64,6 +80,12 @@ def _rules(lines: list[dict[str, Any]], currency: str) -> Iterator[str]:
             yield _("Points: %(points)s for every %(per)s.") % told
         else:
             yield _("%(amount)s at %(points)s for every %(per)s: %(exact)s points.") % told
+
+
+def _boost_or_cap(told: dict[str, Any]) -> str:
+    if "left" in told:
+        return _("%(name)s: %(points)s points; its limit left room for %(left)s.")
+    return _("%(name)s: %(points)s points more.")
 
 
 def _rounding(explanation: dict[str, Any]) -> str:

@@ -5,10 +5,12 @@ import pytest
 from django.utils import translation
 
 from campaigns import operations as campaigns
+from campaigns.activity_rulebook import DEFAULT
 from members import operations as members
 from points import operations, queries, statements
 from points.models import AdjustmentReason, Entry
 from tests.factories import buy, identity, lot, member, plain, rulebook, source, staff, store
+from tests.factories.activities import cap
 from tests.factories.points import NOON
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +61,30 @@ class TestPurchase:
         assert (
             line.explanation
             == "消费 268.00 元。每消费 10 元得 1 分。计 26.8 分，向下取整为 26 分。"
+        )
+
+    def test_names_the_boosts_and_what_a_limit_kept_back(self):
+        birthday, first = (
+            {"code": code, "names": {"zh-hans": name}, "gives": gives}
+            for code, name, gives in [
+                ("birthday", "生日月加赠", {"percent": "50"}),
+                ("first", "首单礼", {"points": "20"}),
+            ]
+        )
+        limit = cap("cap", "first", per="lifetime", points=15)
+        rulebook(boosts=[birthday, first], sections={"activities": DEFAULT | {"caps": [limit]}})
+        who = identity()
+        buy(who, "100.00")
+
+        (line,) = explained(who)
+
+        assert line.points == 30
+        assert line.sentences == (
+            "消费 100.00 元。",
+            "每消费 10 元得 1 分。",
+            "生日月加赠：加赠 5 分。",
+            "首单礼：加赠 15 分。",
+            "首单礼：20 分，受上限所限得 15 分。",
         )
 
     def test_what_came_out_whole_was_not_rounded(self):
