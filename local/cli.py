@@ -17,6 +17,7 @@ HELP = """\
 
   python3 dev.py run              everything, with a demo programme: http://127.0.0.1:8000
         --no-demo                 only the rules of the programme `plain`, no members
+        --programme NAME          only the rules of another: `retail` or `car-owner`, with tiers
         --port N                  another port than 8000
         --once                    play one worked example in a throw-away folder, then end
   python3 dev.py test             all checks and tests
@@ -94,11 +95,13 @@ def _run(chosen: Path | None, arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("dev.py run")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--no-demo", action="store_true")
+    parser.add_argument("--programme", choices=["plain", "retail", "car-owner"])
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args(arguments)
     if options.once:
         return example.run_once()
-    return run.run(data_at(chosen), port=options.port, demo=not options.no_demo)
+    rules = options.programme or ("plain" if options.no_demo else None)
+    return run.run(data_at(chosen), port=options.port, programme=rules)
 
 
 def _test(_: Path | None, arguments: list[str]) -> int:

@@ -20,7 +20,7 @@ READY_SECONDS = 90
 PAUSE = 0.3
 
 
-def run(data: Data, *, port: int, demo: bool) -> int:
+def run(data: Data, *, port: int, programme: str | None) -> int:
     with only_one(data), stopping_on_signals():
         stop_stale(data)
         refuse_taken_port(port)
@@ -29,7 +29,7 @@ def run(data: Data, *, port: int, demo: bool) -> int:
         with servers.in_use():
             for line in servers.versions():
                 say(f"  {line}")
-            set_up(servers, demo=demo)
+            set_up(servers, programme=programme)
             serve(servers, port=port)
     say("Stopped. 已停止。")
     return 0
@@ -86,19 +86,20 @@ def stopping_on_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def set_up(servers: Servers, *, demo: bool) -> None:
+def set_up(servers: Servers, *, programme: str | None) -> None:
+    """:param programme: whose rules alone are loaded; None: the demo, with its members"""
     with step("Database tables · 数据库表"):
         commands.manage(servers, "migrate", "--noinput")
     with step("Translations · 翻译"):
         commands.manage(servers, "compilemessages")
     with step("Style sheets and scripts · 静态文件"):
         commands.manage(servers, "collectstatic", "--noinput")
-    if demo:
+    if programme is None:
         with step("Demo programme: members and two years of data, the first time · 演示数据"):
             commands.manage(servers, "demo")
     else:
         with step("Programme rules · 会员规则"):
-            commands.manage(servers, "load_programme", "plain")
+            commands.manage(servers, "load_programme", programme)
 
 
 def serve(servers: Servers, *, port: int) -> None:
