@@ -380,6 +380,12 @@ class Account:
         self.release_overdue(at)
         self.clear_if_over(day)
 
+    def begin_anew(self, day: date, last_day_from: Callable[[date], date | None]) -> None:
+        """What came after all had lapsed lapses together again, counted from its coming."""
+        if self.last_day == NEVER and any(last_day == NEVER for last_day, _nth in self.piles):
+            came_on = [day_of(each.at) for each in self.story if each.spendable > 0]
+            self.last_day = last_day_from(max(day, *came_on)) or NEVER
+
     def needs_settling(self, points: int, day: date) -> bool:
         return bool(
             self.balance < points or self.waiting or self.held or self.last_day < day or self.merge

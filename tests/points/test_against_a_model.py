@@ -284,6 +284,8 @@ class Years(RuleBasedStateMachine):
                 nightly.start_waiting_clocks(day=day)
                 for number in self.activated_on:
                     self.clock_starts(number)
+                for account in self.model.accounts.values():
+                    account.begin_anew(day, self.programme.account_last_day)
             elif job == "hold":
                 nightly.release_overdue_holds(day=day)
                 for account in self.model.accounts.values():
