@@ -180,6 +180,15 @@ class TestDemo:
 MEMBER_STATES = ("ACTIVE", "PRE_REGISTERED", "FROZEN", "CLOSED")
 
 
+def test_without_the_demo_there_are_staff_and_nobody_else(self, db, settings):
+    settings.SANDBOX = True
+
+    told = json.loads(demo("--logins"))
+
+    assert [each["username"] for each in told["staff"]] == ["admin", "care", "auditor"]
+    assert (told["members"], told["clients"]) == ([], [])
+
+
 class TestOutsideASandbox:
     @pytest.mark.parametrize("options", [(), ("--logins",)])
     def test_there_is_no_demo_and_there_are_no_logins(self, db, settings, options):
