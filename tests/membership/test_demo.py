@@ -180,7 +180,7 @@ class TestDemo:
 MEMBER_STATES = ("ACTIVE", "PRE_REGISTERED", "FROZEN", "CLOSED")
 
 
-def test_without_the_demo_there_are_staff_and_nobody_else(self, db, settings):
+def test_without_the_demo_there_are_staff_and_nobody_else(db, settings):
     settings.SANDBOX = True
 
     told = json.loads(demo("--logins"))
