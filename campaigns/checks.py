@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from campaigns.earning import EXCLUSIVE, NO_CATEGORY, Boost, Earning, Facts, Line, judge
-from campaigns.rulebook import may_meet
+from campaigns.rulebook import may_meet, windows
 from common.localized import localized
 from programme import checks
 from programme.checks import Finding, Severity
@@ -36,6 +36,7 @@ def register() -> None:
         never_asked,
         exclusive_boosts_meet,
         caps_never_met,
+        over_already,
         rounded_to_nothing,
     )
 
@@ -181,6 +182,21 @@ def _times(kind: Mapping[str, Any] | None, per: str) -> int | None:
     if per == "lifetime":
         return 1 if once == "lifetime" else None
     return AT_MOST.get(once, {}).get(per, 1)
+
+
+def over_already(document: dict[str, Any]) -> Iterator[Finding]:
+    """Rules and boosts whose last day lies before the version's first: they stay until removed."""
+    for listed, name in (("rules", "where"), ("boosts", "when")):
+        for nth, each in enumerate(document["earning"].get(listed, [])):
+            ends = [
+                window["until"]
+                for _place, window in windows("", each.get(name, {}))
+                if "until" in window
+            ]
+            if ends and max(ends) < document["valid_from"]:
+                why = _("“%(name)s” is over before this version begins: it will give nothing.")
+                path = ("earning", listed, nth, name)
+                yield Finding(Severity.NOTE, path, why % {"name": _name(each)})
 
 
 def rounded_to_nothing(document: dict[str, Any]) -> Iterator[Finding]:

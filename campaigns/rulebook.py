@@ -203,11 +203,10 @@ def contradictions(document: dict[str, Any]) -> Iterator[Contradiction]:
     section = document["earning"]
     rules, boosts = section["rules"], section.get("boosts", [])
     yield from _codes_twice(rules, boosts)
-    valid_from = date.fromisoformat(document["valid_from"])
     asked = [(f"rules[{n}].where", rule.get("where", {})) for n, rule in enumerate(rules)]
     asked += [(f"boosts[{n}].when", boost["when"]) for n, boost in enumerate(boosts)]
     for place, conditions in asked:
-        yield from _of_days(place, conditions, valid_from)
+        yield from _of_days(place, conditions)
     for n, boost in enumerate(boosts):
         yield from _of_stacking(f"boosts[{n}]", boost)
     yield from _of_exclusives(boosts)
@@ -227,38 +226,38 @@ def _codes_twice(
                 yield f"{kind}[{n}].code", why
 
 
-def _of_days(place: str, conditions: dict[str, Any], valid_from: date) -> Iterator[Contradiction]:
-    windows = [(place, conditions)]
-    windows += [(f"{place}.dates[{n}]", each) for n, each in enumerate(conditions.get("dates", []))]
-    is_wrong = False
-    for where, window in windows:
-        until = window.get("until")
-        if until is None:
-            continue
-        if until < window.get("from", until):
-            yield f"{where}.until", _("It ends before it begins.")
-            is_wrong = True
-        elif date.fromisoformat(until) < valid_from:
-            yield f"{where}.until", _("It is over before this version begins.")
-            is_wrong = True
-    if not is_wrong and not _has_a_day(conditions, valid_from):
+def _of_days(place: str, conditions: dict[str, Any]) -> Iterator[Contradiction]:
+    backwards = [
+        where
+        for where, window in windows(place, conditions)
+        if window.get("until", _LAST) < window.get("from", _FIRST)
+    ]
+    for where in backwards:
+        yield f"{where}.until", _("It ends before it begins.")
+    if not backwards and not _has_a_day(conditions):
         yield place, _("There is no day on which all of this is true.")
 
 
+def windows(place: str, conditions: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The days from and until which conditions hold, each with its place."""
+    several = enumerate(conditions.get("dates", ()))
+    return [(place, conditions), *((f"{place}.dates[{n}]", each) for n, each in several)]
+
+
+_FIRST, _LAST = date.min.isoformat(), date.max.isoformat()
 # Within so many days every weekday has met every day of every month.
 _EVERY_CALENDAR = 28 * 366
 
 
-def _has_a_day(conditions: dict[str, Any], valid_from: date) -> bool:
-    """Whether there is a day, from a version's first on, that fulfils all conditions about days."""
+def _has_a_day(conditions: dict[str, Any]) -> bool:
+    """Whether there is a day that fulfils all conditions about days, perhaps one long ago."""
     asked = calendar_conditions(conditions)
     if not asked:
         return True
-    windows = conditions.get("dates") or [conditions]
-    for window in windows:
-        first = max(valid_from, date.fromisoformat(window.get("from", date.min.isoformat())))
+    for window in conditions.get("dates") or [conditions]:
+        first = date.fromisoformat(window.get("from", _FIRST))
         last = min(
-            date.fromisoformat(window.get("until", date.max.isoformat())),
+            date.fromisoformat(window.get("until", _LAST)),
             first + min(timedelta(days=_EVERY_CALENDAR), date.max - first),
         )
         for n in range((last - first).days + 1):

@@ -65,7 +65,7 @@ class RulebooksPage(ConsolePage, TemplateView):
         if not request.user.has_perm(EDIT):
             return self.handle_no_permission()
         if "upload" not in request.POST:
-            return self._start(None)
+            return self._started()
         form = ProgrammeFileForm(request.POST, request.FILES)
         if form.is_valid():
             try:
@@ -73,6 +73,14 @@ class RulebooksPage(ConsolePage, TemplateView):
             except DomainError as refusal:
                 refused(form, refusal)
         return self.render_to_response(self.get_context_data(form=form), status=422)
+
+    def _started(self) -> HttpResponse:
+        """A draft of a version; an old one may say what is refused today."""
+        try:
+            return self._start(None)
+        except DomainError as refusal:
+            messages.error(self.request, refusal.sentence)
+            return HttpResponseRedirect(reverse("admin:rulebooks"))
 
     def _start(self, document: Any) -> HttpResponse:
         source = self.request.POST.get("source", "")

@@ -288,3 +288,39 @@ class TestRoundedToNothing:
 
     def test_not_what_shall_earn_nothing(self):
         assert found(checks.rounded_to_nothing, document(rule(points="0"))) == []
+
+
+class TestOverAlready:
+    """PLAIN is valid from 1900."""
+
+    OVER = ("1899-01-01", "1899-12-31")
+    LATER = ("2026-10-01", "2026-10-07")
+
+    @staticmethod
+    def days(*windows):
+        return {"dates": [{"from": first, "until": last} for first, last in windows]}
+
+    def test_a_boost_all_of_whose_days_are_over_is_named(self):
+        made = document(boosts=[boost("fair", {"factor": "2"}, self.days(self.OVER))])
+
+        ((path, text),) = found(checks.over_already, made)
+
+        assert path == ("earning", "boosts", 0, "when")
+        assert "“fair” is over" in text
+
+    def test_one_with_days_to_come_is_not(self):
+        made = document(boosts=[boost("fair", {"factor": "2"}, self.days(self.OVER, self.LATER))])
+
+        assert found(checks.over_already, made) == []
+
+    def test_nor_is_a_rule_without_a_last_day(self):
+        made = document(rule(where={"from": "1899-01-01"}))
+
+        assert found(checks.over_already, made) == []
+
+    def test_a_rule_that_is_over_is_named(self):
+        made = document(rule(where={"until": "1899-12-31"}), rule("rest"))
+
+        assert [path for path, _text in found(checks.over_already, made)] == [
+            ("earning", "rules", 0, "where")
+        ]

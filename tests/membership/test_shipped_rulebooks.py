@@ -1,13 +1,15 @@
 """The programmes we ship: the console's editor loses nothing of them, the check finds nothing."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 
 from membership.drafts_page import Part, part_names
-from programme import checks, documents
+from programme import checks, documents, operations
 from tests.common.test_schemas import there_and_back
+from tests.factories import staff
 
 PROGRAMMES = sorted((Path(documents.__file__).parent / "programmes").glob("*.yaml"))
 
@@ -35,3 +37,14 @@ def test_nothing_in_it_strikes_the_rule_check(path):
         found = checks.run(documents.parse(path.read_text()))
 
     assert [each.text for each in found if each.severity > checks.Severity.NOTE] == []
+
+
+@pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
+def test_a_draft_of_it_can_be_begun_on_any_day(path):
+    """Also long after its festivals are over."""
+    document = documents.parse(path.read_text())
+    operations.load(document=document, published_at=timezone.now())
+
+    draft = operations.start_draft(by=staff(), at=timezone.now() + timedelta(days=4000))
+
+    assert draft.document["earning"] == document["earning"]
