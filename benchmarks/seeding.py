@@ -24,8 +24,9 @@ from benchmarks import server
 from benchmarks.options import LOT_POINTS, Options
 from benchmarks.yardsticks import hordak
 from common.fields import seal
+from members import names
 from members.numbers import member_number
-from members.queries import name_parts, phone_index
+from members.queries import phone_index, phone_tail_index
 from partners.models import Store
 from partners.queries import main_store
 from points.operations import JudgedPurchase
@@ -216,14 +217,14 @@ def fill_members(cursor, first: int, last: int) -> None:
         rows = [_member(n, chance) for n in range(start, min(start + BATCH, last + 1))]
         _copy(
             cursor,
-            "members_member (id, number, status, name, name_parts, sex, phone, email, id_number,"
-            " province, city, joined_at, activated_at)",
-            (row[:-1] for row in rows),
+            "members_member (id, number, status, name, name_spelled, name_parts, sex, phone, email,"
+            " id_number, province, city, joined_at, activated_at)",
+            (row[:-2] for row in rows),
         )
         _copy(
             cursor,
-            "members_phonedirectory (member_id, phone_index)",
-            ((row[0], row[-1]) for row in rows),
+            "members_phonedirectory (member_id, phone_index, tail_index)",
+            ((row[0], *row[-2:]) for row in rows),
         )
     cursor.execute(
         "INSERT INTO members_product (member_id, identifier, name)"
@@ -407,7 +408,8 @@ def _member(n: int, chance: random.Random) -> tuple:
         member_number(n),
         "ACTIVE",
         name,
-        "{" + ",".join(name_parts(name)) + "}",
+        names.spelled(name),
+        "{" + ",".join(names.parts(name)) + "}",
         "FEMALE" if n % 2 else "MALE",
         seal(phone(n), column="members_member.phone"),
         "",
@@ -417,6 +419,7 @@ def _member(n: int, chance: random.Random) -> tuple:
         JOINED,
         JOINED,
         "\\\\x" + phone_index(phone(n)).hex(),
+        "\\\\x" + phone_tail_index(phone(n)).hex(),
     )
 
 

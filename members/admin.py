@@ -30,7 +30,7 @@ class MemberAdmin(ReadOnlyAdmin):
     list_display_links = ["number", "shown_name"]
     list_select_related = ["enrolling_store"]
     search_fields = ["number"]
-    search_help_text = _("Phone, member number, name, VIN or external number")
+    search_help_text = _("Phone or its last 4 digits, number, name or pinyin, VIN, external number")
     change_list_template = "console/member_list.html"
 
     def get_search_results(
@@ -48,7 +48,7 @@ class MemberAdmin(ReadOnlyAdmin):
             raise Http404
         return HttpResponseRedirect(reverse("admin:member", args=[member.number]))
 
-    @display(description=_("Name"))
+    @display(description=_("Name"), ordering="name_spelled")
     def shown_name(self, member: Member) -> str:
         return member.name or "–"
 

@@ -38,8 +38,10 @@ class Member(models.Model):
     )
 
     name = models.CharField(_("name"), max_length=100, blank=True)
+    # As `members.names` spells it, in the order of the alphabet; null sorts behind all names.
+    name_spelled = models.TextField(null=True, editable=False, db_collation="C")
     # Each character and each pair of neighbours: a Chinese name is found by any part of it, which
-    # trigrams of two- and three-character names cannot do.
+    # trigrams of two- and three-character names cannot do. And the pairs of its pinyin.
     name_parts = ArrayField(models.CharField(max_length=2), default=list, editable=False)
     sex = models.CharField(_("sex"), max_length=6, choices=Sex.choices, blank=True)
     birthday = models.DateField(_("birthday"), null=True, blank=True)
@@ -61,7 +63,7 @@ class Member(models.Model):
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
 
-    history = HistoricalRecords(excluded_fields=["name_parts"])
+    history = HistoricalRecords(excluded_fields=["name_spelled", "name_parts"])
 
     class Meta:
         verbose_name = _("member")
@@ -93,6 +95,8 @@ class Member(models.Model):
         indexes = [
             # The console finds a member by any part of the name.
             GinIndex(fields=["name_parts"], name="members_member_name_parts"),
+            # … and leafs through them as in a telephone book.
+            models.Index(fields=["name_spelled", "-id"], name="members_member_by_name"),
         ]
 
     def __str__(self) -> str:
@@ -103,6 +107,8 @@ class PhoneDirectory(models.Model):
     """One phone, one member. The key is the phone's blind index."""
 
     phone_index = models.BinaryField(primary_key=True, max_length=32)
+    # That of its last four digits: all a clerk asks a customer for.
+    tail_index = models.BinaryField(max_length=32, db_index=True)
     member = models.OneToOneField(Member, on_delete=models.CASCADE, related_name="phone_entry")
 
     class Meta:

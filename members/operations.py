@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events
 from common.errors import DomainError, Invalid
 from common.models import User
-from members import phones, products, queries
+from members import names, phones, products, queries
 from members.models import (
     ExternalNumber,
     Member,
@@ -96,7 +96,8 @@ def enroll(
         number=_next_numbers(1)[0],
         status=MemberStatus.ACTIVE if active else MemberStatus.PRE_REGISTERED,
         name=profile.name,
-        name_parts=queries.name_parts(profile.name),
+        name_spelled=names.spelled(profile.name) or None,
+        name_parts=names.parts(profile.name),
         phone=phone,
         email=profile.email,
         id_number=profile.id_number,
@@ -346,9 +347,10 @@ def update_profile(
         PhoneDirectory.objects.filter(member=member).delete()
         if member.phone:
             _list_phone(member, member.phone)
-    member.name_parts = queries.name_parts(member.name)
+    member.name_spelled = names.spelled(member.name) or None
+    member.name_parts = names.parts(member.name)
     setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way
-    member.save(update_fields=[*changed, "name_parts"])
+    member.save(update_fields=[*changed, "name_spelled", "name_parts"])
     events.publish("member.profile_changed", {"member_id": member.pk, "at": at.isoformat()})
     # Which fields, not their values: what is erased with the member must not live on here.
     audit.record(
@@ -419,7 +421,11 @@ def _next_numbers(count: int) -> list[str]:
 def _list_phone(member: Member, phone: str) -> None:
     try:
         with transaction.atomic():
-            PhoneDirectory.objects.create(phone_index=queries.phone_index(phone), member=member)
+            PhoneDirectory.objects.create(
+                phone_index=queries.phone_index(phone),
+                tail_index=queries.phone_tail_index(phone),
+                member=member,
+            )
     except IntegrityError as error:
         raise PhoneTaken from error
 

@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, NotFound
 from common.fields import blind_index
 from common.postgres.calls import first_row
-from members import phones, products
+from members import names, phones, products
 from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product
 from members.numbers import is_member_number
 
@@ -177,10 +177,14 @@ def by_number(number: str) -> Member:
 # A longer text is no name, number or identifier of anybody.
 SEARCH_MAX = 100
 
+TAIL_DIGITS = 4
+MIN_PINYIN = 2
+
 
 def search(text: str) -> QuerySet[Member]:
     """
-    Find members by phone, member number, product identifier, external number or part of the name.
+    Find members by phone, member number, product identifier, external number, the last four digits
+    of the phone, part of the name or of its pinyin, or by last digits and name: 5678 王.
 
     Each kind of question goes to the one index that answers it; one condition over all of them
     would read the whole table. What stands exactly for somebody wins over names that contain it.
@@ -189,10 +193,38 @@ def search(text: str) -> QuerySet[Member]:
     text = text.strip()
     if not text or len(text) > SEARCH_MAX or not text.isprintable():
         return Member.objects.none()
-    ids = _ids_by_code(text)
-    if ids:
+    if ids := _ids_by_code(text):
         return Member.objects.filter(pk__in=ids)
-    return Member.objects.filter(name_parts__contains=parts_sought(text), name__icontains=text)
+    words = unicodedata.normalize("NFKC", text).split()
+    tails = [word for word in words if _is_tail(word)]
+    if len(tails) != 1:
+        return _called(text)
+    words.remove(tails[0])
+    return _called(" ".join(words)).filter(pk__in=_ending(tails[0]).values("member"))
+
+
+def _called(text: str) -> QuerySet[Member]:
+    """Those whose name has this text in it, or whose name is spelled so, in pinyin or initials."""
+    has = Q(name_parts__contains=names.parts_sought(text), name__icontains=text)
+    pinyin = names.as_pinyin(text)
+    # A letter alone begins too many names to be a question.
+    if len(pinyin) < MIN_PINYIN:
+        return Member.objects.filter(has)
+    # From the beginning of a syllable, with or without blanks; or the initials of neighbours.
+    letters, initials = " ?".join(pinyin), r"\w* ".join(pinyin)
+    spelled = Q(
+        name_parts__contains=names.parts_sought(pinyin),
+        name_spelled__regex=f"(^| )({letters}|{initials})",
+    )
+    return Member.objects.filter(has | spelled)
+
+
+def _is_tail(word: str) -> bool:
+    return len(word) == TAIL_DIGITS and word.isascii() and word.isdigit()
+
+
+def _ending(tail: str) -> QuerySet[PhoneDirectory]:
+    return PhoneDirectory.objects.filter(tail_index=phone_tail_index(tail))
 
 
 def phone_index(phone: str) -> bytes:
@@ -200,17 +232,9 @@ def phone_index(phone: str) -> bytes:
     return blind_index(phone, purpose="members.phone")
 
 
-def name_parts(name: str) -> list[str]:
-    """Each character and each pair of neighbours, in lower case, once."""
-    lowered = name.lower()
-    pairs = (lowered[i : i + 2] for i in range(len(lowered) - 1))
-    return sorted({*lowered, *pairs})
-
-
-def parts_sought(text: str) -> list[str]:
-    """The fewest parts that a name containing the text must have."""
-    lowered = text.lower()
-    return [lowered[i : i + 2] for i in range(len(lowered) - 1)] or [lowered]
+def phone_tail_index(phone: str) -> bytes:
+    """What its last four digits are found by."""
+    return blind_index(phone[-TAIL_DIGITS:], purpose="members.phone_tail")
 
 
 def _ids_by_code(text: str) -> set[int]:
@@ -227,6 +251,8 @@ def _ids_by_code(text: str) -> set[int]:
     with contextlib.suppress(phones.InvalidPhone):
         index = phone_index(phones.normalize(code))
         others.append(PhoneDirectory.objects.filter(phone_index=index).values_list("member_id"))
+    if _is_tail(code):
+        others.append(_ending(code).values_list("member_id"))
     return {row[0] for row in found.union(*others)}
 
 

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from common.api.fields import Day, Document, Flag, OneOf, Text, member_number, store_code
 from common.api.rendering import Answer
-from members import names, phones
+from members import masking, phones
 from members.models import Member, Sex
 
 PHONE = r"^\+?[0-9][0-9 ()-]{3,30}$"
@@ -71,7 +71,7 @@ def member_answer(member: Member) -> MemberAnswer:
     return MemberAnswer(
         number=member.number,
         status=member.status,
-        name=names.masked(member.name),
+        name=masking.name(member.name),
         phone=phones.masked(member.phone),
         joined_at=localtime(member.joined_at),
         activated_at=member.activated_at and localtime(member.activated_at),

@@ -59,6 +59,7 @@ class Migration(migrations.Migration):
                 ('number', models.CharField(max_length=11, unique=True, verbose_name='member number')),
                 ('status', models.CharField(choices=[('PRE_REGISTERED', 'Pre-registered'), ('ACTIVE', 'Active'), ('FROZEN', 'Frozen'), ('CLOSED', 'Closed')], max_length=14, verbose_name='status')),
                 ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
+                ('name_spelled', models.TextField(db_collation='C', editable=False, null=True)),
                 ('name_parts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), default=list, editable=False, size=None)),
                 ('sex', models.CharField(blank=True, choices=[('FEMALE', 'Female'), ('MALE', 'Male'), ('OTHER', 'Other')], max_length=6, verbose_name='sex')),
                 ('birthday', models.DateField(blank=True, null=True, verbose_name='birthday')),
@@ -96,6 +97,7 @@ class Migration(migrations.Migration):
             name='PhoneDirectory',
             fields=[
                 ('phone_index', models.BinaryField(max_length=32, primary_key=True, serialize=False)),
+                ('tail_index', models.BinaryField(db_index=True, max_length=32)),
                 ('member', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='phone_entry', to='members.member')),
             ],
             options={
@@ -122,6 +124,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='member',
             index=django.contrib.postgres.indexes.GinIndex(fields=['name_parts'], name='members_member_name_parts'),
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=models.Index(fields=['name_spelled', '-id'], name='members_member_by_name'),
         ),
         migrations.AddConstraint(
             model_name='member',

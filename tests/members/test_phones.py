@@ -2,7 +2,7 @@
 
 import pytest
 
-from members import names, phones, products
+from members import masking, phones, products
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_is_shown_masked(phone, shown):
     [("王小明", "王**"), ("王", "王"), ("", ""), ("Christopher", "C***"), ("𠮷田", "𠮷*")],
 )
 def test_names_are_shown_masked(name, shown):
-    assert names.masked(name) == shown
+    assert masking.name(name) == shown
 
 
 @pytest.mark.parametrize(

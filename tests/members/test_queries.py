@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from members import operations, queries
-from members.models import Product
+from members import names, operations, queries
+from members.models import Member, Product
 from members.queries import UnknownMember
 from tests.factories import dealer, member
 from tests.factories.points import NOON
@@ -121,6 +121,19 @@ class TestSearch:
             ("o'n", "anna"),
             ("%", "percent"),
             ("_之", "percent"),
+            ("wangxiaoming", "wang"),
+            ("Wang Xiao", "wang"),
+            ("xiaom", "wang"),
+            ("Wáng", "wang"),
+            ("wxm", "wang"),
+            ("XM", "wang"),
+            ("kichi zhou", "rare"),
+            ("oneil", "anna"),
+            ("5678", "wang"),
+            ("５６７８", "wang"),
+            ("5678 王", "wang"),
+            ("小明 5678", "wang"),
+            ("wang 5678", "wang"),
         ],
     )
     def test_each_kind_of_question(self, people, text, who):
@@ -152,3 +165,58 @@ class TestSearch:
     )
     def test_nobody_is_an_answer(self, people, text):
         assert self.found(text) == set()
+
+    @pytest.mark.parametrize(
+        "text", ["5679", "5678 李", "5678 5678 王", "李 5678", "x", "ngx ", "mx"]
+    )
+    def test_no_part_of_pinyin_nor_of_a_phone_that_is_not_theirs(self, people, text):
+        assert people["wang"] not in self.found(text)
+
+    def test_digits_find_a_code_and_phones_that_end_so(self, people):
+        operations._list_external(people["rare"], dealer().pk, "5678")
+
+        assert self.found("5678") == {people["wang"], people["rare"]}
+
+    def test_a_phone_that_changed_is_found_by_its_new_end(self, people):
+        operations.update_profile(
+            member_id=people["wang"].pk,
+            changes={"phone": "13812340000", "name": "李大力"},
+            at=NOON,
+            by=None,
+            reason="",
+        )
+
+        assert self.found("5678") == self.found("wxm") == set()
+        assert self.found("0000") == self.found("lidali") == {people["wang"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("王小明", "wang xiao ming"),
+        ("曾国藩", "zeng guo fan"),
+        ("国曾", "guo ceng"),
+        ("尉迟恭", "yu chi gong"),
+        ("長孫無忌", "zhang sun wu ji"),
+        ("吕布", "lu bu"),
+        ("李 😀明", "li ming"),
+        ("买买提·吐尔逊", "mai mai ti tu er xun"),
+        ("Anna-Maria O'Neil", "anna maria oneil"),
+        ("Łukasz Müller", "lukasz muller"),
+        ("Иван Петров", "ivan petrov"),
+        ("%", ""),
+        ("", ""),
+    ],
+)
+def test_names_are_spelled_in_latin_letters(name, spelled):
+    assert names.spelled(name) == spelled
+
+
+def test_names_sort_by_syllables_and_none_comes_last():
+    # As text, "lian" would stand between "li an" and "li min".
+    in_order = [member(name=name) for name in ("李安", "李敏", "连战", "Zoe", "曾一", "")]
+
+    found = Member.objects.order_by("name_spelled")
+
+    assert [each.name for each in found] == ["李安", "李敏", "连战", "曾一", "Zoe", ""]
+    assert len(found) == len(in_order)

@@ -6,8 +6,9 @@ from random import Random
 from django.db import connection
 
 from common.fields import seal
+from members import names
 from members.numbers import member_number
-from members.queries import name_parts, phone_index
+from members.queries import phone_index, phone_tail_index
 from tests.factories import dealer
 
 # The commonest family names first, as they are: every tenth person here is a 王.
@@ -20,8 +21,8 @@ GIVEN = (
     "雨泽嘉佳思琪晨曦"
 )
 COLUMNS = (
-    "id, number, status, name, name_parts, sex, phone, email, id_number, province, city, joined_at,"
-    " activated_at"
+    "id, number, status, name, name_spelled, name_parts, sex, phone, email, id_number, province,"
+    " city, joined_at, activated_at"
 )
 
 
@@ -33,16 +34,19 @@ def seed_members(count: int) -> None:
     members, phones, products, external = io.StringIO(), io.StringIO(), io.StringIO(), io.StringIO()
     for n in range(1, count + 1):
         name = random.choice(SURNAMES) + "".join(random.choices(GIVEN, k=random.choice((1, 2, 2))))
-        parts = "{" + ",".join(name_parts(name)) + "}"
+        parts = "{" + ",".join(names.parts(name)) + "}"
+        spelled = names.spelled(name)
         members.write(
-            f"{n}\t{member_number(n)}\tACTIVE\t{name}\t{parts}\t\t{sealed}\t\t\t\t\t"
+            f"{n}\t{member_number(n)}\tACTIVE\t{name}\t{spelled}\t{parts}\t\t{sealed}\t\t\t\t\t"
             "2024-01-01\t2024-01-01\n"
         )
-        phones.write(f"\\\\x{phone_index(f'+86{13900000000 + n}').hex()}\t{n}\n")
+        phone = f"+86{13900000000 + n}"
+        index, tail = phone_index(phone).hex(), phone_tail_index(phone).hex()
+        phones.write(f"\\\\x{index}\t\\\\x{tail}\t{n}\n")
         products.write(f"{n}\t{n}\tLFV{n:014d}\t\n")
         external.write(f"{n}\t{organization_id}\tC-{n}\t{n}\n")
     _copy("members_member", COLUMNS, members)
-    _copy("members_phonedirectory", "phone_index, member_id", phones)
+    _copy("members_phonedirectory", "phone_index, tail_index, member_id", phones)
     _copy("members_product", "id, member_id, identifier, name", products)
     _copy("members_externalnumber", "id, organization_id, number, member_id", external)
 

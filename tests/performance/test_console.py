@@ -58,6 +58,10 @@ class TestFindAMember:
             (lambda: "王", 50),
             (lambda: "王伟", None),
             (lambda: "犇犇", 0),
+            (lambda: "wangwei", None),
+            (lambda: "ww", None),
+            (lambda: "7777", 20),
+            (lambda: "7777 王", None),
             (lambda: "", 50),
         ],
         ids=[
@@ -71,6 +75,10 @@ class TestFindAMember:
             "王",
             "王伟",
             "nobody",
+            "pinyin",
+            "initials",
+            "last digits",
+            "last digits and name",
             "newest",
         ],
     )
@@ -85,6 +93,18 @@ class TestFindAMember:
         rows = response.context["cl"].result_list
         assert len(rows) == found if found is not None else 0 < len(rows) <= 50
         plan = plans(captured)
+        assert "Seq Scan on members_" not in plan, plan
+
+    @pytest.mark.parametrize("order", ["1", "-1"], ids=["from A", "from Z"])
+    def test_names_in_the_order_of_the_alphabet_are_read_off_their_index(self, client, order):
+        client.force_login(staff())
+
+        with CaptureQueriesContext(connection) as captured:
+            response = client.get(reverse("admin:members_member_changelist"), {"o": order})
+
+        assert len(response.context["cl"].result_list) == 50
+        plan = plans(captured)
+        assert "members_member_by_name" in plan, plan
         assert "Seq Scan on members_" not in plan, plan
 
     def test_the_page_of_one_reads_no_table_from_end_to_end(self, client):
