@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from campaigns import budgets, limits
 from campaigns.activity_rules import Kind, compiled, span
 from campaigns.models import ActivityGroup
+from campaigns.timetable import NOT_BEGUN, OVER
 from common.errors import Invalid
 from common.localized import localized
 from members.queries import Identity
@@ -129,8 +130,11 @@ def post(done: Done, kind: Kind, rulebook: Rulebook, *, now: datetime | None = N
 
 
 def _measured(kind: Kind, judged: Mapping[str, Any]) -> Measured | None:
-    """What it adds to what tiers are judged by: nothing, if it was done in this period before."""
-    if any(cut["reason"] == "once" for cut in judged["cut"]):
+    """
+    What it adds to what tiers are judged by: nothing, if it was done in this period before, or
+    outside its campaign.
+    """
+    if any(cut["reason"] in ("once", NOT_BEGUN, OVER) for cut in judged["cut"]):
         return None
     match kind.group:
         case ActivityGroup.INTERACTION:
@@ -166,9 +170,14 @@ def _told_again(first: points.PostedActivity) -> Granted:
 
 def _judged(done: Done, kind: Kind, rulebook: Rulebook, day: date) -> dict[str, Any]:
     """The explanation: what it is worth, what was cut off and by what, what budgets paid."""
-    cuts = []
+    cuts: list[dict[str, Any]] = []
     worth = kind.points
-    if kind.once_per and _is_done(done.member, kind, day):
+    timetable = compiled(rulebook.id).timetable
+    if refusal := timetable.refusal(kind.code, day):
+        why, campaign = refusal
+        cuts.append({"by": campaign, "reason": why, "points": worth})
+        worth = 0
+    elif kind.once_per and _is_done(done.member, kind, day):
         cuts.append({"by": kind.code, "reason": "once", "points": worth, "per": kind.once_per})
         worth = 0
     for room in limits.rooms(member_id=done.member.id, caps=kind.caps, day=day) if worth else ():
@@ -194,6 +203,7 @@ def _judged(done: Done, kind: Kind, rulebook: Rulebook, day: date) -> dict[str, 
         "points": worth,
         "cut": cuts,
         **({"budgets": paid} if paid else {}),
+        **({"campaigns": shares} if (shares := timetable.shares({kind.code: worth}, day)) else {}),
     }
 
 

@@ -8,7 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from campaigns.activity_rulebook import ACTIVITIES, CONSUMPTION
-from campaigns.models import ActivityRule, Budget, Cap, Gift, Period, Task
+from campaigns.campaign_rulebook import plans_of
+from campaigns.models import ActivityRule, Budget, Campaign, Cap, Gift, Period, Task
+from campaigns.timetable import Timetable
 from points.queries import start_of_day
 
 
@@ -117,8 +119,12 @@ class Activities:
     # Of what is done; of what is bought.
     caps: tuple[CapRule, ...]
     purchase_caps: tuple[CapRule, ...]
+    # Also those of campaigns.
     budgets: tuple[BudgetRule, ...]
     gifts: tuple[Gift, ...]
+    # What belongs to campaigns, and which budgets are theirs: only those pay for gifts.
+    timetable: Timetable
+    campaign_budgets: tuple[BudgetRule, ...]
 
     def has_task(self, step: str) -> bool:
         return any(task.when == step for task in self.tasks.values())
@@ -136,7 +142,8 @@ def compiled(version_id: int) -> Activities:
     tasks = {task.code: task for task in _of(Task, version_id)}
     done = frozenset([*(rule.code for rule in rules), *tasks])
     caps = [_cap(cap, done) for cap in _of(Cap, version_id)]
-    budgets = [_budget(budget) for budget in _of(Budget, version_id)]
+    of_campaigns = [_purse(each) for each in _of(Campaign, version_id) if each.points]
+    budgets = [*(_budget(budget) for budget in _of(Budget, version_id)), *of_campaigns]
 
     def kind(rule: ActivityRule | Task, *, group: str, once_per: str) -> Kind:
         return Kind(
@@ -161,6 +168,8 @@ def compiled(version_id: int) -> Activities:
         purchase_caps=tuple(cap for cap in caps if not cap.of_activities),
         budgets=tuple(budgets),
         gifts=tuple(_of(Gift, version_id)),
+        timetable=Timetable.of(plans_of(version_id)),
+        campaign_budgets=tuple(of_campaigns),
     )
 
 
@@ -191,4 +200,18 @@ def _budget(budget: Budget) -> BudgetRule:
         dealer=budget.dealer,
         first_day=budget.first_day or date.min,
         last_day=budget.last_day or date.max,
+    )
+
+
+def _purse(campaign: Campaign) -> BudgetRule:
+    """A campaign's budget is one purse for all that belongs to it."""
+    assert campaign.points is not None, "asked of those that have one"
+    return BudgetRule(
+        code=campaign.code,
+        names=campaign.names,
+        points=campaign.points,
+        of=frozenset(campaign.of),
+        dealer="",
+        first_day=campaign.first_day,
+        last_day=campaign.last_day,
     )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from campaigns import campaign_words, timetable
 from campaigns.activity_rules import compiled
 from campaigns.models import Period
 from common.localized import localized
@@ -18,6 +20,12 @@ class CutTold:
     why: str
 
 
+_PLAIN = {
+    timetable.NOT_BEGUN: gettext_lazy("The campaign had not begun."),
+    timetable.OVER: gettext_lazy("The campaign was over."),
+}
+
+
 def cuts(explanation: Mapping[str, Any], *, version_id: int) -> list[CutTold]:
     """What each cap and budget cut off of an activity, in their order."""
     rules = compiled(version_id)
@@ -25,6 +33,7 @@ def cuts(explanation: Mapping[str, Any], *, version_id: int) -> list[CutTold]:
         *((kind.code, kind.names) for kind in rules.kinds.values()),
         *((cap.code, cap.names) for cap in rules.caps),
         *((budget.code, budget.names) for budget in rules.budgets),
+        *campaign_words.names_of(version_id).items(),
     ]
     names = {code: localized(texts) for code, texts in named}
     return [
@@ -41,6 +50,8 @@ def why(cut: Mapping[str, Any]) -> str:
     }
     if per := cut.get("per"):
         told["per"] = str(Period(per).label)
+    if sentence := _PLAIN.get(cut["reason"]):
+        return str(sentence)
     match cut["reason"]:
         case "once":
             return _("It counts once %(per)s.") % told

@@ -8,8 +8,9 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaigns import checks, labels, words  # noqa: PLC0415  # noqa: F401, PLC0415 - they register themselves
+        from campaigns import campaign_words, checks, labels, words  # noqa: PLC0415
         from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
+        from campaigns.campaign_rulebook import CAMPAIGNS_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
         from points import statements  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
@@ -17,6 +18,9 @@ class CampaignsConfig(AppConfig):
         sections.register(EARNING)
         # After it: caps and budgets name its rules.
         sections.register(ACTIVITIES_SECTION)
+        # After them: campaigns name what belongs to them.
+        sections.register(CAMPAIGNS_SECTION)
         labels.register()
         checks.register()
         statements.name_rules_by(words.names)
+        statements.name_campaigns_by(campaign_words.listed)

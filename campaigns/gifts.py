@@ -6,7 +6,7 @@ converted each year, the year.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.timezone import localdate
 
-from campaigns.activity_rules import compiled
+from campaigns import budgets
+from campaigns.activity_rules import BudgetRule, compiled
 from campaigns.models import Gift, GiftOccasion
 from common.errors import DomainError
 from members import queries as members
@@ -40,18 +41,28 @@ def give(*, member_id: int, occasion: GiftOccasion, at: datetime) -> int:
         rulebook = programme.rulebook_on(day)
     except programme.NoRulebook:
         return 0
-    gifts = [gift for gift in compiled(rulebook.id).gifts if _is_due(gift, occasion, day)]
+    gifts = [gift for gift in compiled(rulebook.id).gifts if _is_due(gift, occasion, day, rulebook)]
     if not gifts:
         return 0
     member = members.identity_of(member_id)
-    given = _grant(
-        rulebook, [(gift, member, int(gift.points), _reference(gift, member)) for gift in gifts], at
-    )
-    return sum(given)
+    due = [_Due(gift, member, int(gift.points), _reference(gift, member)) for gift in gifts]
+    return sum(_grant(rulebook, due, at=at, day=day))
 
 
-def _is_due(gift: Gift, occasion: str, day: date) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A gift for a member, worth so many points."""
+
+    gift: Gift
+    member: Identity
+    points: int
+    reference: str
+
+
+def _is_due(gift: Gift, occasion: str, day: date, rulebook: Rulebook) -> bool:
     if gift.when != occasion:
+        return False
+    if compiled(rulebook.id).timetable.refusal(gift.code, day):
         return False
     if gift.since is None or gift.within_months is None:
         return True
@@ -63,30 +74,69 @@ def _reference(gift: Gift, member: Identity, year: int | None = None) -> str:
     return ":".join(parts)
 
 
-def _grant(
-    rulebook: Rulebook, gifts: Sequence[tuple[Gift, Identity, int, str]], at: datetime
-) -> list[int]:
-    """Grant in one round trip; how many points each made now. Refused and repeated ones: none."""
-    outcomes = points.grant(
-        grants=[
-            points.Grant(
-                member=member,
-                points=worth,
-                reference=reference,
-                at=at,
-                expires_on=_last_day(rulebook.policies, member, localdate(at)) or NEVER,
-                lapses_on=_account_last_day(rulebook.policies, member, localdate(at)),
-            )
-            for _gift, member, worth, reference in gifts
-        ],
-        source=our_source(rulebook),
-        type=PointType.INITIAL,
-        rolls=rulebook.policies.validity.counts(EntryKind.EARN),
-    )
-    return [
-        0 if isinstance(outcome, DomainError) or outcome.replayed else worth
-        for outcome, (_gift, _member, worth, _reference_) in zip(outcomes, gifts, strict=True)
+def _grant(rulebook: Rulebook, gifts: Sequence[_Due], *, at: datetime, day: date) -> list[int]:
+    """
+    Grant in one round trip; how many points each made now. Refused and repeated ones: none.
+
+    :param day: the day of the occasion, which decides what campaigns pay
+    """
+    purses = [_purse_of(rulebook, each.gift, day) for each in gifts]
+    # As whoever takes from budgets does: the account first.
+    for member_id in sorted(
+        {each.member.id for each, purse in zip(gifts, purses, strict=True) if purse}
+    ):
+        points.lock(member_id)
+    gifts = [
+        replace(each, points=_taken(purse, each.points, rulebook, day)) if purse else each
+        for each, purse in zip(gifts, purses, strict=True)
     ]
+    affordable = [each for each in gifts if each.points]
+    outcomes = iter(
+        points.grant(
+            grants=[
+                points.Grant(
+                    member=each.member,
+                    points=each.points,
+                    reference=each.reference,
+                    at=at,
+                    expires_on=_last_day(rulebook.policies, each.member, localdate(at)) or NEVER,
+                    lapses_on=_account_last_day(rulebook.policies, each.member, localdate(at)),
+                )
+                for each in affordable
+            ],
+            source=our_source(rulebook),
+            type=PointType.INITIAL,
+            rolls=rulebook.policies.validity.counts(EntryKind.EARN),
+        )
+        if affordable
+        else ()
+    )
+    given = []
+    for each, purse in zip(gifts, purses, strict=True):
+        outcome = next(outcomes) if each.points else None
+        is_new = outcome and not isinstance(outcome, DomainError) and not outcome.replayed
+        if purse and each.points and not is_new:
+            budgets.give_back(code=purse.code, points=each.points)
+        given.append(each.points if is_new else 0)
+    return given
+
+
+def _purse_of(rulebook: Rulebook, gift: Gift, day: date) -> BudgetRule | None:
+    """The campaign that pays for a gift on a day: one at most, as they share nothing at a time."""
+    for rule in compiled(rulebook.id).campaign_budgets:
+        if gift.code in rule.of and rule.holds_on(day):
+            return rule
+    return None
+
+
+def _taken(purse: BudgetRule, worth: int, rulebook: Rulebook, day: date) -> int:
+    return budgets.take(
+        points=worth,
+        rules=[purse],
+        day=day,
+        issuer_id=points.our_source().issuer_id,
+        version_number=rulebook.number,
+    ).points
 
 
 def our_source(rulebook: Rulebook) -> points.Source:
@@ -154,18 +204,19 @@ def convert_spend(*, year: int, low: int, high: int) -> tuple[int, int]:
     :returns: members, points
     """
     until = date(year + 1, 1, 1)
-    rulebook = programme.rulebook_on(until - timedelta(days=1))
+    last_day = until - timedelta(days=1)
+    rulebook = programme.rulebook_on(last_day)
     given = []
     for gift in compiled(rulebook.id).gifts:
-        if gift.when != GiftOccasion.YEAR_END:
+        if not _is_due(gift, GiftOccasion.YEAR_END, last_day, rulebook):
             continue
-        grants = [
-            (gift, spend.member, worth, _reference(gift, spend.member, year))
+        due = [
+            _Due(gift, spend.member, worth, _reference(gift, spend.member, year))
             for spend in _spent(gift, year=year, low=low, high=high)
             if (worth := _worth(gift, spend.amount, rulebook))
         ]
-        if grants:
-            given += _grant(rulebook, grants, start_of_day(until))
+        if due:
+            given += _grant(rulebook, due, at=start_of_day(until), day=last_day)
     return sum(1 for worth in given if worth), sum(given)
 
 

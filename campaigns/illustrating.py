@@ -108,7 +108,8 @@ def effective(document: dict[str, Any]) -> list[Row]:
 
 def receipts(document: dict[str, Any], *, amount: Decimal, category: str) -> list[Receipt]:
     """One purchase of one line on the version's first day, worked out for each tier."""
-    earning = Earning.of(document["earning"])
+    plans = document.get("campaigns", {}).get("plans", ())
+    earning = Earning.of(document["earning"], plans)
     return [_receipt(document, earning, tier, amount, category) for tier in tiers(document)]
 
 

@@ -100,13 +100,18 @@ def judge_again(purchase: Activity, lines: Sequence[Line], *, rulebook: Rulebook
     return _judged(rulebook, lines, facts, limits.for_return(purchase))
 
 
-def free_budgets(purchase: Activity, before: Judgement, after: Judgement) -> None:
-    """Give budgets back what a return takes back of what they paid for a purchase."""
-    told = purchase.explanation.get("budgets", {})
-    for rule in _budgets_of(purchase.version_id) if told else ():
-        less = _of(rule, before.parts) - _of(rule, after.parts)
-        if rule.code in told and less > 0:
-            budgets.give_back(code=rule.code, points=less)
+def freed(purchase: Activity, before: Judgement, after: Judgement) -> dict[str, int]:
+    """What a return takes back, by budget, of what they paid for a purchase."""
+    paid = purchase.explanation.get("budgets", {})
+    rules = [rule for rule in _budgets_of(purchase.version_id) if rule.code in paid] if paid else []
+    less = {rule.code: _of(rule, before.parts) - _of(rule, after.parts) for rule in rules}
+    return {code: points for code, points in less.items() if points > 0}
+
+
+def free(budgets_freed: Mapping[str, int]) -> None:
+    """Give it back to the budgets."""
+    for code, points in budgets_freed.items():
+        budgets.give_back(code=code, points=points)
 
 
 def _facts_of(asked: Asked, rulebook: Rulebook) -> Facts:

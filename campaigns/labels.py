@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import ActivityGroup, GiftOccasion, Period, TaskStep
+from campaigns.models import ActivityGroup, CampaignKind, GiftOccasion, Period, TaskStep
 from common import schemas
 
 
@@ -76,6 +76,20 @@ NAMES = {
     "since": _("Bought since"),
     "within_months": _("Within so many months"),
     "tasks": _("Tasks"),
+    # Campaigns.
+    "campaigns": _("Campaigns"),
+    "plans": _("Campaigns"),
+    "plans.of": _("What belongs to it"),
+    "goal": _("Goal"),
+    "plans.budget": _("Budget"),
+    "budget=points": _("In points"),
+    "budget=money": _("In money"),
+    "budget.points": _("Points in all"),
+    "budget.money": _("Money in all"),
+    "expected": _("Expected"),
+    "expected.members": _("Members reached"),
+    "expected.points": _("Points given"),
+    "expected.spend": _("Spend"),
     "tasks.when": _("Step"),
 }
 
@@ -83,6 +97,11 @@ HELPS = {
     "earning.rules": _("The first rule that takes a line counts."),
     "rules.tiers": _("The code of the tier, and its rate instead of the rule's own."),
     "stacking": _("“Alone”: of several only the one with the highest priority counts."),
+    "plans.of": _(
+        "Codes of rules, boosts, activities, tasks and gifts, with commas between. They count only"
+        " in the days of the campaign."
+    ),
+    "plans.budget": _("One purse for all that belongs to it. Once it is empty it gives nothing."),
     "member_day.days": _("With commas between, such as 8, 18, 28."),
 }
 
@@ -91,5 +110,6 @@ CHOICES = {
     "once_per": Period.choices,
     "per": Period.choices,
     "gifts.when": GiftOccasion.choices,
+    "plans.kind": CampaignKind.choices,
     "tasks.when": TaskStep.choices,
 }

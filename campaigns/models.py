@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -317,6 +318,86 @@ class Gift(_Rule):
                 name="campaigns_gift_months_count_from_a_launch",
             ),
         ]
+
+
+class CampaignKind(models.TextChoices):
+    EARNING = "earning", _("Earning points")
+    ENGAGEMENT = "engagement", _("Engagement")
+    MEMBER_DAY = "member_day", _("Member day")
+    FESTIVAL = "festival", _("Festival")
+    JOINT = "joint", _("Joint with a partner")
+    LAUNCH = "launch", _("Launch")
+
+
+class Campaign(_Rule):
+    """
+    Boosts, rules, activities, tasks and gifts that count only in some days, with one budget (C1).
+
+    Later versions that name it by its code say what it is from then on.
+    """
+
+    kind = models.CharField(_("kind"), max_length=10, choices=CampaignKind.choices)
+    first_day = models.DateField(_("from"))
+    last_day = models.DateField(_("until"), help_text="Inclusive.")
+    goal = models.JSONField(_("goal"), default=dict, help_text="By language.")
+    of = ArrayField(models.CharField(max_length=50), verbose_name=_("applies to"))
+    points = models.BigIntegerField(_("budget in points"), null=True)
+    money = models.DecimalField(
+        _("budget in money"), max_digits=14, decimal_places=2, null=True,
+        help_text="If it was given in money; the points are what it bought when it was written.",
+    )  # fmt: skip
+    expected = models.JSONField(
+        _("expected"), default=dict, help_text="Of `members`, `points`, `spend`; spend as text."
+    )
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "code"], name="campaigns_campaign_code_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(last_day__gte=F("first_day")),
+                name="campaigns_campaign_ends_after_it_begins",
+            ),
+            models.CheckConstraint(
+                condition=Q(points=None, money=None) | Q(points__gt=0),
+                name="campaigns_campaign_budget_positive",
+            ),
+        ]
+        indexes = [
+            # What the versions said of one campaign.
+            models.Index(fields=["code"], name="campaigns_campaign_of_code"),
+        ]
+
+
+class Evaluation(models.Model):
+    """What staff wrote about a campaign after its end. The latest counts; none is changed."""
+
+    campaign = models.SlugField(_("campaign"), help_text="Its code.")
+    text = models.CharField(_("text"), max_length=4000)
+    written_at = models.DateTimeField(_("written at"))
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("written by"),
+    )  # fmt: skip
+
+    class Meta:
+        verbose_name = _("evaluation of a campaign")
+        verbose_name_plural = _("evaluations of campaigns")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(text=""), name="campaigns_evaluation_says_something"
+            )
+        ]
+        indexes = [
+            # The latest of one campaign.
+            models.Index(fields=["campaign", "-id"], name="campaigns_evaluation_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} {self.written_at:%Y-%m-%d}"
 
 
 class TaskStep(models.TextChoices):

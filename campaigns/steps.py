@@ -64,7 +64,13 @@ def complete_profile(*, member_id: int, at: datetime) -> int:
 @transaction.atomic
 def _reward(member: Identity, step: TaskStep, at: datetime, rulebook: Rulebook) -> int:
     rules = compiled(rulebook.id)
-    due = {code for code, task in rules.tasks.items() if task.when == step}
+    day = localdate(at)
+    due = {
+        code
+        for code, task in rules.tasks.items()
+        # A step taken outside the campaign of its task is not rewarded: it may be taken in it yet.
+        if task.when == step and rules.timetable.refusal(code, day) is None
+    }
     done = Activity.objects.filter(member_id=member.id, code__in=due)
     given = 0
     for code in sorted(due - set(done.values_list("code", flat=True))):

@@ -30,6 +30,8 @@ REASONS = {
     "the_first_purchase": gettext_lazy("It was the first purchase."),
     "amount_too_small": gettext_lazy("The amount was too small."),
     "its_lines_earn_nothing": gettext_lazy("There were no points it could have added to."),
+    "campaign_not_begun": gettext_lazy("Its campaign had not begun."),
+    "campaign_over": gettext_lazy("Its campaign was over."),
     "cap_met": gettext_lazy("It had given all it may."),
     "an_exclusive_boost_stands_alone": gettext_lazy("Another boost stands alone."),
     "a_better_boost_of_its_group": gettext_lazy("Another boost of its group gave more."),

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.views.generic import TemplateView
 
-from campaigns import activity_words, words
+from campaigns import activity_words, campaign_words, words
 from common.amounts import money
 from common.localized import localized
 from membership.console import ConsolePage
@@ -48,6 +48,7 @@ class ActivityPage(ConsolePage, TemplateView):
                 for each in explanation.get("caps", [])
             ],
             tier=explanation.get("tier", ""),
+            campaigns=campaign_words.listed(activity.version_id, explanation.get("campaigns", ())),
             exact=explanation.get("exact"),
             worth=explanation.get("points"),
             rounded=ROUNDED.get((rounding.get("mode"), rounding.get("per")), ""),

@@ -339,6 +339,12 @@ class Activity(models.Model):
                 condition=Q(code__isnull=False),
                 name="points_activity_of_code",
             ),
+            # What budgets paid for, or campaigns gave.
+            models.Index(
+                fields=["occurred_at"],
+                condition=Q(explanation__has_any_keys=["budgets", "campaigns"]),
+                name="points_activity_of_purse",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-from campaigns import activity_rules, budgets, earning, words
+from campaigns import activity_rules, budgets, campaign_words, earning, words
 from common import approvals
 from partners.api import authentication
 from points import operations
@@ -26,6 +26,7 @@ def _forget_cached():
     operations.forget_cached()
     earning.compiled_rules.cache_clear()
     words._names.cache_clear()
+    campaign_words._names.cache_clear()
     tiers.ladder.cache_clear()
     activity_rules.compiled.cache_clear()
     budgets.forget_cached()

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from campaigns.earning._terms import Facts, nth_of_its_month
+from campaigns.timetable import NOT_BEGUN, OVER, Timetable
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -36,6 +37,21 @@ def conditions(document: Mapping[str, Any]) -> tuple[Condition, ...]:
 def calendar_conditions(document: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Those that ask nothing but the day."""
     return tuple(_of_the_day(document))
+
+
+def of_campaigns(code: str, timetable: Timetable) -> tuple[Condition, ...]:
+    """That a campaign is on, for what belongs to one."""
+    if code not in timetable.by_code:
+        return ()
+
+    def unless(reason: str) -> Check:
+        def check(facts: Facts) -> bool:
+            refusal = timetable.refusal(code, facts.day)
+            return refusal is None or refusal[0] != reason
+
+        return check
+
+    return tuple((unless(reason), reason) for reason in (NOT_BEGUN, OVER))
 
 
 def needs(document: Mapping[str, Any]) -> frozenset[str]:

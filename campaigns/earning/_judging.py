@@ -134,6 +134,8 @@ class _Judging:
             explanation["tier"] = self._facts.tier
         if facts := self._facts.as_json():
             explanation["facts"] = facts
+        if campaigns := self._rules.timetable.shares(parts, self._facts.day):
+            explanation["campaigns"] = campaigns
         if self._boosts:
             explanation["boosts"] = self._boosts
         if self._caps:

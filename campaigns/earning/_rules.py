@@ -9,6 +9,7 @@ from typing import Any
 from campaigns.earning import _conditions
 from campaigns.earning._conditions import Condition
 from campaigns.earning._terms import NO_CATEGORY, Facts, Line
+from campaigns.timetable import NO_CAMPAIGNS, Timetable
 
 ADD, MULTIPLY, BEST, EXCLUSIVE = "add", "multiply", "best", "exclusive"
 
@@ -42,7 +43,7 @@ class Rule:
     conditions: tuple[Condition, ...]
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Rule":
+    def of(cls, document: Mapping[str, Any], timetable: Timetable = NO_CAMPAIGNS) -> "Rule":
         where = document.get("where", {})
         return cls(
             code=document["code"],
@@ -50,7 +51,10 @@ class Rule:
             rates={tier: Rate.of(rate) for tier, rate in document.get("tiers", {}).items()},
             categories=frozenset(document["categories"]),
             products=frozenset(where.get("products", ())),
-            conditions=_conditions.conditions(where),
+            conditions=(
+                *_conditions.of_campaigns(document["code"], timetable),
+                *_conditions.conditions(where),
+            ),
         )
 
     def rate_of(self, tier: str | None) -> Rate:
@@ -91,7 +95,9 @@ class Boost:
     conditions: tuple[Condition, ...]
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], *, position: int) -> "Boost":
+    def of(
+        cls, document: Mapping[str, Any], *, position: int, timetable: Timetable = NO_CAMPAIGNS
+    ) -> "Boost":
         when, gives = document["when"], document["gives"]
         return cls(
             code=document["code"],
@@ -106,7 +112,10 @@ class Boost:
             products=frozenset(when.get("products", ())),
             new_category=when.get("new_category", False),
             min_amount=Decimal(when.get("min_amount", 0)),
-            conditions=_conditions.conditions(when),
+            conditions=(
+                *_conditions.of_campaigns(document["code"], timetable),
+                *_conditions.conditions(when),
+            ),
         )
 
     @property
@@ -142,14 +151,17 @@ class Earning:
     of_any_category: tuple[int, ...]
     # Of the rules, then of the boosts.
     codes: tuple[str, ...]
+    timetable: Timetable = NO_CAMPAIGNS
 
     @classmethod
-    def of(cls, section: Mapping[str, Any]) -> "Earning":
-        """Make ready what the programme file says under `earning`."""
+    def of(cls, section: Mapping[str, Any], plans: Sequence[Mapping[str, Any]] = ()) -> "Earning":
+        """Make ready what the programme file says under `earning`, with its campaigns' plans."""
         documents = section["rules"]
-        rules = tuple(Rule.of(each) for each in documents)
+        timetable = Timetable.of(plans) if plans else NO_CAMPAIGNS
+        rules = tuple(Rule.of(each, timetable) for each in documents)
         boosts = tuple(
-            Boost.of(each, position=place) for place, each in enumerate(section.get("boosts", ()))
+            Boost.of(each, position=place, timetable=timetable)
+            for place, each in enumerate(section.get("boosts", ()))
         )
         asked = [each.get("where", {}) for each in documents]
         asked += [each["when"] for each in section.get("boosts", ())]
@@ -163,6 +175,7 @@ class Earning:
             by_category=_by_category(rules),
             of_any_category=tuple(n for n, rule in enumerate(rules) if not rule.categories),
             codes=(*(rule.code for rule in rules), *(boost.code for boost in boosts)),
+            timetable=timetable,
         )
 
     def that_may_take(self, category: str) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from campaigns.campaign_rulebook import plans_of
 from campaigns.earning._rules import Earning, plain
 from campaigns.models import Boost, EarningRule
 
@@ -10,7 +11,7 @@ from campaigns.models import Boost, EarningRule
 @lru_cache(maxsize=64)
 def compiled_rules(version_id: int) -> Earning:
     """The rules of a published version. They never change, so they are read once per process."""
-    return Earning.of(section_of(version_id))
+    return Earning.of(section_of(version_id), plans_of(version_id))
 
 
 def section_of(version_id: int) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
     judgement = judging.judge_again(purchase, left, rulebook=rulebook)
     # Never more, though without a boost that stood alone others may count.
     less = min(0, judgement.points - before.points)
+    freed = judging.freed(purchase, before, judgement)
     posted = points.post_return(
         returned=points.JudgedReturn(
             member=returned.member,
@@ -103,7 +104,11 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             fingerprint=fingerprint,
             keep=judgement.points,
             points=less,
-            explanation={**judgement.explanation, "purchase": purchase.reference},
+            explanation={
+                **judgement.explanation,
+                "purchase": purchase.reference,
+                **({"freed": freed} if freed else {}),
+            },
             after_spending=rulebook.policies.return_after_spending,
             source=points.Source(
                 issuer_id=returned.source.issuer_id,
@@ -113,7 +118,7 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             ),
         )
     )
-    judging.free_budgets(purchase, before, judgement)
+    judging.free(freed)
     tiers.gathered(
         member=returned.member,
         at=purchase.occurred_at,

@@ -256,6 +256,10 @@ class Migration(migrations.Migration):
             model_name='activity',
             index=models.Index(condition=models.Q(('code__isnull', False)), fields=['member', 'code', 'occurred_at'], include=('points',), name='points_activity_of_code'),
         ),
+        migrations.AddIndex(
+            model_name='activity',
+            index=models.Index(condition=models.Q(('explanation__has_any_keys', ['budgets', 'campaigns'])), fields=['occurred_at'], name='points_activity_of_purse'),
+        ),
         migrations.AddConstraint(
             model_name='activity',
             constraint=models.UniqueConstraint(fields=('reference', 'issuer', 'kind'), name='points_activity_reference_once'),

@@ -18,6 +18,7 @@ from members.models import Member
 from points.models import Entry, EntryKind, PointType
 from points.statements._accounts import OnAccount, OpenHold, OpenLot, Waiting, on_account
 from points.statements._around import Around, around
+from points.statements._campaigns import name_campaigns_by
 from points.statements._days import day, moment
 from points.statements._kinds import Reader, sentences
 from points.statements._purchases import name_rules_by
@@ -38,6 +39,7 @@ __all__ = [
     "day",
     "explain",
     "lines",
+    "name_campaigns_by",
     "name_rules_by",
     "on_account",
     "taken_over_on",

@@ -6,11 +6,13 @@ from django.utils.translation import ngettext
 
 from common.localized import localized
 from points.models import Activity
+from points.statements import _campaigns
 
 
 def done(activity: Activity) -> Iterator[str]:
     explanation = activity.explanation
     yield localized(explanation.get("names", {})) or str(activity.code)
+    yield from _campaigns.named(activity)
     cut = explanation.get("worth", 0) - activity.points
     if cut > 0:
         yield ngettext(

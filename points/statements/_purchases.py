@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from common.amounts import money
 from points.models import Activity, Entry
+from points.statements import _campaigns
 
 # What the rules of a version are called, by code: they belong to a room above, which says so here.
 _names_of: list[Callable[[int], Mapping[str, str]]] = []
@@ -31,6 +32,7 @@ def purchase(activity: Activity, currency: str) -> Iterator[str]:
                 "points": _plain(Decimal(each["exact"])),
                 "left": each.get("left"),
             }
+    yield from _campaigns.named(activity)
     if rounded := _rounding(explanation):
         yield rounded
 

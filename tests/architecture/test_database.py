@@ -114,6 +114,7 @@ def test_what_must_not_change_cannot():
 
     before, delete, update, truncate = 2, 8, 16, 32
     final = [
+        "campaigns_evaluation",
         "common_auditrecord",
         "points_activity",
         "points_entry",
