@@ -33,6 +33,7 @@ KIND_LABELS = {
     DecisionKind.MANUAL: "warning",
     DecisionKind.MANUAL_END: "warning",
     DecisionKind.EXTEND: "warning",
+    DecisionKind.UNMERGE: "warning",
 }
 STATE_LABELS = {
     ProposalState.WAITING: "warning",

@@ -337,6 +337,24 @@ def merged_into(member_id: int) -> str | None:
     return into.values_list("merged_into__number", flat=True).first()
 
 
+def hosts_of(member_id: int) -> list[int]:
+    """Into whose accounts a member's was merged, and theirs in turn, the nearest first."""
+    hosts: list[int] = []
+    nearest: int | None = member_id
+    while nearest is not None:
+        into = Account.objects.filter(pk=nearest).exclude(merged_into=None)
+        nearest = into.values_list("merged_into_id", flat=True).first()
+        if nearest is not None:
+            hosts.append(nearest)
+    return hosts
+
+
+def merged_away(*, low: int, high: int) -> set[int]:
+    """Of members low … high, those whose account was merged into another."""
+    merged = Account.objects.filter(pk__gte=low, pk__lte=high).exclude(merged_into=None)
+    return set(merged.values_list("pk", flat=True))
+
+
 def holder_of(member_id: int) -> int:
     """Who has a member's points now: the member, or where merges have taken them."""
     with connection.cursor() as cursor:

@@ -4,5 +4,5 @@ Standing: the ladder, what qualifies, review and applications.
 Owns     ladders, standings, what members gathered, decisions, proposals, warnings.
 Imports  common, programme, partners, members, messaging, points.
 Tells    tier.upgraded, tier.retained, tier.downgraded.
-Hears    member.product_bound.
+Hears    member.product_bound, account.merged, account.unmerged.
 """

@@ -7,6 +7,7 @@ begins the day after a change. So the order in which a day's events arrive decid
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -50,6 +51,7 @@ class History:
         """
         self.joined_on = joined_on
         self.days: list[date] = []
+        self._guests: tuple[History, ...] = ()
         self._owned = owned
         self._sums = [NOTHING]
         for gathering in gatherings:
@@ -58,8 +60,18 @@ class History:
                 tuple(a + b for a, b in zip(self._sums[-1], gathering.amounts, strict=True))
             )
 
+    def with_guests(self, guests: Iterable["History"]) -> "History":
+        """Together with what members gathered who were merged into this one."""
+        together = copy(self)
+        together._guests = (*self._guests, *guests)
+        return together
+
     def total(self, measure: Measure, first: date, last: date) -> Decimal:
         """Of the days first … last, both inclusive; of products, what is owned on the last."""
+        own = self._own(measure, first, last)
+        return sum((guest.total(measure, first, last) for guest in self._guests), own)
+
+    def _own(self, measure: Measure, first: date, last: date) -> Decimal:
         if measure == Measure.PRODUCTS:
             return Decimal(
                 sum(
@@ -98,12 +110,15 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What was not gathered: a starting tier, an approved upgrade, an extension."""
+    """What was not gathered: a starting tier, an approved upgrade, an extension, a merge."""
 
     kind: DecisionKind
     on: date
     level: str
     valid_until: date | None
+    # Of a merge: where the other stood that day, and whose days count from then on.
+    came: State | None = None
+    guests: tuple[History, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,8 @@ def walk(
     grants: Iterable[Grant] = (),
 ) -> Course:
     """
-    Judge day by day: periods that end, then what was granted, then what was gathered.
+    Judge day by day: periods that end, then what was granted, then what was gathered; last of all
+    merges, after which the day is judged once more with what the other had gathered.
 
     :param until: the last day to judge; periods that ended before it are reviewed
     :param start: where the member stood when the day `after` was over; None: from the beginning
@@ -167,12 +183,30 @@ def walk(
     gathered = [day for day in history.days if (after is None or day > after) and day <= until]
     for day in sorted({*gathered, *(on for on in granted if on <= until)}):
         _review(course, history, ladder_on=ladder_on, day=day)
+        ladder = ladder_on(day)
         for grant in granted.get(day, ()):
-            _accept(course, grant, ladder_on(day))
-        if ladder := ladder_on(day):
+            if grant.came is None:
+                _accept(course, grant, ladder)
+        if ladder:
             _judge_day(course, history, ladder=ladder, day=day)
+        for merge in granted.get(day, ()):
+            if merge.came is not None:
+                history = course.history = history.with_guests(merge.guests)
+                course.enter(higher(course.state, merge.came, ladder))
+                _judge_day(course, history, ladder=ladder, day=day)
     _review(course, history, ladder_on=ladder_on, day=until)
     return course
+
+
+def higher(own: State, came: State, ladder: Ladder) -> State:
+    """
+    Of two standings the one that remains when members are merged (see `operations.follow_merge`).
+    """
+
+    def worth(state: State) -> tuple[int, date]:
+        return ladder.level(state.level).position, state.valid_until or NEVER
+
+    return came if worth(came) > worth(own) else own
 
 
 def _judge_day(course: Course, history: History, *, ladder: Ladder, day: date) -> None:

@@ -166,6 +166,12 @@ class Standing(models.Model):
     )
     review_on = models.DateField(null=True, help_text="The night of this day looks again.")
     judged_on = models.DateField(null=True, help_text="The latest day it was judged on.")
+    guests = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        db_default=[],
+        help_text="Members merged into this one: their days count with its own.",
+    )
 
     class Meta:
         verbose_name = _("standing")
@@ -212,7 +218,8 @@ class DecisionKind(models.TextChoices):
     MANUAL = "MANUAL", _("Tier by hand")
     MANUAL_END = "MANUAL_END", _("End of a tier by hand")
     EXTEND = "EXTEND", _("Validity extended")
-    MERGE = "MERGE", _("Higher tier of a merged member")
+    MERGE = "MERGE", _("Merged with another membership")
+    UNMERGE = "UNMERGE", _("Merge taken apart")
 
 
 class Decision(models.Model):

@@ -71,13 +71,15 @@ def level_code_on(member_id: int, day: date) -> str | None:
 
 
 def histories(
-    member_ids: Collection[int], *, since: date | None = None, with_products: bool
+    guests: Mapping[int, Collection[int]], *, since: date | None = None, with_products: bool
 ) -> dict[int, History]:
     """
     What members gathered day by day, in two queries, or three with their products.
 
+    :param guests: of each member, who was merged into them and is to be counted with them
     :param since: leave out earlier days
     """
+    member_ids = {*guests, *(guest for of_member in guests.values() for guest in of_member)}
     rows = Gathered.objects.filter(member_id__in=member_ids)
     if since is not None:
         rows = rows.filter(day__gte=since)
@@ -89,11 +91,15 @@ def histories(
         gatherings[member_id].append(Gathering(day, tuple(amounts)))
     joined = dict(Member.objects.filter(pk__in=member_ids).values_list("pk", "joined_at"))
     owned = _owned(member_ids) if with_products else {}
-    return {
+    alone = {
         member_id: History(
             of_member, joined_on=localdate(joined[member_id]), owned=owned.get(member_id, ())
         )
         for member_id, of_member in gatherings.items()
+    }
+    return {
+        member_id: alone[member_id].with_guests(alone[guest] for guest in of_member)
+        for member_id, of_member in guests.items()
     }
 
 
@@ -182,7 +188,8 @@ def progress(member_id: int, day: date) -> Progress | None:
     row = Standing.objects.filter(pk=member_id).first()
     state = state_of(row) if row else State()
     with_products = rungs.counts_products
-    history = histories([member_id], with_products=with_products)[member_id]
+    guests = row.guests if row else []
+    history = histories({member_id: guests}, with_products=with_products)[member_id]
     sight = Sight(history, state, day)
     earned = rungs.level(state.level)
     above = rungs.levels[earned.position + 1 :]
@@ -238,6 +245,33 @@ def shown_otherwise(*, low: int, high: int) -> list[int]:
     """Members low … high whose tier is not what the latest decision says. There should be none."""
     with connection.cursor() as cursor:
         cursor.execute(SHOWN_OTHERWISE, (low, high))
+        return [member_id for (member_id,) in cursor.fetchall()]
+
+
+LINKED_OTHERWISE = """
+    SELECT s.member_id FROM tiers_standing AS s
+    WHERE s.member_id BETWEEN %s AND %s
+        AND (s.guests <> '{}' OR s.member_id IN (
+            SELECT m.into_id FROM points_merge AS m WHERE m.unmerged_at IS NULL
+        ))
+        AND s.guests <> ARRAY(
+            SELECT g FROM unnest(points_guests(s.member_id)) AS g WHERE g <> s.member_id ORDER BY g
+        )
+        AND NOT EXISTS (
+            SELECT FROM common_outboxevent AS e
+            WHERE e.delivered_at IS NULL AND e.name IN ('account.merged', 'account.unmerged')
+        )
+    ORDER BY s.member_id
+"""
+
+
+def linked_otherwise(*, low: int, high: int) -> list[int]:
+    """
+    Members low … high whose guests are not who was merged into them. There should be none, unless
+    a merge was not told of yet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LINKED_OTHERWISE, (low, high))
         return [member_id for (member_id,) in cursor.fetchall()]
 
 

@@ -15,3 +15,21 @@ def start_by_products(payload: dict[str, Any]) -> None:
         member=identity_of(payload["member_id"]),
         at=datetime.fromisoformat(bound_at) if bound_at else timezone.now(),
     )
+
+
+@events.subscribe("account.merged")
+def keep_the_higher(payload: dict[str, Any]) -> None:
+    _follow(payload)
+
+
+@events.subscribe("account.unmerged")
+def take_it_back(payload: dict[str, Any]) -> None:
+    _follow(payload)
+
+
+def _follow(payload: dict[str, Any]) -> None:
+    operations.follow_merge(
+        member_id=payload["member_id"],
+        into_id=payload["into_id"],
+        at=datetime.fromisoformat(payload["at"]),
+    )

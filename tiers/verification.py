@@ -4,6 +4,7 @@ The proof of standings: derive everything from the journal and the ledger and co
   gathered   a day's points, spend and purchases are what the purchases of that day are still worth
   standing   the earned tier is what the days and what was granted make of it; the shown one is the
              last decision's
+  merge      whose days count with a member's are those whose accounts were merged into theirs
 
 Points that moved with a merged account are left out: what they were gathered by stands in the
 journal of the member who did it.
@@ -103,4 +104,6 @@ def verify(*, low: int, high: int) -> Report:
             report.differences.append(Difference("standing", held.member_id))
     for member_id in queries.shown_otherwise(low=low, high=high):
         report.differences.append(Difference("decision", member_id))
+    for member_id in queries.linked_otherwise(low=low, high=high):
+        report.differences.append(Difference("merge", member_id))
     return report

@@ -120,17 +120,22 @@ def _listed(parts: list[str], pair: str) -> str:
 
 def why(decision: Decision) -> list[str]:
     """A decision in sentences, for the member and the clerk: what, by which rule, from what."""
+    merged = decision.evidence.get("merged")
     said = {
         "from": _name(decision, decision.from_level),
         "to": _name(decision, decision.to_level),
         "day": _day(decision.effective_on),
+        "number": merged["number"] if merged else "",
+        "product": decision.reason,
     }
     sentences = [_what(decision) % said]
+    if decision.kind == DecisionKind.MERGE:
+        sentences.append(_("What was gathered there counts here from that day on."))
     if decision.valid_until is not None and decision.kind != DecisionKind.MANUAL_END:
         sentences.append(
             _("It is valid until %(day)s, that day included.") % {"day": _day(decision.valid_until)}
         )
-    if decision.evidence:
+    if decision.evidence and not merged:
         sentences.append(
             _("The rule asks for: %(criteria)s.") % {"criteria": wanted(decision.evidence)}
         )
@@ -141,12 +146,15 @@ def why(decision: Decision) -> list[str]:
         sentences.append(
             _("Judged by the rulebook's version %(number)s.") % {"number": decision.version.number}
         )
-    if decision.reason:
+    if decision.reason and decision.kind != DecisionKind.START:
         sentences.append(_("Reason: %(reason)s") % {"reason": decision.reason})
     return sentences
 
 
 _APPROVED = gettext_lazy("Staff approved the upgrade from %(from)s to %(to)s on %(day)s.")
+_MERGED = gettext_lazy(
+    "The membership %(number)s was merged with this one on %(day)s; %(to)s stays."
+)
 _WHAT = {
     DecisionKind.UPGRADE: gettext_lazy("Upgraded from %(from)s to %(to)s on %(day)s."),
     DecisionKind.KEEP: gettext_lazy("%(to)s was kept for another period from %(day)s on."),
@@ -160,19 +168,26 @@ _WHAT = {
         "Moved from %(from)s to %(to)s from %(day)s on: a purchase became known later."
     ),
     DecisionKind.REJUDGE: gettext_lazy("%(to)s was judged anew; it counts from %(day)s on."),
-    DecisionKind.START: gettext_lazy("Began at %(to)s on %(day)s with a product."),
+    DecisionKind.START: gettext_lazy("%(to)s came with %(product)s on %(day)s."),
     DecisionKind.MANUAL: gettext_lazy("%(to)s was given by hand on %(day)s."),
     DecisionKind.MANUAL_END: gettext_lazy(
         "The tier given by hand ended; %(to)s counts from %(day)s on."
     ),
     DecisionKind.EXTEND: gettext_lazy("The validity of %(to)s was extended on %(day)s."),
-    DecisionKind.MERGE: gettext_lazy("%(to)s came from a merged membership on %(day)s."),
+    DecisionKind.MERGE: gettext_lazy(
+        "The membership %(number)s was merged with this one on %(day)s; its tier %(to)s came along."
+    ),
+    DecisionKind.UNMERGE: gettext_lazy(
+        "The merge with the membership %(number)s was taken apart on %(day)s: %(to)s counts."
+    ),
 }
 
 
 def _what(decision: Decision) -> str:
     if decision.kind == DecisionKind.UPGRADE and decision.actor_id is not None:
         return str(_APPROVED)
+    if decision.kind == DecisionKind.MERGE and decision.from_level == decision.to_level:
+        return str(_MERGED)
     return str(_WHAT[DecisionKind(decision.kind)])
 
 

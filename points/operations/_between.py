@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from common import audit
+from common import audit, events
 from common.errors import DomainError, Invalid
 from common.models import User
 from members import queries as members
@@ -171,6 +171,7 @@ def merge_accounts(
         reason=note,
         details={"into": into.number, "entry": answer[0]},
     )
+    events.publish("account.merged", _told(member, into.id, at))
     return Posting(answer[0], 0)
 
 
@@ -188,29 +189,34 @@ def unmerge_accounts(
     """
     require_note(note)
     into = queries.merged_into(member.id)
+    other = members.identify(into) if into else None
     answer = call(
         "points_unmerge_accounts",
         (
             member.id, at, settings.TIME_ZONE, after_spending, source.issuer_id, None, by.pk, note,
         ),
     )  # fmt: skip
-    if answer is None or into is None:
+    if answer is None or other is None:
         raise NotMerged(number=member.number)
     if answer[0] is None:
         if answer[1] == 0:
             raise MergedPointsSpent
         if answer[1] == _HELD:
             raise HoldsOpen
-        other = members.identify(into)
-        raise AccountMerged(number=into, into=queries.merged_into(other.id) or "")
+        raise AccountMerged(number=other.number, into=queries.merged_into(other.id) or "")
     audit.record(
         action="points.unmerged",
         target=member.number,
         by=by,
         reason=note,
-        details={"from": into, "entry": answer[0], "spent": answer[1]},
+        details={"from": other.number, "entry": answer[0], "spent": answer[1]},
     )
+    events.publish("account.unmerged", _told(member, other.id, at))
     return Unmerged(Posting(answer[0], queries.balance(member.id)), answer[1])
+
+
+def _told(member: Identity, into_id: int, at: datetime) -> dict[str, object]:
+    return {"member_id": member.id, "into_id": into_id, "at": at.isoformat()}
 
 
 # How the functions in points/sql/merge.sql say that a till holds points.

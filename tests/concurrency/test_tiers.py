@@ -1,16 +1,20 @@
 """Two purchases that both cross a threshold are one upgrade, whoever comes first."""
 
 from contextlib import nullcontext
+from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
 
+from points import operations as points
 from programme import queries as programme
 from tests.concurrency.racing import Racer, at_once, until_waiting
 from tests.concurrency.unlocked import without_locks
 from tests.tiers.ladder import decisions, gather, noon, publish, simple, standing
 from tiers import operations
-from tiers.operations import Measured
+from tiers.operations import Measured, _merging
+from tiers.operations._deciding import Held
 
 pytestmark = pytest.mark.concurrency
 
@@ -102,3 +106,34 @@ def test_two_imports_in_opposite_order_wait_for_each_other(of):
 
     assert sum(len(answer) for answer in answers) == 2
     assert decisions(of) == decisions(other) == [("UPGRADE", "regular", "t1", TODAY)]
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_merge_told_twice_at_once_is_one_decision(of, locked, monkeypatch):
+    from tests.factories import identity, source, staff
+
+    into = identity()
+    gather(of, YESTERDAY, points=10)
+    gather(into, YESTERDAY, points=1)
+    points.merge_accounts(
+        member=of, into=into, at=noon(TODAY), source=source(), by=staff(), note="one"
+    )
+    if not locked:
+        monkeypatch.setattr(_merging, "hold", read_together(Barrier(2)))
+
+    def follow():
+        return operations.follow_merge(member_id=of.id, into_id=into.id, at=noon(TODAY))
+
+    answers = at_once(follow, follow)
+
+    merges = [each for each in decisions(into) if each[0] == "MERGE"]
+    assert len(merges) == (1 if locked else 2), answers
+
+
+def read_together(barrier):
+    def hold(member_ids, **_more):
+        found = [Held.of(standing(SimpleNamespace(id=each))) for each in member_ids]
+        barrier.wait(5)
+        return found
+
+    return hold

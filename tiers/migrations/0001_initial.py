@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='Decision',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('UPGRADE', 'Upgrade'), ('KEEP', 'Tier kept'), ('DOWNGRADE', 'Downgrade'), ('REVOKE', 'Tier taken back'), ('RESTORE', 'Tier given back'), ('REJUDGE', 'Judged anew'), ('START', 'Starting tier'), ('MANUAL', 'Tier by hand'), ('MANUAL_END', 'End of a tier by hand'), ('EXTEND', 'Validity extended'), ('MERGE', 'Higher tier of a merged member')], max_length=10, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('UPGRADE', 'Upgrade'), ('KEEP', 'Tier kept'), ('DOWNGRADE', 'Downgrade'), ('REVOKE', 'Tier taken back'), ('RESTORE', 'Tier given back'), ('REJUDGE', 'Judged anew'), ('START', 'Starting tier'), ('MANUAL', 'Tier by hand'), ('MANUAL_END', 'End of a tier by hand'), ('EXTEND', 'Validity extended'), ('MERGE', 'Merged with another membership'), ('UNMERGE', 'Merge taken apart')], max_length=10, verbose_name='kind')),
                 ('from_level', models.CharField(max_length=50, verbose_name='from')),
                 ('to_level', models.CharField(max_length=50, verbose_name='to')),
                 ('earned', models.CharField(max_length=50, verbose_name='earned tier')),
@@ -151,6 +151,7 @@ class Migration(migrations.Migration):
                 ('manual_until', models.DateField(help_text='Its last day; empty: until it is ended.', null=True, verbose_name='by hand until')),
                 ('review_on', models.DateField(help_text='The night of this day looks again.', null=True)),
                 ('judged_on', models.DateField(help_text='The latest day it was judged on.', null=True)),
+                ('guests', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=[], default=list, help_text='Members merged into this one: their days count with its own.', size=None)),
             ],
             options={
                 'verbose_name': 'standing',

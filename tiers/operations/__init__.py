@@ -21,6 +21,7 @@ from tiers.operations._by_hand import (
 )
 from tiers.operations._deciding import judged_anew_by_range
 from tiers.operations._gathering import Measured, gathered, gathered_many
+from tiers.operations._merging import follow_merge
 from tiers.operations._night import Reviewed, leads, review, to_be_warned, warn
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "approve_proposal",
     "end_manual",
     "extend",
+    "follow_merge",
     "gathered",
     "gathered_many",
     "judged_anew_by_range",

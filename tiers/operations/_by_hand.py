@@ -339,8 +339,10 @@ def _enter(
 
 
 def _sight(member: Identity, now: Settled) -> Sight:
-    history = queries.histories([member.id], with_products=now.ladder.counts_products)[member.id]
-    return Sight(history, now.state, now.day)
+    histories = queries.histories(
+        {member.id: now.held.guests}, with_products=now.ladder.counts_products
+    )
+    return Sight(histories[member.id], now.state, now.day)
 
 
 def _is_higher(level: Level, now: Settled) -> bool:

@@ -1,6 +1,6 @@
 """How decisions are written: the records, the standings they lead to, and who is told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -20,6 +20,9 @@ from tiers.models import (
     Standing,
 )
 
+# Members, and whose days count with theirs.
+Guests = Mapping[int, Collection[int]]
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -35,6 +38,7 @@ class Held:
     manual_until: date | None
     review_on: date | None
     judged_on: date | None
+    guests: list[int]
 
     @classmethod
     def of(cls, standing: Standing) -> "Held":
@@ -219,18 +223,23 @@ def judged_all_anew(all_held: Sequence[Held], *, until: dict[int, date]) -> dict
     """As `judged_anew`, for many in few queries."""
     if not all_held:
         return {}
+    return _walked({held.member_id: held.guests for held in all_held}, until=until)
+
+
+def _walked(guests: Guests, *, until: dict[int, date]) -> dict[int, Course]:
     histories = queries.histories(
-        list(until), with_products=queries.ladder_on(max(until.values())).counts_products
+        dict.fromkeys(guests, ()),
+        with_products=queries.ladder_on(max(until.values())).counts_products,
     )
-    grants = _grants(list(until))
+    grants = _grants(guests)
     return {
-        held.member_id: walk(
-            histories[held.member_id],
+        member_id: walk(
+            histories[member_id],
             ladder_on=queries.ladder_on,
-            until=until[held.member_id],
-            grants=grants.get(held.member_id, ()),
+            until=until[member_id],
+            grants=grants.get(member_id, ()),
         )
-        for held in all_held
+        for member_id in guests
     }
 
 
@@ -243,15 +252,47 @@ def judged_anew_by_range(*, low: int, high: int) -> list[tuple[Held, Course]]:
     return [(held, courses[held.member_id]) for held in all_held]
 
 
-def _grants(member_ids: Sequence[int]) -> dict[int, list[Grant]]:
-    granted = Decision.objects.filter(member_id__in=member_ids, granted=True).order_by("pk")
+def _grants(guests: Guests) -> dict[int, list[Grant]]:
+    granted = Decision.objects.filter(member_id__in=guests, granted=True).order_by("pk")
     grants: dict[int, list[Grant]] = {}
+    merges: dict[tuple[int, int], Decision] = {}
     # What is given by hand lies over what is earned; it is no part of the walk.
     for each in granted.exclude(kind__in=[DecisionKind.MANUAL, DecisionKind.MANUAL_END]):
-        grants.setdefault(each.member_id, []).append(
-            Grant(DecisionKind(each.kind), each.effective_on, each.earned, each.valid_until)
-        )
+        if each.kind == DecisionKind.MERGE:
+            # Taken apart and merged again, the latest counts.
+            merges[each.member_id, each.evidence["merged"]["id"]] = each
+        else:
+            grants.setdefault(each.member_id, []).append(
+                Grant(DecisionKind(each.kind), each.effective_on, each.earned, each.valid_until)
+            )
+    for (member_id, came_id), merge in merges.items():
+        if came_id in guests[member_id]:
+            grants.setdefault(member_id, []).append(_merge(merge, came_id))
     return grants
+
+
+def _merge(decision: Decision, came_id: int) -> Grant:
+    """Where the other stood is judged anew: what they had bought may have been returned since."""
+    came = Standing.objects.get(pk=came_id)
+    day = decision.effective_on
+    course = _walked({came_id: came.guests}, until={came_id: day})[came_id]
+    days = queries.histories(
+        {came_id: came.guests}, with_products=queries.ladder_on(day).counts_products
+    )
+    return Grant(
+        DecisionKind.MERGE, day, decision.earned, decision.valid_until,
+        came=course.state, guests=(days[came_id],),
+    )  # fmt: skip
+
+
+def judge_anew(member_id: int, *, day: date, at: datetime) -> None:
+    """Walk the days of a member whose standing is held, and decide what follows."""
+    held = Held.of(Standing.objects.get(pk=member_id))
+    day = max(day, held.judged_on or day)
+    ladder = queries.ladder_on(day)
+    course = judged_anew(held, until=day)
+    write([settled(held, course, ladder=ladder, day=day, at=at)])
+    propose(member_id, course, ladder=ladder)
 
 
 def _rewritten(held: Held, course: Course, *, ladder: Ladder, day: date) -> Transition:

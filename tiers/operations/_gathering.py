@@ -10,6 +10,7 @@ from django.utils.timezone import localdate
 
 from common.postgres.calls import first_row
 from members.queries import Identity
+from points import queries as points
 from programme.queries import Rulebook
 from tiers import queries
 from tiers.judging import COUNTED, NOTHING, Course, Summed, best_upgrade, proposal, upgraded
@@ -18,6 +19,7 @@ from tiers.models import Decision
 from tiers.operations._deciding import (
     Held,
     hold,
+    judge_anew,
     judged_all_anew,
     judged_anew,
     propose,
@@ -27,7 +29,7 @@ from tiers.operations._deciding import (
 
 GATHER = """
     SELECT level, earned, since, period_from, valid_until, manual, manual_until, review_on,
-        judged_on, sums
+        judged_on, guests, sums
     FROM tiers_gather(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::date[])
 """
 
@@ -75,6 +77,10 @@ def gathered(
         return None
     assert connection.in_atomic_block, "what is counted is posted in the same transaction"
     day = localdate(at)
+    # Only a return may come after a merge.
+    hosts = points.hosts_of(member.id) if measured.takes_back else []
+    if hosts:
+        hold([member.id, *hosts], base=ladder.base.code)
     held, sight = _gather(member.id, day, measured, ladder)
     assert held.judged_on is not None
     today = max(held.judged_on, localdate(now) if now else day)
@@ -86,6 +92,8 @@ def gathered(
     found = settled(held, course, ladder=ladder, day=today, at=now or at)
     write([found])
     propose(member.id, course, ladder=ladder)
+    for host_id in hosts:
+        judge_anew(host_id, day=today, at=now or at)
     return found.decisions[-1] if found.decisions else None
 
 
@@ -219,6 +227,8 @@ def _goes_on(held: Held, day: date, today: date, measured: Measured) -> bool:
         and (held.review_on is None or held.review_on > day)
         # In the days of grace a purchase may keep the tier.
         and (held.valid_until is None or held.valid_until >= day)
+        # The sums leave out what members gathered who were merged into this one.
+        and not held.guests
     )
 
 

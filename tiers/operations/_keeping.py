@@ -3,7 +3,8 @@ The common case of the night in one statement: who has met the rule for keeping 
 
 It decides as `tiers.judging` does, whose way through Python costs some fifty times as much for each
 member. What is not as simple is left for it: days of grace, a tier by hand, several periods at
-once, a new version since the period's end, and rules that ask for products or anniversaries.
+once, a new version since the period's end, merged members, and rules that ask for products or
+anniversaries.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ KEEP = """
         WHERE s.member_id BETWEEN %(low)s AND %(high)s AND s.review_on <= %(day)s
             AND s.review_on = s.valid_until + 1 AND s.review_on >= %(version_from)s
             AND s.judged_on <= %(day)s AND s.since IS NOT NULL AND s.manual = ''
+            AND s.guests = '{{}}'
             AND s.earned = %(level)s AND {ends} >= %(day)s
     ), judged AS MATERIALIZED (
         SELECT due.*, gathered.*

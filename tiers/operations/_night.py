@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from members.models import Member, MemberStatus
 from messaging import operations as messaging
+from points import queries as points
 from programme import queries as programme
 from programme.policies import days_from, months_from
 from tiers import messages, queries
@@ -61,11 +62,11 @@ def _reviews(all_held: Sequence[Held], *, day: date) -> dict[int, Course]:
     From where members stand: what they did was judged when they did it. Only who did something on
     a day that was not over is walked from the beginning.
     """
-    later = [held for held in all_held if held.judged_on is not None and held.judged_on > day]
+    later = [held for held in all_held if held.guests or (held.judged_on or date.min) > day]
     if later:
-        # A night that is made up, after days that were judged already.
+        # A night that is made up, after days that were judged already; or members were merged.
         anew = judged_all_anew(
-            later, until={held.member_id: held.judged_on or day for held in later}
+            later, until={held.member_id: max(day, held.judged_on or day) for held in later}
         )
     else:
         anew = {}
@@ -91,7 +92,7 @@ def _histories(all_held: Sequence[Held], *, day: date) -> dict[int, History]:
     reach = max((window.reach for window in ladder.windows), default=0)
     firsts = [_first_asked(held, reach) for held in all_held]
     return queries.histories(
-        [held.member_id for held in all_held],
+        {held.member_id: held.guests for held in all_held},
         since=None if None in firsts else min(first for first in firsts if first),
         with_products=ladder.counts_products,
     )
@@ -149,7 +150,9 @@ def warn(*, low: int, high: int, day: date, at: datetime) -> int:
     closed = Member.objects.filter(
         pk__gte=low, pk__lte=high, status=MemberStatus.CLOSED
     ).values_list("pk", flat=True)
-    all_held = [Held.of(each) for each in standings.exclude(pk__in=closed).order_by("pk")]
+    merged = points.merged_away(low=low, high=high)
+    wanted = standings.exclude(pk__in=closed).exclude(pk__in=merged).order_by("pk")
+    all_held = [Held.of(each) for each in wanted]
     said = set(
         DowngradeWarning.objects.filter(
             member_id__gte=low, member_id__lte=high, valid_until__gte=day

@@ -2,7 +2,8 @@
 -- transaction ends: of two that cross a threshold at once, the second sees what the first did.
 --
 -- p_level: the base of the ladder, for a standing that begins here. p_firsts: first days of windows
--- that end on the day; null: from the last change of tier on. Answers the standing and the sums of each window, measure by measure.
+-- that end on the day; null: from the last change of tier on. Answers the standing and the sums of
+-- each window, measure by measure; without what guests of the standing gathered.
 --
 -- Two statements on purpose: sums are read after the standing is held.
 CREATE OR REPLACE FUNCTION tiers_gather(
@@ -10,7 +11,7 @@ CREATE OR REPLACE FUNCTION tiers_gather(
     p_interactions integer, p_events integer, p_referrals integer, p_firsts date[],
     OUT level text, OUT earned text, OUT since date, OUT period_from date, OUT valid_until date,
     OUT manual text, OUT manual_until date, OUT review_on date, OUT judged_on date,
-    OUT sums numeric[]
+    OUT guests bigint[], OUT sums numeric[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -65,4 +66,5 @@ BEGIN
     manual_until := standing.manual_until;
     review_on := standing.review_on;
     judged_on := greatest(standing.judged_on, p_day);
+    guests := standing.guests;
 END $$;
