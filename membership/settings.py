@@ -282,7 +282,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_VISIBILITY_TIMEOUT = 3600
 CELERY_TASK_ROUTES = {
     "*.nightly.*": {"queue": "nightly"},
-    # A mail server that takes its time keeps no one-time code waiting.
+    # A server that takes its time keeps no one-time code waiting.
     "messaging.deliver_*": {"queue": "mail"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -296,8 +296,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "common.deliver_waiting_events",
         "schedule": 10.0,
     },
-    "deliver waiting e-mails": {
-        "task": "messaging.deliver_waiting_emails",
+    "deliver waiting messages": {
+        "task": "messaging.deliver_waiting",
         "schedule": 10.0,
         # While one sends for its fifty seconds, starts do not pile up behind it.
         "options": {"expires": 10},
@@ -356,6 +356,33 @@ vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:1025"))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"no-reply@{urlsplit(SITE_URL).hostname}")
 
+# --- Other channels (docs/operations.md). Secrets stay here: no log, no table has them. -----------
+# Seconds for an answer of a provider.
+MESSAGING_TIMEOUT = env.float("MESSAGING_TIMEOUT", default=10.0)
+# "aliyun" or "tencent"; empty: no text messages, one-time codes only in a sandbox.
+SMS_PROVIDER = env.str("SMS_PROVIDER", default="")
+SMS_ACCESS_KEY_ID = env.str("SMS_ACCESS_KEY_ID", default="")
+SMS_ACCESS_KEY_SECRET = env.str("SMS_ACCESS_KEY_SECRET", default="")
+SMS_SIGN_NAME = env.str("SMS_SIGN_NAME", default="")
+# Tencent: the application, and the region that answers.
+SMS_APP_ID = env.str("SMS_APP_ID", default="")
+SMS_REGION = env.str("SMS_REGION", default="ap-guangzhou")
+# The provider's own address, unless this names another one.
+SMS_ENDPOINT = env.str("SMS_ENDPOINT", default="")
+# What the provider calls the text with a code, by language: zh-hans=SMS_1,en=SMS_2
+SMS_CODE_TEMPLATES = env.dict("SMS_CODE_TEMPLATES", default={})
+# Codes cost money, and abroad a lot of it.
+SMS_CODES_PER_DAY = env.int("SMS_CODES_PER_DAY", default=10_000)
+SMS_PREFIXES = env.list("SMS_PREFIXES", default=["+86"])
+WECHAT_APP_ID = env.str("WECHAT_APP_ID", default="")
+WECHAT_APP_SECRET = env.str("WECHAT_APP_SECRET", default="")
+WECHAT_ENDPOINT = env.str("WECHAT_ENDPOINT", default="")
+WEBHOOK_URL = env.str("WEBHOOK_URL", default="")
+# "whsec_…", comma separated: while the receiver learns a new one, both sign.
+WEBHOOK_SECRETS = env.list("WEBHOOK_SECRETS", default=[])
+# A receiver inside our own network, or without TLS.
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+
 # --- Logs -----------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,
@@ -363,7 +390,12 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "oauth2_provider": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "oauth2_provider": {"level": "WARNING"},
+        # At DEBUG it tells addresses, which may hold a token.
+        "urllib3": {"level": "INFO"},
+    },
 }
 if sentry_dsn := env.str("SENTRY_DSN", default=""):
     import sentry_sdk

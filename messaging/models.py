@@ -53,6 +53,9 @@ class Message(models.Model):
 class Channel(models.TextChoices):
     IN_APP = "IN_APP", _("Inbox")
     EMAIL = "EMAIL", _("E-mail")
+    SMS = "SMS", _("Text message")
+    WECHAT = "WECHAT", _("WeChat")
+    WEBHOOK = "WEBHOOK", _("Webhook")
 
 
 class DeliveryState(models.TextChoices):
@@ -94,7 +97,10 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True)
     error = models.CharField(_("error"), max_length=500, blank=True)
     provider_id = models.CharField(
-        _("provider's name for it"), max_length=200, blank=True, help_text="E-mail: Message-ID."
+        _("provider's name for it"),
+        max_length=200,
+        blank=True,
+        help_text="E-mail: Message-ID; text message: BizId or SerialNo.",
     )
 
     class Meta:

@@ -5,10 +5,10 @@ from messaging import operations
 
 
 @shared_task(name="messaging.send_code")
-def send_code(*, challenge: str, **_later_arguments: object) -> None:
-    operations.send_code(challenge=challenge, sent_at=timezone.now())
+def send_code(*, challenge: str, language: str = "", **_later_arguments: object) -> None:
+    operations.send_code(challenge=challenge, language=language, sent_at=timezone.now())
 
 
-@shared_task(name="messaging.deliver_waiting_emails")
-def deliver_waiting_emails(**_later_arguments: object) -> None:
-    operations.deliver_waiting_emails(clock=timezone.now)
+@shared_task(name="messaging.deliver_waiting")
+def deliver_waiting(**_later_arguments: object) -> None:
+    operations.deliver_everywhere(clock=timezone.now)

@@ -48,13 +48,13 @@ class Migration(migrations.Migration):
             name='Delivery',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail')], max_length=8, verbose_name='channel')),
+                ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat'), ('WEBHOOK', 'Webhook')], max_length=8, verbose_name='channel')),
                 ('state', models.CharField(choices=[('WAITING', 'Waiting'), ('SENT', 'Delivered'), ('FAILED', 'Refused'), ('DEAD', 'Given up')], max_length=8, verbose_name='state')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('retry_at', models.DateTimeField(help_text='While a worker sends it: when another may take it for lost.', null=True, verbose_name='next attempt')),
                 ('sent_at', models.DateTimeField(null=True, verbose_name='sent at')),
                 ('error', models.CharField(blank=True, max_length=500, verbose_name='error')),
-                ('provider_id', models.CharField(blank=True, help_text='E-mail: Message-ID.', max_length=200, verbose_name="provider's name for it")),
+                ('provider_id', models.CharField(blank=True, help_text='E-mail: Message-ID; text message: BizId or SerialNo.', max_length=200, verbose_name="provider's name for it")),
                 ('message', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='messaging.message', verbose_name='message')),
             ],
             options={

@@ -8,7 +8,7 @@ from messaging.operations._codes import (
     ask_for_code,
     send_code,
 )
-from messaging.operations._delivering import deliver_waiting_emails, try_again
+from messaging.operations._delivering import deliver_everywhere, deliver_waiting, try_again
 from messaging.operations._messages import (
     WAITING_IN_THE_INBOX,
     KeyReused,
@@ -28,8 +28,9 @@ __all__ = [
     "WrongCode",
     "answer",
     "ask_for_code",
+    "deliver_everywhere",
     "deliver_in_app",
-    "deliver_waiting_emails",
+    "deliver_waiting",
     "read",
     "send",
     "send_code",

@@ -8,12 +8,16 @@ Asking does the same for every phone: the worker, not the request, looks whether
 So neither the answer nor its time tells a stranger who is a member.
 """
 
+import hashlib
+import logging
 import secrets
+import time
 from datetime import datetime
 
 import kombu.exceptions
 import redis
 from django.conf import settings
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from common import limits
@@ -21,10 +25,15 @@ from common.errors import DomainError, Invalid
 from members import phones
 from members import queries as members
 from messaging import challenges
+from messaging.channels import Away, NotNow, Outgoing, Refused, sms
 from messaging.models import SandboxCode
+
+logger = logging.getLogger(__name__)
 
 CODE_DIGITS = 6
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+# Somebody looks at the phone and waits: what fails is tried again at once, and soon given up.
+WAITS_SECONDS = (1, 3)
 
 
 class NoSmsProvider(DomainError):
@@ -49,14 +58,14 @@ def ask_for_code(*, phone: str, address: str) -> str:
 
     :param address: the network address of who asks
     :raises phones.InvalidPhone: if it is none
-    :raises NoSmsProvider: outside a sandbox, until a provider is configured
+    :raises NoSmsProvider: outside a sandbox, unless a provider is set
     :raises limits.TooMany: after one a minute or five a day to a phone, or thirty an hour from
         one address
     :raises limits.Unavailable: without Redis
     """
     from messaging.tasks import send_code as later  # noqa: PLC0415 - the task's door calls us back
 
-    if not settings.SANDBOX:
+    if not settings.SANDBOX and sms.provider() is None:
         raise NoSmsProvider
     phone = phones.normalize(phone)
     limits.consume(f"codes:address:{address}", limit=30, seconds=HOUR)
@@ -67,14 +76,19 @@ def ask_for_code(*, phone: str, address: str) -> str:
     try:
         challenge = challenges.start(phone)
         # A code that waited longer than it is good for is of no use to anybody.
-        later.apply_async(kwargs={"challenge": challenge}, expires=challenges.SECONDS)
+        wanted = {"challenge": challenge, "language": get_language() or ""}
+        later.apply_async(kwargs=wanted, expires=challenges.SECONDS)
     except (redis.RedisError, kombu.exceptions.OperationalError) as error:
         raise limits.Unavailable from error
     return challenge
 
 
-def send_code(*, challenge: str, sent_at: datetime) -> None:
-    """Make a code for a challenge and send it, if a member has the phone. The worker's part."""
+def send_code(*, challenge: str, sent_at: datetime, language: str = "") -> None:
+    """
+    Make a code for a challenge and send it, if a member has the phone. The worker's part.
+
+    :param language: the one of the page that asked
+    """
     phone = challenges.phone_of(challenge)
     if not phone:
         return
@@ -84,8 +98,39 @@ def send_code(*, challenge: str, sent_at: datetime) -> None:
         return
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
     challenges.set_code(challenge, code)
-    # A provider's client goes here; until there is one, `ask_for_code` refuses outside a sandbox.
-    SandboxCode.objects.create(phone=phone, code=code, sent_at=sent_at)
+    if sms.provider() is None:
+        # The sandbox's page; outside it `ask_for_code` refuses.
+        SandboxCode.objects.create(phone=phone, code=code, sent_at=sent_at)
+        return
+    try:
+        # Somebody with many addresses and phones must not empty our account.
+        limits.consume("codes:sent:day", limit=settings.SMS_CODES_PER_DAY, seconds=DAY)
+    except limits.TooMany:
+        logger.error("More one-time codes than SMS_CODES_PER_DAY: no more are sent today")
+        return
+    _send_by_sms(phone, code, challenge, language)
+
+
+def _send_by_sms(phone: str, code: str, challenge: str, language: str) -> None:
+    carrier = sms.TextMessages()
+    outgoing = Outgoing(
+        name=hashlib.sha256(challenge.encode()).hexdigest()[:32],
+        address=phone,
+        provider_template=sms.code_template(language),
+        parameters={"code": code},
+    )
+    for wait in (*WAITS_SECONDS, None):
+        try:
+            carrier.send(outgoing)
+        except Refused as refusal:
+            logger.error("A one-time code was refused: %s", refusal)
+        except (Away, NotNow) as trouble:
+            # A number that has enough stays so for the life of a code.
+            if wait is not None and trouble.wait is None:
+                time.sleep(wait)
+                continue
+            logger.error("A one-time code could not be sent: %s", trouble)
+        return
 
 
 def answer(*, challenge: str, code: str) -> str:

@@ -1,68 +1,145 @@
 """
-E-mails on their way.
+Messages on their way out of the house.
 
-A worker takes a delivery by putting its next attempt off and commits that before it talks to the
-mail server, so no transaction stays open meanwhile and no other worker takes it too. Killed in the
-middle, the delivery is due again when that time has come. Then the server may have it already: SMTP
-cannot be asked, but the second e-mail has the Message-ID of the first.
+A worker takes deliveries by putting their next attempt off and commits that before it talks to the
+other side, so no transaction stays open meanwhile and no other worker takes them too. Killed in the
+middle, they are due again when that time has come. Then the other side may have them already: each
+goes again under the name it had (`Outgoing.name`), and text messages are asked for first.
 
-The outcome is noted only by the worker whose attempt it was.
+An outcome is noted only by the worker whose attempt it was.
 """
 
 import logging
+import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import QuerySet
+import redis
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
 
-from common import audit
+from common import audit, limits
 from common.models import User
-from messaging import emails
-from messaging.models import Channel, Delivery, DeliveryState, Message, Problem
+from messaging.channels import CARRIERS, Away, Carrier, NotNow, Outgoing, Refused
+from messaging.composing import compose
+from messaging.models import Channel, Delivery, DeliveryState, Problem
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
-# Longer than an attempt can last: a few answers of the server, each within EMAIL_TIMEOUT.
-LEASE = timedelta(minutes=10)
-# 5 minutes, as servers that turn strangers away at first ask for, doubled up to six hours: a mail
+# Longer than an attempt can last: for e-mails a few answers of the server, each within
+# EMAIL_TIMEOUT; elsewhere four rounds of a few requests. Shorter than the ten minutes for which
+# WeChat knows a message again.
+LEASES = {Channel.EMAIL: timedelta(minutes=10)}
+LEASE = timedelta(minutes=6)
+# How many are taken for each that is on its way: between two rounds all wait for the slowest.
+ROUNDS = 4
+# 5 minutes, as servers that turn strangers away at first ask for, doubled up to six hours: a
 # server that is full or away for a day loses nothing.
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
+# Up to a tenth more, so that what failed together does not come back together.
+JITTER = 0.1
 ATTEMPTS_MAX = 12
+# What was not taken because nobody could be reached: no attempt of its own.
+AWAY_WAIT = timedelta(minutes=1)
 # Whoever was due that long ago was replayed from history, or nobody could send anything meanwhile.
 TOO_LATE = timedelta(days=7)
+# The channels take turns of so many seconds: a long queue of one holds no other up.
+TURN_SECONDS = 10
+
+NOTE = """
+    WITH outcome AS (
+        SELECT * FROM unnest(
+            %(ids)s::bigint[], %(attempts)s::int[], %(charged)s::boolean[], %(states)s::text[],
+            %(errors)s::text[], %(retry_at)s::timestamptz[], %(sent_at)s::timestamptz[],
+            %(provider_ids)s::text[]
+        ) AS given (id, attempts, charged, state, error, retry_at, sent_at, provider_id)
+    ), noted AS (
+        UPDATE messaging_delivery AS delivery
+        SET state = outcome.state, error = outcome.error, retry_at = outcome.retry_at,
+            sent_at = outcome.sent_at, provider_id = outcome.provider_id,
+            attempts = delivery.attempts - CASE WHEN outcome.charged THEN 0 ELSE 1 END
+        FROM outcome
+        WHERE delivery.id = outcome.id AND delivery.state = 'WAITING'
+            AND delivery.attempts = outcome.attempts
+        RETURNING delivery.message_id, delivery.sent_at
+    ), undelivered AS (
+        -- In the order of ids: workers of two channels note what became of the same messages.
+        SELECT message.id
+        FROM messaging_message AS message
+        WHERE message.id IN (SELECT message_id FROM noted WHERE sent_at IS NOT NULL)
+            AND message.delivered_at IS NULL
+        ORDER BY message.id
+        FOR NO KEY UPDATE
+    ), delivered AS (
+        UPDATE messaging_message AS message
+        SET delivered_at = noted.sent_at
+        FROM undelivered JOIN noted ON noted.message_id = undelivered.id
+        WHERE message.id = undelivered.id
+    )
+    SELECT count(*) FROM noted WHERE sent_at IS NOT NULL
+"""
 
 
-def deliver_waiting_emails(*, clock: Clock, seconds: float = 50) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of an attempt. Not `charged`: it was none."""
+
+    delivery: Delivery
+    state: DeliveryState
+    error: str = ""
+    retry_at: datetime | None = None
+    sent_at: datetime | None = None
+    provider_id: str = ""
+    charged: bool = True
+
+
+def deliver_everywhere(*, clock: Clock, seconds: float = 50) -> int:
+    """Send what is due on every channel, in turns, for at most some seconds; how many went."""
+    end = clock() + timedelta(seconds=seconds)
+    sent, busy = 0, list(CARRIERS)
+    while busy and clock() < end:
+        went = {
+            channel: deliver_waiting(channel=channel, clock=clock, seconds=TURN_SECONDS)
+            for channel in busy
+        }
+        sent += sum(went.values())
+        busy = [channel for channel, count in went.items() if count]
+    return sent
+
+
+def deliver_waiting(*, channel: Channel, clock: Clock, seconds: float = 50) -> int:
     """
-    Send the e-mails that are due, oldest first, for at most some seconds; returns how many went.
+    Send what is due on a channel, oldest first, for at most some seconds; returns how many went.
 
-    Any number of workers may do this at once. While the mail server cannot be reached, nothing is
-    taken, and no e-mail is charged an attempt.
+    Any number of workers may do this at once. While the other side cannot be reached, nothing is
+    charged an attempt.
 
-    :param clock: asked again for each e-mail, as a mail server may take its time
+    :param clock: asked again and again, as the other side may take its time
     """
     begun = clock()
-    _due(begun).filter(retry_at__lt=begun - TOO_LATE).update(
+    _due(channel, begun).filter(retry_at__lt=begun - TOO_LATE).update(
         state=DeliveryState.DEAD, error=Problem.TOO_LATE, retry_at=None
     )
-    if not _due(begun).exists():
+    if not _due(channel, begun).exists() or _is_paused(channel):
         return 0
     sent = 0
-    mailbox = emails.Mailbox()
+    carrier = CARRIERS[channel]()
     try:
         while clock() < begun + timedelta(seconds=seconds):
-            mailbox.open()
-            delivery = _take(clock())
-            if delivery is None:
+            carrier.open()
+            taken = _take(channel, clock(), carrier)
+            if not taken:
                 break
-            sent += _attempt(delivery, mailbox, clock)
-    except emails.NoConnection as trouble:
-        logger.error("The mail server cannot be reached: %s", trouble)
+            sent += _attempt(taken, carrier, clock)
+    except Away as trouble:
+        logger.error("%s cannot be reached: %s", channel, trouble)
+        _pause(channel, trouble.wait)
     finally:
-        mailbox.close()
+        carrier.close()
     return sent
 
 
@@ -81,86 +158,144 @@ def try_again(*, delivery_ids: Sequence[int], now: datetime, by: User) -> int:
     return len(numbers)
 
 
-def _due(now: datetime) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(
-        channel=Channel.EMAIL, state=DeliveryState.WAITING, retry_at__lte=now
-    )
+def _due(channel: Channel, now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(channel=channel, state=DeliveryState.WAITING, retry_at__lte=now)
 
 
-def _take(now: datetime) -> Delivery | None:
-    """Make the oldest delivery that is due ours, until the lease ends."""
+def _take(channel: Channel, now: datetime, carrier: Carrier) -> list[Delivery]:
+    """Make the oldest deliveries that are due ours, until the lease ends."""
+    size = 1 if carrier.at_once == 1 else carrier.at_once * ROUNDS
     with transaction.atomic(durable=True):
-        delivery = (
-            _due(now)
+        taken = list(
+            _due(channel, now)
             .select_related("message__member")
             .select_for_update(skip_locked=True, no_key=True, of=("self",))
-            .order_by("retry_at", "id")
-            .first()
+            .order_by("retry_at", "id")[:size]
         )
-        if delivery is not None:
-            delivery.attempts += 1
-            delivery.retry_at = now + LEASE
-            delivery.save(update_fields=["attempts", "retry_at"])
-    return delivery
+        if taken:
+            Delivery.objects.filter(pk__in=[delivery.pk for delivery in taken]).update(
+                attempts=F("attempts") + 1, retry_at=now + LEASES.get(channel, LEASE)
+            )
+    for delivery in taken:
+        delivery.attempts += 1
+    return taken
 
 
-def _attempt(delivery: Delivery, mailbox: emails.Mailbox, clock: Clock) -> bool:
-    if delivery.attempts > ATTEMPTS_MAX:
-        _note(delivery, state=DeliveryState.DEAD, error=Problem.WORKER_LOST)
-        return False
-    try:
-        name = emails.send(delivery.message, mailbox)
-    except emails.Refused as refusal:
-        _note(delivery, state=DeliveryState.FAILED, error=str(refusal))
-        return False
-    except emails.NotNow as trouble:
-        _postpone(delivery, str(trouble), clock())
-    except Exception as error:  # noqa: BLE001 - told below; one e-mail must not stop the others
-        # Its text could hold what the member's row keeps sealed.
-        logger.error("Delivery %s fails with %s", delivery.pk, type(error).__name__)
-        _postpone(delivery, type(error).__name__, clock())
+def _attempt(taken: Sequence[Delivery], carrier: Carrier, clock: Clock) -> int:
+    """
+    Send what was taken and note what came of it; returns how many went.
+
+    :raises Away: after that, if the other side was
+    """
+    outcomes: list[Outcome] = []
+    ready: list[tuple[Delivery, Outgoing]] = []
+    for delivery in taken:
+        try:
+            if delivery.attempts > ATTEMPTS_MAX:
+                outcomes.append(_dead(delivery, Problem.WORKER_LOST))
+            else:
+                ready.append((delivery, compose(delivery)))
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others
+            outcomes.append(_failure(delivery, error, clock()))
+    away: list[Away] = []
+
+    def carry(one: tuple[Delivery, Outgoing]) -> Outcome:
+        delivery, outgoing = one
+        try:
+            if away:
+                raise away[0]
+            provider_id = carrier.send(outgoing)
+        except Exception as error:  # noqa: BLE001 - as above
+            if isinstance(error, Away):
+                away.append(error)
+            return _failure(delivery, error, clock())
+        return Outcome(
+            delivery=delivery,
+            state=DeliveryState.SENT,
+            sent_at=clock(),
+            provider_id=provider_id,
+        )
+
+    if carrier.at_once == 1:
+        outcomes += map(carry, ready)
     else:
-        _note_sent(delivery, name, clock())
-        return True
-    # Who knows what the server still expects to hear.
-    mailbox.close()
-    return False
+        with ThreadPoolExecutor(carrier.at_once) as threads:
+            outcomes += threads.map(carry, ready)
+    sent = _note(outcomes)
+    if away:
+        raise away[0]
+    return sent
 
 
-def _postpone(delivery: Delivery, error: str, now: datetime) -> None:
+def _failure(delivery: Delivery, error: Exception, now: datetime) -> Outcome:
+    match error:
+        case Refused():
+            return Outcome(delivery=delivery, state=DeliveryState.FAILED, error=str(error))
+        case Away():
+            return Outcome(
+                delivery=delivery,
+                state=DeliveryState.WAITING,
+                error=str(error),
+                retry_at=now + (error.wait or AWAY_WAIT),
+                charged=False,
+            )
+        case NotNow():
+            return _postponed(delivery, str(error), now, error.wait)
+    # Its text could hold what the member's row keeps sealed.
+    logger.error("Delivery %s fails with %s", delivery.pk, type(error).__name__)
+    return _postponed(delivery, type(error).__name__, now, None)
+
+
+def _postponed(delivery: Delivery, error: str, now: datetime, asked: timedelta | None) -> Outcome:
     if delivery.attempts >= ATTEMPTS_MAX:
         logger.error("Delivery %s is given up: %s", delivery.pk, error)
-        _note(delivery, state=DeliveryState.DEAD, error=error)
-        return
-    wait = min(FIRST_WAIT * 2 ** (delivery.attempts - 1), LONGEST_WAIT)
-    _note(delivery, state=DeliveryState.WAITING, error=error, retry_at=now + wait)
+        return _dead(delivery, error)
+    wait = max(asked or timedelta(), min(FIRST_WAIT * 2 ** (delivery.attempts - 1), LONGEST_WAIT))
+    wait += wait * JITTER * random.random()  # noqa: S311 - not a secret
+    return Outcome(delivery=delivery, state=DeliveryState.WAITING, error=error, retry_at=now + wait)
+
+
+def _dead(delivery: Delivery, error: str) -> Outcome:
+    return Outcome(delivery=delivery, state=DeliveryState.DEAD, error=error)
 
 
 @transaction.atomic
-def _note_sent(delivery: Delivery, name: str, at: datetime) -> None:
-    if _note(delivery, state=DeliveryState.SENT, sent_at=at, provider_id=name):
-        Message.objects.filter(pk=delivery.message_id, delivered_at=None).update(delivered_at=at)
+def _note(outcomes: Sequence[Outcome]) -> int:
+    """
+    Write down what came of attempts, unless one took so long that somebody else took over.
 
-
-def _note(
-    delivery: Delivery,
-    *,
-    state: DeliveryState,
-    error: str = "",
-    retry_at: datetime | None = None,
-    sent_at: datetime | None = None,
-    provider_id: str = "",
-) -> bool:
-    """Write down what came of an attempt, unless it took so long that somebody else took over."""
-    ours = Delivery.objects.filter(
-        pk=delivery.pk, state=DeliveryState.WAITING, attempts=delivery.attempts
-    )
-    return bool(
-        ours.update(
-            state=state,
-            error=error[:500],
-            retry_at=retry_at,
-            sent_at=sent_at,
-            provider_id=provider_id,
+    :returns: how many were sent
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            NOTE,
+            {
+                "ids": [outcome.delivery.pk for outcome in outcomes],
+                "attempts": [outcome.delivery.attempts for outcome in outcomes],
+                "charged": [outcome.charged for outcome in outcomes],
+                "states": [outcome.state.value for outcome in outcomes],
+                "errors": [outcome.error[:500] for outcome in outcomes],
+                "retry_at": [outcome.retry_at for outcome in outcomes],
+                "sent_at": [outcome.sent_at for outcome in outcomes],
+                "provider_ids": [outcome.provider_id[:200] for outcome in outcomes],
+            },
         )
-    )
+        return int(cursor.fetchone()[0])
+
+
+def _pause(channel: Channel, wait: timedelta | None) -> None:
+    """Have no worker try a channel before the time its other side asked for."""
+    if wait is None:
+        return
+    try:
+        limits.client().set(f"messaging:pause:{channel}", 1, px=wait)
+    except redis.RedisError:
+        # Then workers ask again every few seconds, which harms nobody.
+        logger.warning("A pause of %s cannot be kept", channel)
+
+
+def _is_paused(channel: Channel) -> bool:
+    try:
+        return bool(limits.client().exists(f"messaging:pause:{channel}"))
+    except redis.RedisError:
+        return False

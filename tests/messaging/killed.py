@@ -13,4 +13,4 @@ from django.utils import timezone  # noqa: E402 - the apps must be ready
 import tests.factories.messaging  # noqa: E402, F401 - it registers the templates
 from messaging import operations  # noqa: E402
 
-sys.stdout.write(f"{operations.deliver_waiting_emails(clock=timezone.now)}\n")
+sys.stdout.write(f"{operations.deliver_everywhere(clock=timezone.now)}\n")

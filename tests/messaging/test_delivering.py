@@ -14,7 +14,8 @@ from django.utils import timezone
 from common.models import AuditRecord
 from members import operations as members
 from messaging import operations, tasks
-from messaging.models import Delivery, Message
+from messaging.channels import Letters
+from messaging.models import Channel, Delivery, Message
 from messaging.operations import _delivering
 from tests.concurrency.racing import at_once
 from tests.factories import member, message, plain, staff
@@ -24,6 +25,11 @@ from tests.mail_server import HANG_UP, mail_server
 pytestmark = pytest.mark.django_db
 ADDRESS = "Wang.Xiaoming@example.com"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _waits_are_exact(monkeypatch):
+    monkeypatch.setattr(_delivering, "JITTER", 0)
 
 
 @pytest.fixture
@@ -36,7 +42,7 @@ def server(settings):
 
 
 def deliver(at=NOON, **options):
-    return operations.deliver_waiting_emails(clock=lambda: at, **options)
+    return operations.deliver_waiting(channel=Channel.EMAIL, clock=lambda: at, **options)
 
 
 def said(address=ADDRESS, *, at=NOON):
@@ -125,7 +131,9 @@ class TestTaken:
             said(f"m{n}@example.com")
         ticks = iter(NOON + timedelta(seconds=n) for n in range(100))
 
-        sent = operations.deliver_waiting_emails(clock=lambda: next(ticks), seconds=4)
+        sent = operations.deliver_waiting(
+            channel=Channel.EMAIL, clock=lambda: next(ticks), seconds=4
+        )
 
         assert 1 <= sent < 3
         assert (
@@ -137,7 +145,7 @@ class TestTaken:
         to = member(phone="", email=ADDRESS)
         message(to, at=timezone.now())
 
-        tasks.deliver_waiting_emails()
+        tasks.deliver_waiting()
 
         assert len(server.letters) == 1
 
@@ -377,20 +385,19 @@ class TestWorkers:
         names = [letter["Message-ID"] for letter in server.letters]
         assert names == [delivery.provider_id] * 2
 
-    def test_killed_before_the_server_has_it_nothing_is_lost_and_nothing_doubled(self, server):
+    def test_killed_before_the_server_has_it_nothing_is_lost_and_nothing_doubled(
+        self, server, monkeypatch
+    ):
         now = timezone.now()
         first, other = said(at=now - HOUR), said("li@example.com", at=now)
-        delivering = _delivering.emails.send
 
         def die(*args):
             raise KeyboardInterrupt
 
-        _delivering.emails.send = die
-        try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Letters, "send", die)
             with pytest.raises(KeyboardInterrupt):
                 deliver(now)
-        finally:
-            _delivering.emails.send = delivering
         assert server.letters == []
 
         assert deliver(now) == 1
@@ -413,14 +420,14 @@ class TestWorkers:
     def test_who_comes_back_too_late_notes_nothing(self, server):
         """A host that slept over its lease: somebody else's attempt stands."""
         delivery = said()
-        late = _delivering._take(NOON)
+        letters = Letters()
+        late = _delivering._take(Channel.EMAIL, NOON, letters)
         assert deliver(NOON + HOUR) == 1
         server.to_recipient.append("550 no")
 
-        mailbox = _delivering.emails.Mailbox()
-        mailbox.open()
-        _delivering._attempt(late, mailbox, lambda: NOON + HOUR)
-        mailbox.close()
+        letters.open()
+        _delivering._attempt(late, letters, lambda: NOON + HOUR)
+        letters.close()
 
         assert outcome(delivery) == ("SENT", 2, "")
 
@@ -435,7 +442,9 @@ class TestWorkers:
             monkeypatch.setattr(
                 _delivering,
                 "_take",
-                lambda now: _delivering._due(now).select_related("message__member").first(),
+                lambda channel, now, _: list(
+                    _delivering._due(channel, now).select_related("message__member")[:1]
+                ),
             )
 
         at_once(deliver, deliver)

@@ -1,0 +1,91 @@
+"""
+One HTTP request to a provider, and what a missing answer means.
+
+An address may hold a token and a body personal data, so nothing of either is told in a reason.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import urllib3
+from django.conf import settings
+
+from messaging.channels.port import Away, NotNow
+
+CONNECT_SECONDS = 5
+# More than any answer of a provider has.
+ANSWER_BYTES_MAX = 100_000
+# One process talks to each provider with so many connections at most.
+CONNECTIONS = 32
+
+_pool = urllib3.PoolManager(
+    num_pools=8, maxsize=CONNECTIONS, retries=False, cert_reqs="CERT_REQUIRED"
+)
+
+# Before a connection stands nothing can have arrived.
+NOT_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.SSLError,
+    urllib3.exceptions.LocationValueError,
+    urllib3.exceptions.ProxyError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    def json(self) -> dict[str, Any]:
+        """:raises NotNow: if it is no JSON object: the answer of something in between"""
+        try:
+            answer = json.loads(self.body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise NotNow(f"HTTP {self.status} without an answer")
+        return answer
+
+
+def post(
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    pool: urllib3.HTTPConnectionPool | None = None,
+) -> Answer:
+    """
+    POST and read the answer. Redirects are not followed.
+
+    :param pool: connections to use, for whom an address was checked; `url` is then a path
+    :raises Away: if no connection comes about
+    :raises NotNow: if the answer fails to come; it may have arrived
+    """
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=settings.MESSAGING_TIMEOUT)
+    try:
+        answer = (pool or _pool).urlopen(
+            "POST",
+            url,
+            body=body,
+            headers=dict(headers),
+            timeout=timeout,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+        )
+        try:
+            content = answer.read(ANSWER_BYTES_MAX)
+        finally:
+            answer.release_conn()
+    except NOT_SENT as error:
+        raise Away(type(error).__name__) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise NotNow(type(error).__name__) from None
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not content.startswith(b"{"):
+        raise NotNow(f"HTTP {answer.status}")
+    return Answer(answer.status, content, dict(answer.headers))

@@ -1,0 +1,273 @@
+"""
+Real HTTP servers on ports of this machine that speak the protocols of the message providers.
+
+Each looks at what it is sent as the provider's documents say – the signature is worked out anew,
+not with our code – and then answers as a test wants it to.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, quote, urlsplit
+
+SECRET = "a secret nobody may read"
+HANG_UP = "hang up"
+
+
+class Provider:
+    """`requests` holds what was asked, `sent` what was taken; `answers` are given first."""
+
+    def __init__(self):
+        self.requests, self.sent, self.answers = [], [], []
+        # Cleared, it takes a message and says nothing until it is set again.
+        self.speaks = threading.Event()
+        self.speaks.set()
+        self.has_taken = threading.Event()
+        self.lock = threading.Lock()
+        # How long it thinks about each.
+        self.seconds = 0.0
+
+    def answer(self, request):
+        """Status, headers and body for a request, after its signature was looked at."""
+        if trouble := self.wrong(request):
+            return trouble
+        with self.lock:
+            answer = self.answers.pop(0) if self.answers else None
+        return answer if answer is not None else self.take(request)
+
+    def remember(self, one):
+        time.sleep(self.seconds)
+        with self.lock:
+            self.sent.append(one)
+        self.has_taken.set()
+        self.speaks.wait()
+
+
+class Request:
+    def __init__(self, handler):
+        self.path = urlsplit(handler.path).path
+        self.query = urlsplit(handler.path).query
+        self.headers = {name.lower(): value for name, value in handler.headers.items()}
+        self.body = handler.rfile.read(int(self.headers.get("content-length", 0)))
+        self.method = handler.command
+
+
+class Aliyun(Provider):
+    """Dysmsapi 2017-05-25 with the signature ACS3-HMAC-SHA256."""
+
+    def wrong(self, request):
+        headers = request.headers
+        scheme, _, rest = headers["authorization"].partition(" ")
+        parts = dict(part.split("=", 1) for part in rest.split(","))
+        must = {"host", *(name for name in headers if name.startswith("x-acs-"))}
+        query = "&".join(
+            f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}"
+            for k, v in sorted(parse_qsl(request.query, keep_blank_values=True))
+        )
+        lines = "".join(f"{name}:{headers[name].strip()}\n" for name in sorted(must))
+        canonical = (
+            f"{request.method}\n{request.path}\n{query}\n{lines}\n{';'.join(sorted(must))}\n"
+            f"{hashlib.sha256(request.body).hexdigest()}"
+        )
+        wanted = hmac.new(
+            SECRET.encode(),
+            b"ACS3-HMAC-SHA256\n" + hashlib.sha256(canonical.encode()).hexdigest().encode(),
+            hashlib.sha256,
+        ).hexdigest()
+        if (scheme, parts["Credential"]) != ("ACS3-HMAC-SHA256", "our-id"):
+            return self.error("InvalidAccessKeyId.NotFound", 404)
+        if parts["Signature"] != wanted or set(parts["SignedHeaders"].split(";")) != must:
+            return self.error("SignatureDoesNotMatch", 400)
+        nonce = headers["x-acs-signature-nonce"]
+        if nonce in [one.headers["x-acs-signature-nonce"] for one in self.requests]:
+            return self.error("SignatureNonceUsed", 400)
+        self.requests.append(request)
+        return None
+
+    def take(self, request):
+        wanted = dict(parse_qsl(request.query))
+        if request.headers["x-acs-action"] == "QuerySendDetails":
+            found = [
+                {"OutId": one["OutId"], "SendStatus": 3, "PhoneNum": one["PhoneNumbers"]}
+                for one in self.sent
+                if one["PhoneNumbers"] == wanted["PhoneNumber"]
+            ]
+            return 200, {}, {"Code": "OK", "SmsSendDetailDTOs": {"SmsSendDetailDTO": found}}
+        self.remember(wanted)
+        return 200, {}, {"Code": "OK", "Message": "OK", "BizId": f"9006{len(self.sent)}^0"}
+
+    @staticmethod
+    def error(code, status=200, message="no"):
+        return status, {}, {"Code": code, "Message": message, "RequestId": "R"}
+
+
+class Tencent(Provider):
+    """SMS 2021-01-11 with the signature TC3-HMAC-SHA256."""
+
+    def wrong(self, request):
+        headers = request.headers
+        scheme, _, rest = headers["authorization"].partition(" ")
+        parts = dict(part.strip().split("=", 1) for part in rest.split(","))
+        day = time.strftime("%Y-%m-%d", time.gmtime(int(headers["x-tc-timestamp"])))
+        signed = parts["SignedHeaders"].split(";")
+        lines = "".join(
+            f"{name}:{headers[name].lower() if name == 'x-tc-action' else headers[name]}\n"
+            for name in signed
+        )
+        canonical = (
+            f"{request.method}\n/\n\n{lines}\n{parts['SignedHeaders']}\n"
+            f"{hashlib.sha256(request.body).hexdigest()}"
+        )
+        hashed = hashlib.sha256(canonical.encode()).hexdigest()
+        text = f"TC3-HMAC-SHA256\n{headers['x-tc-timestamp']}\n{day}/sms/tc3_request\n{hashed}"
+        date = hmac.new(b"TC3" + SECRET.encode(), day.encode(), hashlib.sha256).digest()
+        service = hmac.new(date, b"sms", hashlib.sha256).digest()
+        key = hmac.new(service, b"tc3_request", hashlib.sha256).digest()
+        wanted = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        if parts["Credential"] != f"our-id/{day}/sms/tc3_request":
+            return self.error("AuthFailure.SecretIdNotFound")
+        if (scheme, parts["Signature"]) != ("TC3-HMAC-SHA256", wanted):
+            return self.error("AuthFailure.SignatureFailure")
+        if abs(time.time() - int(headers["x-tc-timestamp"])) > 300:
+            return self.error("AuthFailure.SignatureExpire")
+        if headers["x-tc-version"] != "2021-01-11":
+            return self.error("NoSuchVersion")
+        self.requests.append(request)
+        return None
+
+    def take(self, request):
+        wanted = json.loads(request.body)
+        if request.headers["x-tc-action"] == "PullSmsSendStatusByPhoneNumber":
+            found = [
+                {"SerialNo": f"S{n}", "SessionContext": one["SessionContext"]}
+                for n, one in enumerate(self.sent, 1)
+                if one["PhoneNumberSet"] == [wanted["PhoneNumber"]]
+            ]
+            return 200, {}, {"Response": {"PullSmsSendStatusSet": found, "RequestId": "R"}}
+        self.remember(wanted)
+        return self.status("Ok", serial=f"S{len(self.sent)}")
+
+    @staticmethod
+    def error(code, message="no"):
+        return 200, {}, {"Response": {"Error": {"Code": code, "Message": message}}}
+
+    @staticmethod
+    def status(code, message="", serial=""):
+        status = {"SerialNo": serial, "Code": code, "Message": message, "Fee": 1}
+        return 200, {}, {"Response": {"SendStatusSet": [status], "RequestId": "R"}}
+
+
+class WeChat(Provider):
+    """/cgi-bin/stable_token and /cgi-bin/message/template/send."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = []
+
+    def wrong(self, request):
+        self.requests.append(request)
+        if request.path == "/cgi-bin/stable_token":
+            wanted = json.loads(request.body)
+            if wanted["secret"] != SECRET:
+                return self.error(40125, "invalid appsecret")
+            if wanted["force_refresh"] or not self.tokens:
+                self.tokens.append(f"token-{len(self.tokens) + 1}")
+            return 200, {}, {"access_token": self.tokens[-1], "expires_in": 7200}
+        if request.path != "/cgi-bin/message/template/send":
+            return 404, {}, {}
+        if dict(parse_qsl(request.query))["access_token"] != self.tokens[-1]:
+            return self.error(40001, "invalid credential, access_token is invalid or not latest")
+        return None
+
+    def take(self, request):
+        wanted = json.loads(request.body)
+        names = [one["client_msg_id"] for one in self.sent]
+        if wanted["client_msg_id"] not in names:
+            self.remember(wanted)
+            names.append(wanted["client_msg_id"])
+        msgid = 1000 + names.index(wanted["client_msg_id"])
+        return 200, {}, {"errcode": 0, "errmsg": "ok", "msgid": msgid}
+
+    @staticmethod
+    def error(code, message="no"):
+        return 200, {}, {"errcode": code, "errmsg": message}
+
+
+class Receiver(Provider):
+    """Whoever takes webhooks by Standard Webhooks."""
+
+    key = base64.b64encode(b"k" * 32).decode()
+
+    def wrong(self, request):
+        headers = request.headers
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + request.body
+        digest = hmac.new(base64.b64decode(self.key), signed, hashlib.sha256).digest()
+        wanted = "v1," + base64.b64encode(digest).decode()
+        if wanted not in headers["webhook-signature"].split(" "):
+            return 401, {}, {}
+        if abs(time.time() - int(headers["webhook-timestamp"])) > 300:
+            return 400, {}, {}
+        self.requests.append(request)
+        return None
+
+    def take(self, request):
+        # As a receiver should: what has a name that was taken is not taken again.
+        names = [one["name"] for one in self.sent]
+        if request.headers["webhook-id"] not in names:
+            self.remember({"name": request.headers["webhook-id"], **json.loads(request.body)})
+        return 204, {}, None
+
+
+@contextmanager
+def serving(provider):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            answer = provider.answer(Request(self))
+            if answer == HANG_UP:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            status, headers, content = answer
+            body = b"" if content is None else content
+            if isinstance(body, dict):
+                body = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+        def handle(self):
+            try:
+                super().handle()
+            except OSError:  # whoever asked has gone
+                self.close_connection = True
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+    server = Server(("127.0.0.1", 0), Handler)
+    provider.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    provider.stop = lambda: (server.shutdown(), server.server_close())
+    try:
+        yield provider
+    finally:
+        provider.speaks.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
