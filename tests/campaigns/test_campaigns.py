@@ -1,13 +1,12 @@
 """Campaigns: what belongs to one counts in its days, and one budget pays for all of it (C1)."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Sum
 from django.utils import translation
 
@@ -222,31 +221,6 @@ class TestItsBudget:
         )
 
         assert points_of(NOON) == [120]
-
-    @pytest.mark.django_db(transaction=True)
-    def test_is_spent_to_the_last_point_by_many_at_once(self):
-        campaigning(
-            plan("spring", "extra", "event", budget={"points": 1000}),
-            rules=[BASE],
-            boosts=[EXTRA],
-            kinds=[EVENT],
-        )
-        people = [identity() for _ in range(24)]
-
-        def spend(nth):
-            try:
-                if nth % 2:
-                    return do(people[nth], "event", at=FIRST).posted.points
-                return buy(people[nth], "0.01", at=FIRST, reference=f"B-{nth}").points
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(8) as at_once:
-            first = list(at_once.map(spend, range(24)))
-        assert sum(first) == 12 * 50 + 12 * 30  # 960
-        assert left() == 40
-        given = [do(identity(), "event", at=FIRST).posted.points for _ in range(2)]
-        assert (given, left()) == ([40, 0], 0)
 
 
 class TestTheFile:

@@ -450,6 +450,6 @@ class TestPublished:
     def test_its_rules_are_read_once(self, django_assert_num_queries):
         version = rulebook()
 
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             first = earning.compiled_rules(version.pk)
             assert earning.compiled_rules(version.pk) is first

@@ -12,6 +12,8 @@ from points.models import Account
 from tests.concurrency.racing import Racer, at_once
 from tests.factories import buy, identity
 from tests.factories.activities import do, kind, named, rewarding
+from tests.factories.plans import campaigning, plan
+from tests.factories.points import NOON
 
 pytestmark = pytest.mark.concurrency
 
@@ -121,3 +123,26 @@ def test_purchases_spend_exactly_the_budget_too():
     assert sum(sum(each) for each in spent) == 100  # of the 210 they asked for
     assert left() == 0
     assert Account.objects.aggregate(all=Sum("balance"))["all"] == 100
+
+
+def test_a_campaign_pays_for_what_is_bought_and_done_at_once_and_for_nothing_beyond_it():
+    campaigning(
+        plan("spring", "extra", "share", budget={"points": 500}, until="2026-12-31"),
+        rules=[{"code": "base", "points": "1", "per_amount": "1"}],
+        boosts=[{"code": "extra", "gives": {"points": "7"}}],
+        kinds=[kind("share", 7)],
+    )
+
+    def buying(of, name):
+        def work():
+            return sum(
+                buy(of, "0.01", at=NOON, reference=f"{name}-{nth}").points for nth in range(TIMES)
+            )
+
+        return work
+
+    spent = at_once(
+        *((buying if nth % 2 else spending)(identity(), f"T{nth}") for nth in range(THREADS))
+    )
+
+    assert (sum(spent), left()) == (500, 0)
