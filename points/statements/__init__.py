@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from members.models import Member
-from points.models import Entry, EntryKind, PointType
+from points.models import ActivityKind, Entry, EntryKind, PointType
 from points.statements._accounts import OnAccount, OpenHold, OpenLot, Waiting, on_account
 from points.statements._around import Around, around
 from points.statements._campaigns import name_campaigns_by
@@ -187,7 +187,7 @@ def _waiting(account: OnAccount) -> str:
 
 def _title(entry: Entry) -> str:
     if entry.kind == EntryKind.EARN:
-        if entry.activity:
+        if entry.activity and entry.activity.kind == ActivityKind.PURCHASE:
             return _("Purchase")
         if entry.type in (PointType.INITIAL, PointType.ACTIVITY):
             return entry.get_type_display()

@@ -10,10 +10,11 @@ from campaigns.activities import UnknownActivity
 from campaigns.activity_rules import span
 from campaigns.models import Period
 from members import operations as members
+from members.models import Member
 from members.queries import MemberFrozen
 from points import operations as points
-from points import queries, verification
-from points.models import Account, Activity, Entry
+from points import queries, statements, verification
+from points.models import Account, Activity, Entry, PointType
 from tests.factories import buy, identity, member, staff
 from tests.factories.activities import cap, do, kind, rewarding
 from tests.factories.points import NOON
@@ -147,6 +148,17 @@ class TestAnActivity:
         do(identity(active=False), "event")
 
         assert Entry.objects.get().expires_on == date(9999, 12, 31)
+
+    def test_is_no_purchase_on_the_statement(self):
+        rewarding(kinds=[EVENT])
+        of = identity()
+
+        do(of, "event")
+
+        [line] = statements.lines(
+            list(queries.statement(of.id)), member=Member.objects.get(pk=of.id)
+        )
+        assert (line.title, line.sentences) == (PointType.ACTIVITY.label, ("event",))
 
     def test_costs_four_statements_however_many_caps_there_are(self):
         rewarding(kinds=[EVENT, CHECK_IN, SHARE], caps=[*CAPS, HALF])
