@@ -8,8 +8,8 @@ def email(address: str) -> str:
 
 
 def name(text: str) -> str:
-    """王小明 → 王**: the family name a clerk addresses someone by, no more."""
-    return text[:1] + "*" * min(len(text) - 1, 3) if text else ""
+    """王小明 → 王**: the family name a clerk addresses someone by, not even how many more there are."""
+    return f"{text[:1]}**" if text else ""
 
 
 def tail(text: str) -> str:
