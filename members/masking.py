@@ -8,7 +8,7 @@ def email(address: str) -> str:
 
 
 def name(text: str) -> str:
-    """王小明 → 王**: the family name a clerk addresses someone by, not even how many more there are."""
+    """王小明 → 王**: what a clerk addresses someone by; not even how much more there is."""
     return f"{text[:1]}**" if text else ""
 
 
