@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView, TemplateView
+from django.views.generic import FormView, TemplateView, View
 
 from common.errors import DomainError
 from common.forms import NoteForm
@@ -21,6 +21,7 @@ from membership.member_page import MemberPage
 from membership.points_actions import identity
 from tiers import operations, pictures, queries, words
 from tiers.models import Decision, DecisionKind, Proposal, ProposalState
+from tiers.views import download
 
 DECISIONS_SHOWN = 50
 PROPOSALS_SHOWN = 100
@@ -141,6 +142,8 @@ class ProposalPage(ConsolePage, FormView):
             label=STATE_LABELS.get(ProposalState(proposal.state), ""),
             wanted=words.wanted(proposal.evidence),
             gathered=words.gathered(proposal.evidence),
+            documents=list(queries.documents().filter(proposal=proposal)),
+            may_read=self.request.user.has_perm("tiers.approve_tier"),
             may_decide=waits and self.request.user.has_perm("tiers.approve_tier"),
             **context,
         )
@@ -171,6 +174,21 @@ class ProposalPage(ConsolePage, FormView):
         return HttpResponseRedirect(reverse("admin:tier-proposals"))
 
 
+class DocumentPage(ConsolePage, View):
+    """What a member attached, for those who decide; each look is written down."""
+
+    permission_required = ("members.view_member", "tiers.view_proposal", "tiers.approve_tier")
+
+    def get(self, request: HttpRequest, *, proposal_id: int, place: int) -> HttpResponse:
+        try:
+            document = operations.read_document(
+                proposal_id=proposal_id, place=place, by=acting(request)
+            )
+        except operations.UnknownDocument as unknown:
+            raise Http404 from unknown
+        return download(document)
+
+
 def _level_name(proposal: Proposal) -> str:
     level = queries.ladder(proposal.version_id).find(proposal.level)
     return level.name if level else proposal.level
@@ -181,4 +199,5 @@ URLS: dict[str, tuple[str, Any]] = {
     "tier-decisions": ("tier-decisions/", DecisionsPage),
     "tier-proposals": ("tier-proposals/", ProposalsPage),
     "tier-proposal": ("tier-proposals/<int:proposal_id>/", ProposalPage),
+    "tier-document": ("tier-proposals/<int:proposal_id>/<int:place>/", DocumentPage),
 }

@@ -11,7 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
 from django.utils.translation import gettext_lazy as _
 
 from common.localized import localized
@@ -20,6 +20,7 @@ from messaging.models import Message
 from programme.models import Version
 
 CODE_MAX = 50
+NAME_MAX = 200
 
 
 class LadderTerms(models.Model):
@@ -347,6 +348,52 @@ class Proposal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} → {self.level}"
+
+
+class MediaType(models.TextChoices):
+    JPEG = "image/jpeg", "JPEG"
+    PNG = "image/png", "PNG"
+    PDF = "application/pdf", "PDF"
+
+
+class Document(models.Model):
+    """
+    What a member attached to an application. Personal data: unlike other rows it may be deleted.
+
+    Read it without `content` where only its name is shown.
+    """
+
+    proposal = models.ForeignKey(
+        Proposal, on_delete=models.PROTECT, related_name="documents", db_index=False
+    )
+    place = models.PositiveSmallIntegerField()
+    name = models.CharField(_("name"), max_length=NAME_MAX)
+    media_type = models.CharField(max_length=15, choices=MediaType.choices)
+    size = models.PositiveIntegerField(help_text="In bytes.")
+    content = models.BinaryField()
+    added_at = models.DateTimeField(_("added at"))
+
+    class Meta:
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proposal", "place"], name="tiers_document_one_in_a_place"
+            ),
+            models.CheckConstraint(
+                name="tiers_document_at_most_five", condition=Q(place__range=(1, 5))
+            ),
+            models.CheckConstraint(
+                name="tiers_document_of_at_most_5_mb",
+                condition=Q(size=Length("content"), size__range=(1, 5_000_000)),
+            ),
+            models.CheckConstraint(
+                name="tiers_document_type_known", condition=Q(media_type__in=MediaType.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class DowngradeWarning(models.Model):

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils.timezone import localdate
 
 from common.postgres.calls import first_row
@@ -19,9 +19,11 @@ from tiers.judging import COUNTED, Gathering, History, Sight, State
 from tiers.ladders import Ladder, Level
 from tiers.models import (
     Decision,
+    Document,
     Gathered,
     LadderTerms,
     Proposal,
+    ProposalKind,
     ProposalState,
     Standing,
     StartingLevel,
@@ -223,6 +225,17 @@ def waiting_proposals() -> QuerySet[Proposal]:
         .select_related("member", "version")
         .order_by("id")
     )
+
+
+def applications(member_id: int) -> QuerySet[Proposal]:
+    """What a member has applied for, latest first, with what was attached but its content."""
+    made = Proposal.objects.filter(member_id=member_id, kind=ProposalKind.APPLICATION)
+    return made.order_by("-pk").prefetch_related(Prefetch("documents", queryset=documents()))
+
+
+def documents() -> QuerySet[Document]:
+    """Documents as they are listed: without their content."""
+    return Document.objects.defer("content").order_by("place")
 
 
 def state_of(row: Standing) -> State:

@@ -1,8 +1,9 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.utils.timezone import localdate
 
 from common.errors import DomainError
@@ -10,7 +11,7 @@ from members.queries import Identity
 from members.views import MemberPage
 from tiers import operations, pictures, queries, words
 from tiers.forms import ApplyForm
-from tiers.models import Proposal, ProposalKind, ProposalState
+from tiers.models import Document, Proposal, ProposalState
 
 DECISIONS_SHOWN = 5
 
@@ -42,13 +43,14 @@ class TierPage(MemberPage):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Apply for a tier."""
-        form = ApplyForm(request.POST)
+        form = ApplyForm(request.POST, request.FILES)
         if form.is_valid():
             try:
                 operations.apply(
                     member=Identity(self.member.pk, self.member.number, self.member.status),
                     level=form.cleaned_data["level"],
                     text=form.cleaned_data["text"],
+                    documents=form.attached(),
                     at=timezone.now(),
                 )
             except DomainError as refusal:
@@ -64,8 +66,9 @@ class TierPage(MemberPage):
         """Each tier that can be applied for, the latest application, and the form if it is open."""
         if not ways:
             return []
-        made = Proposal.objects.filter(member=self.member, kind=ProposalKind.APPLICATION)
-        latest = {proposal.level: proposal for proposal in made.order_by("pk")}
+        latest: dict[str, Proposal] = {}
+        for proposal in queries.applications(self.member.pk):
+            latest.setdefault(proposal.level, proposal)
         return [
             (way, latest.get(way.level.code), self._form(way, latest.get(way.level.code)))
             for way in ways
@@ -77,3 +80,27 @@ class TierPage(MemberPage):
         code = way.level.code
         text = self.refused["text"].value() if self.refused else ""
         return ApplyForm(initial={"level": code, "text": text}, auto_id=f"id_{code}_%s")
+
+
+class DocumentPage(MemberPage):
+    """What the member attached to an application of their own."""
+
+    def get(self, _request: HttpRequest, *, proposal_id: int, place: int) -> HttpResponse:
+        own = Document.objects.filter(proposal__member=self.member)
+        return download(get_object_or_404(own, proposal_id=proposal_id, place=place))
+
+
+def download(document: Document) -> HttpResponse:
+    """A document to be saved, never to be shown within our pages: its content is a stranger's."""
+    return HttpResponse(
+        bytes(document.content),
+        content_type=document.media_type,
+        headers={
+            "Content-Disposition": content_disposition_header(
+                as_attachment=True, filename=document.name
+            )
+            or "attachment",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )

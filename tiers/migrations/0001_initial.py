@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.core.serializers.json
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
@@ -136,6 +137,24 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'proposed upgrade',
                 'verbose_name_plural': 'proposed upgrades',
+            },
+        ),
+        migrations.CreateModel(
+            name='Document',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('place', models.PositiveSmallIntegerField()),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('media_type', models.CharField(choices=[('image/jpeg', 'JPEG'), ('image/png', 'PNG'), ('application/pdf', 'PDF')], max_length=15)),
+                ('size', models.PositiveIntegerField(help_text='In bytes.')),
+                ('content', models.BinaryField()),
+                ('added_at', models.DateTimeField(verbose_name='added at')),
+                ('proposal', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='tiers.proposal')),
+            ],
+            options={
+                'verbose_name': 'document',
+                'verbose_name_plural': 'documents',
+                'constraints': [models.UniqueConstraint(fields=('proposal', 'place'), name='tiers_document_one_in_a_place'), models.CheckConstraint(condition=models.Q(('place__range', (1, 5))), name='tiers_document_at_most_five'), models.CheckConstraint(condition=models.Q(('size', django.db.models.functions.text.Length('content')), ('size__range', (1, 5000000))), name='tiers_document_of_at_most_5_mb'), models.CheckConstraint(condition=models.Q(('media_type__in', ['image/jpeg', 'image/png', 'application/pdf'])), name='tiers_document_type_known')],
             },
         ),
         migrations.CreateModel(

@@ -20,12 +20,28 @@ from tiers.operations._by_hand import (
     start_by_products,
 )
 from tiers.operations._deciding import judged_anew_by_range
+from tiers.operations._documents import (
+    DOCUMENT_BYTES_MAX,
+    DOCUMENTS_MAX,
+    Attached,
+    DocumentTooLarge,
+    EmptyDocument,
+    TooManyDocuments,
+    UnknownDocument,
+    UnknownDocumentType,
+    read_document,
+)
 from tiers.operations._gathering import Measured, gathered, gathered_many
 from tiers.operations._merging import follow_merge
 from tiers.operations._night import Reviewed, leads, review, to_be_warned, warn
 
 __all__ = [
+    "DOCUMENTS_MAX",
+    "DOCUMENT_BYTES_MAX",
+    "Attached",
     "CannotApply",
+    "DocumentTooLarge",
+    "EmptyDocument",
     "EndsTooSoon",
     "Measured",
     "NoTiers",
@@ -35,6 +51,9 @@ __all__ = [
     "ProposalDecided",
     "Reviewed",
     "SayWhy",
+    "TooManyDocuments",
+    "UnknownDocument",
+    "UnknownDocumentType",
     "UnknownLevel",
     "UnknownProposal",
     "apply",
@@ -46,6 +65,7 @@ __all__ = [
     "gathered_many",
     "judged_anew_by_range",
     "leads",
+    "read_document",
     "reject_proposal",
     "review",
     "set_manual",

@@ -1,5 +1,6 @@
 """What somebody or a product gives: a start, a tier by hand, more time, an approved upgrade."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from tiers.judging import Sight, State, entered
 from tiers.ladders import Ladder, Level
 from tiers.models import Decision, DecisionKind, Proposal, ProposalKind, ProposalState
 from tiers.operations._deciding import Settled, hold, judged_anew, settled, write
+from tiers.operations._documents import Attached, checked, keep
 
 REASON_MAX = 500
 
@@ -185,10 +187,19 @@ def start_by_products(*, member: Identity, at: datetime) -> Decision | None:
 
 
 @transaction.atomic
-def apply(*, member: Identity, level: str, text: str, at: datetime) -> Proposal:
+def apply(
+    *,
+    member: Identity,
+    level: str,
+    text: str,
+    at: datetime,
+    documents: Sequence[Attached] = (),
+) -> Proposal:
     """
-    Apply for a tier 申请升级. One application waits at a time; applying again returns it.
+    Apply for a tier 申请升级. One application waits at a time; applying again returns it as it is.
 
+    :raises TooManyDocuments: :raises DocumentTooLarge: :raises EmptyDocument: if so
+    :raises UnknownDocumentType: if one is no JPEG, PNG or PDF by its content
     :raises CannotApply: if the rulebook does not invite one with these figures
     :raises UnknownLevel: :raises NotHigher: :raises NoTiers: if so
     """
@@ -199,7 +210,8 @@ def apply(*, member: Identity, level: str, text: str, at: datetime) -> Proposal:
     sight = _sight(member, now)
     if wanted.application is None or not sight.meets(wanted.application):
         raise CannotApply
-    proposal, _is_new = Proposal.objects.get_or_create(
+    to_keep = checked(documents)
+    proposal, is_new = Proposal.objects.get_or_create(
         member_id=member.id,
         level=level,
         state=ProposalState.WAITING,
@@ -211,6 +223,8 @@ def apply(*, member: Identity, level: str, text: str, at: datetime) -> Proposal:
             "text": text.strip(),
         },
     )
+    if is_new:
+        keep(proposal, to_keep, at=at)
     return proposal
 
 
