@@ -32,14 +32,20 @@ _CODE = {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,49}\Z"}
 # It stands in a reference of at most 64 characters, with a year and a member's number.
 _SHORT_CODE = {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,39}\Z"}
 _DAY = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}\Z"}
-_CATEGORY = {"type": "string", "pattern": r"^[a-z][a-z0-9_-]{0,31}\Z"}
+_CATEGORY = {"type": "string", "pattern": r"^[a-z][a-z0-9_-]{0,31}\Z", "choices": "categories"}
 # Text, not numbers: YAML's numbers are binary and money is not.
 _WHOLE = {"type": "string", "pattern": r"^[0-9]{1,9}\Z"}
 _RATE = {"type": "string", "pattern": r"^(?!0+(\.0+)?\Z)[0-9]{1,8}(\.[0-9]{1,4})?\Z"}
 _AMOUNT = {"type": "string", "pattern": r"^(?!0+(\.0+)?\Z)[0-9]{1,12}(\.[0-9]{1,2})?\Z"}
 _SHARE = {"type": "string", "pattern": r"^(?!0+(\.0+)?\Z)[0-9]{1,3}(\.[0-9]{1,2})?\Z"}
 _LIMIT = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
-_OF = {"type": "array", "items": _CODE, "minItems": 1, "maxItems": 200, "uniqueItems": True}
+_OF = {
+    "type": "array",
+    "items": _CODE | {"choices": "givers"},
+    "minItems": 1,
+    "maxItems": 200,
+    "uniqueItems": True,
+}
 _PER = {"enum": list(Period.values)}
 
 
@@ -77,7 +83,11 @@ SCHEMA = {
                 "of": _OF,
                 "points": _LIMIT | {"minimum": 1, "maximum": 1_000_000_000_000},
                 "money": _AMOUNT,
-                "dealer": {"type": "string", "pattern": r"^[-a-zA-Z0-9_]{1,50}\Z"},
+                "dealer": {
+                    "type": "string",
+                    "pattern": r"^[-a-zA-Z0-9_]{1,50}\Z",
+                    "choices": "dealers",
+                },
                 "from": _DAY,
                 "until": _DAY,
             },

@@ -8,7 +8,7 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaigns import campaign_words, checks, labels, words  # noqa: PLC0415
+        from campaigns import campaign_words, checks, choices, labels, words  # noqa: PLC0415
         from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
         from campaigns.campaign_rulebook import CAMPAIGNS_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
@@ -21,6 +21,7 @@ class CampaignsConfig(AppConfig):
         # After them: campaigns name what belongs to them.
         sections.register(CAMPAIGNS_SECTION)
         labels.register()
+        choices.register()
         checks.register()
         statements.name_rules_by(words.names)
         statements.name_campaigns_by(campaign_words.listed)

@@ -41,7 +41,8 @@ PLAN = {
         "until": _DAY,
         "goal": _GOAL,
         "of": {
-            "type": "array", "items": _CODE, "minItems": 1, "maxItems": 200, "uniqueItems": True,
+            "type": "array", "items": _CODE | {"choices": "campaign_parts"},
+            "minItems": 1, "maxItems": 200, "uniqueItems": True,
         },
         "budget": {
             "type": "object",

@@ -95,14 +95,10 @@ NAMES = {
 
 HELPS = {
     "earning.rules": _("The first rule that takes a line counts."),
-    "rules.tiers": _("The code of the tier, and its rate instead of the rule's own."),
+    "rules.tiers": _("Its rate instead of the rule's own."),
     "stacking": _("“Alone”: of several only the one with the highest priority counts."),
-    "plans.of": _(
-        "Codes of rules, boosts, activities, tasks and gifts, with commas between. They count only"
-        " in the days of the campaign."
-    ),
+    "plans.of": _("They count only in the days of the campaign."),
     "plans.budget": _("One purse for all that belongs to it. Once it is empty it gives nothing."),
-    "member_day.days": _("With commas between, such as 8, 18, 28."),
 }
 
 CHOICES = {

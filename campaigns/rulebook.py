@@ -26,7 +26,7 @@ from programme.models import Version
 from programme.sections import Contradiction, Section
 
 CODE = {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,49}\Z"}
-CATEGORY = {"type": "string", "pattern": r"^[a-z][a-z0-9_-]{0,31}\Z"}
+_CATEGORY = {"type": "string", "pattern": r"^[a-z][a-z0-9_-]{0,31}\Z", "choices": "categories"}
 # Of a store or an organization.
 _PLACE = {"type": "string", "pattern": r"^[-a-zA-Z0-9_]{1,50}\Z"}
 _PRODUCT = {
@@ -45,13 +45,13 @@ def _some(items: dict[str, Any]) -> dict[str, Any]:
 
 _RATE = {"points": _DECIMAL, "per_amount": _AMOUNT}
 _OF_THE_PURCHASE = {
-    "tiers": _some(CODE),
-    "stores": _some(_PLACE),
-    "dealers": _some(_PLACE),
-    "channels": _some(CATEGORY),
-    "products": _some(_PRODUCT),
+    "tiers": _some(CODE | {"choices": "tiers"}),
+    "stores": _some(_PLACE | {"choices": "stores"}),
+    "dealers": _some(_PLACE | {"choices": "dealers"}),
+    "channels": _some(_CATEGORY | {"choices": "channels"}),
+    "products": _some(_PRODUCT | {"choices": "products"}),
     "weekdays": _some({"enum": list(WEEKDAYS)}),
-    "months": _some({"type": "integer", "minimum": 1, "maximum": 12}),
+    "months": _some({"type": "integer", "minimum": 1, "maximum": 12, "choices": "months"}),
 }
 _WINDOW = {"from": _DAY, "until": _DAY}
 
@@ -60,11 +60,11 @@ RULE = {
     "properties": {
         "code": CODE,
         "names": NAMES_SCHEMA,
-        "categories": {"type": "array", "items": CATEGORY, "uniqueItems": True},
+        "categories": {"type": "array", "items": _CATEGORY, "uniqueItems": True},
         **_RATE,
         "tiers": {
             "type": "object",
-            "propertyNames": {"pattern": CODE["pattern"]},
+            "propertyNames": {"pattern": CODE["pattern"], "choices": "tiers"},
             "additionalProperties": {
                 "type": "object",
                 "properties": _RATE,
@@ -96,7 +96,16 @@ BOOST = {
                 "birthday": {"enum": ["month", "day"]},
                 "member_day": {
                     "type": "object",
-                    "properties": {"days": _some({"type": "integer", "minimum": 1, "maximum": 31})},
+                    "properties": {
+                        "days": _some(
+                            {
+                                "type": "integer",
+                                "minimum": 1,
+                                "maximum": 31,
+                                "choices": "days_of_month",
+                            }
+                        )
+                    },
                     "required": ["days"],
                     "additionalProperties": False,
                 },
@@ -114,7 +123,7 @@ BOOST = {
                 "first_purchase": {"type": "boolean"},
                 "new_category": {"const": True},
                 "min_amount": _AMOUNT,
-                "categories": _some(CATEGORY),
+                "categories": _some(_CATEGORY),
                 **_OF_THE_PURCHASE,
             },
             "additionalProperties": False,
@@ -134,7 +143,7 @@ BOOST = {
             "additionalProperties": False,
         },
         "stacking": {"enum": ["add", "multiply", "best", "exclusive"]},
-        "group": CODE,
+        "group": CODE | {"choices": "group"},
         "priority": {"type": "integer", "minimum": 0, "maximum": 1000},
     },
     "required": ["code", "names", "when", "gives", "stacking"],

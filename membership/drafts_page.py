@@ -1,8 +1,10 @@
 """The rulebook in the making: what a draft says, what strikes the rule check, and its editor."""
 
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from itertools import chain, count
 from typing import Any
 
 from django.contrib import messages
@@ -10,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, TemplateView, View
@@ -34,6 +37,8 @@ from programme.models import Draft, DraftState
 GENERAL = "general"
 GENERAL_FIELDS = ("valid_from", "note")
 NEW = "new"
+# Of one that is made, so that a number may follow.
+CODE_MAX = 32
 EDIT = "programme.change_draft"
 # A purchase as they come, to be worked out.
 RECEIPT, RECEIPT_MAX = Decimal("268.00"), Decimal(10_000_000)
@@ -127,13 +132,17 @@ class DraftPage(DraftPageBase, FormView):
             against=against,
             is_outdated=self.is_open and draft.based_on_id != newest.pk,
             changes=schemas.changes(
-                documents.schema(), before, draft.document, root=documents.schema()
+                documents.schema(),
+                before,
+                draft.document,
+                root=documents.schema(),
+                choices=schemas.Choices(draft.document, before),
             ),
             findings=[
                 (finding, *SEVERITIES[finding.severity], _link(draft, finding.path))
                 for finding in checks.run(draft.document)
             ],
-            parts=[Part(draft.document, name) for name in part_names()],
+            parts=parts(draft.document, part_names()),
             may_decide=draft.approval is not None
             and approvals.may_decide(draft.approval, user=acting(self.request)),
             **{"file_form": ProgrammeFileForm(), **context},
@@ -238,9 +247,12 @@ def _revision(data: QueryDict) -> int:
 class Part:
     """A part of the document that has a page of its own: a section, or its first day and note."""
 
-    def __init__(self, document: dict[str, Any], name: str) -> None:
+    def __init__(
+        self, document: dict[str, Any], name: str, choices: schemas.Choices | None = None
+    ) -> None:
         self.document = document
         self.name = name
+        self.choices = choices or schemas.Choices(document)
         self.root = documents.schema()
         self.path: Path = () if name == GENERAL else (name,)
         self.schema = schemas.resolved(self._schema(), self.root)
@@ -268,7 +280,7 @@ class Part:
 
     def form(self) -> Form:
         """Of what is not in a list of its own."""
-        form = Form(self.schema, self.root, self.path, without=frozenset(self.lists))
+        form = Form(self.schema, self.root, self.path, self.choices, without=frozenset(self.lists))
         form.value = self.content
         return form
 
@@ -277,7 +289,10 @@ class Part:
         entries = self.entries(listed)
         place = len(entries) if index is None else index
         form = Form(
-            self.schema["properties"][listed]["items"], self.root, (*self.path, listed, place)
+            self.schema["properties"][listed]["items"],
+            self.root,
+            (*self.path, listed, place),
+            self.choices,
         )
         if index is not None:
             form.value = entries[index]
@@ -303,7 +318,13 @@ class Part:
         return [
             (
                 schemas.label((*self.path, name)),
-                schemas.told(part, content[name], root=self.root, path=(*self.path, name)),
+                schemas.told(
+                    part,
+                    content[name],
+                    root=self.root,
+                    path=(*self.path, name),
+                    choices=self.choices,
+                ),
             )
             for name, part in self.schema["properties"].items()
             if name in content and name not in self.lists
@@ -323,8 +344,15 @@ class Part:
     def _entry(self, listed: str, entry: dict[str, Any]) -> tuple[str, str, str]:
         rest = {key: value for key, value in entry.items() if key not in ("code", "names")}
         schema = self.schema["properties"][listed]["items"]
-        said = schemas.told(schema, rest, root=self.root, path=(*self.path, listed))
+        said = schemas.told(
+            schema, rest, root=self.root, path=(*self.path, listed), choices=self.choices
+        )
         return localized(entry["names"]), entry["code"], said
+
+
+def parts(document: dict[str, Any], names: Iterable[str]) -> list[Part]:
+    choices = schemas.Choices(document)
+    return [Part(document, name, choices) for name in names]
 
 
 def part_names() -> list[str]:
@@ -474,15 +502,38 @@ class DraftEntryPage(DraftPartPage):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         entries = self.part.entries(self.listed)
         name = localized(entries[self.index]["names"]) if self.index is not None else ""
-        return super().get_context_data(
-            lists=[], entry_name=name or gettext("New"), is_entry=True, **context
+        made = super().get_context_data(
+            lists=[], entry_name=name or gettext("New entry"), is_entry=True, **context
         )
+        if self.index is None:
+            code = next(node for node in made["tree"].body if node.path[-1] == "code")
+            code.required, code.help = False, gettext("Empty: one is made of the name.")
+        return made
 
     def document_with(self, content: Any) -> dict[str, Any]:
         entries = self.part.entries(self.listed)
         place = len(entries) if self.index is None else self.index
+        if self.index is None and not content["code"]:
+            content |= {"code": self._free_code(content["names"])}
         entries[place : place + 1] = [content]
         return self.part.with_entries(self.listed, entries)
+
+    def _free_code(self, names: dict[str, str]) -> str:
+        """One that nothing in the draft has: of the English name, if there is one."""
+        wanted = slugify(names.get("en", ""))[:CODE_MAX].strip("-")
+        if not wanted[:1].isalpha():
+            wanted = self.listed.removesuffix("s")
+        taken = set(_codes(self.draft.document))
+        numbered = (f"{wanted}-{number}" for number in count(2))
+        return next(code for code in chain([wanted], numbered) if code not in taken)
+
+
+def _codes(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        yield from [content["code"]] if "names" in content and "code" in content else []
+        content = list(content.values())
+    for each in content if isinstance(content, list) else ():
+        yield from _codes(each)
 
 
 class DraftFile(DraftPageBase, View):

@@ -20,7 +20,7 @@ from common import schemas
 from common.errors import DomainError
 from common.staff import acting
 from membership.console import ConsolePage
-from membership.drafts_page import EDIT, Part, programme_file, refused, state_label
+from membership.drafts_page import EDIT, parts, programme_file, refused, state_label
 from programme import documents, operations, queries, sections, words
 from programme.forms import ProgrammeFileForm
 from programme.models import Draft, DraftState, Version
@@ -124,7 +124,7 @@ class RulebookPage(ConsolePage, TemplateView):
             title=gettext("Rulebook %(version)s") % {"version": version},
             valid_until=after.valid_from if after else None,
             policies=words.policies(Policies.parse(version.policies)),
-            parts=[Part(document, section.name) for section in sections.all_sections()],
+            parts=parts(document, [section.name for section in sections.all_sections()]),
             before=before,
             changes=_changes(before, version) if before else [],
             may_edit=self.request.user.has_perm(EDIT),
@@ -134,7 +134,8 @@ class RulebookPage(ConsolePage, TemplateView):
 
 def _changes(before: Version, after: Version) -> list[schemas.Change]:
     root = documents.schema()
-    return schemas.changes(root, queries.export(before), queries.export(after), root=root)
+    was, now = queries.export(before), queries.export(after)
+    return schemas.changes(root, was, now, root=root, choices=schemas.Choices(now, was))
 
 
 class RulebookFile(ConsolePage, View):

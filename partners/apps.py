@@ -8,4 +8,7 @@ class PartnersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from partners import choices  # noqa: PLC0415 - models are ready now
         from partners.api import schema  # noqa: F401, PLC0415 - registers itself
+
+        choices.register()

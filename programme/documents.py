@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
 from common.localized import NAMES_SCHEMA, TEXT_PATTERN
-from common.schemas import Problem, path_of, schema_problems
+from common.schemas import Choices, Problem, path_of, schema_problems, unknown
 from common.schemas import where as place
 from programme import sections
 from programme.policies import POLICIES_SCHEMA, contradictions
@@ -109,6 +109,19 @@ def require_valid(document: Any) -> None:
         problems = tuple(Problem(path_of(where), why) for where, why in _nonsense(document))
     if problems:
         raise InvalidDocument(*problems)
+
+
+def require_known(document: Any, *, before: Any) -> None:
+    """:raises InvalidDocument: if it names what there is not, as it did not before"""
+    had = {problem.why for problem in _unknown(before)}
+    problems = [problem for problem in _unknown(document) if problem.why not in had]
+    if problems:
+        raise InvalidDocument(*problems)
+
+
+def _unknown(document: Any) -> list[Problem]:
+    root = schema()
+    return [*unknown(root, document, root=root, choices=Choices(document))]
 
 
 def _nonsense(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

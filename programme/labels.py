@@ -1,5 +1,6 @@
 """What the fields of a programme are called in the console (see `common.schemas.labels`)."""
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from common import schemas
@@ -26,7 +27,7 @@ NAMES = {
     "channels": _("Channels"),
     "products": _("Products"),
     "weekdays": _("Weekdays"),
-    "dates": _("Days"),
+    "dates": _("Between these days"),
     "color": _("Colour"),
     "budget": _("Budget"),
     "share": _("Share in percent"),
@@ -106,18 +107,17 @@ NAMES = {
     "funding.share": _("Share in percent"),
 }
 
-HELPS = {
+HELPS: dict[str, str | Promise] = {
     "code": _("A short name that never changes: small letters, digits and hyphens."),
     "valid_from": _("The first day this version judges. It must lie ahead."),
     "note": _("Why this version exists; staff read it."),
-    "categories": _("Codes with commas between. Empty: every category."),
+    "categories": _("Nothing chosen: every category."),
+    "vesting.categories": "",
     "programme": _("What stands here changes as the draft is published, not on its first day."),
     "adjustment_limit": _("Points, up or down. 0: always. Empty: never."),
     "transfers.limits": _("Without a limit members cannot give points away."),
     "funding": _("Together exactly 100 percent. Without an entry the brand pays."),
-    "funding.payer": _("“brand”, “store” or the code of an organization."),
     "day_of_year": _("Month and day, such as 12-31."),
     "reinstatement_days": _("Empty: 30."),
     "holds.minutes": _("Empty: 15."),
-    "extra_months": _("The code of the tier, and how many months more."),
 }

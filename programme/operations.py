@@ -150,6 +150,7 @@ def save_draft(*, draft_id: int, document: Any, revision: int, by: User, at: dat
     """
     draft = _draft_to_change(draft_id, revision)
     loaded = _as_loaded(document, at=at, before=draft.document)
+    documents.require_known(loaded, before=draft.document)
     if loaded == draft.document:
         return draft
     draft.document = loaded

@@ -1,14 +1,24 @@
 """What the fields of the ladder are called in the console (see `common.schemas.labels`)."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from common import schemas
+from common.localized import localized
 from tiers.criteria import Measure
 
 
 def register() -> None:
     schemas.labels(NAMES, HELPS)
+    schemas.source("tiers", _levels, label=_("Tier"))
     schemas.labels({f"measure={value}": name for value, name in Measure.choices})
+
+
+def _levels(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for level in document.get("tiers", {}).get("levels", ()):
+        yield level["code"], localized(level["names"])
 
 
 NAMES = {

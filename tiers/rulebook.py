@@ -128,7 +128,7 @@ SCHEMA = {
                         "maxLength": 200,
                         "pattern": TEXT_PATTERN,
                     },
-                    "level": _CODE,
+                    "level": _CODE | {"choices": "tiers"},
                 },
                 "required": ["name", "level"],
                 "additionalProperties": False,

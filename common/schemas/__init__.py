@@ -3,6 +3,7 @@ Documents with a JSON Schema, for people: what is wrong with one, a form that ed
 and what changed, in words. Rooms say how their fields are called (`label`).
 """
 
+from common.schemas._choices import Choices, source, unknown
 from common.schemas._forms import Form, Node, place
 from common.schemas._labels import choice, label, labels
 from common.schemas._problems import Path, Problem, path_of, schema_problems, where
@@ -13,6 +14,7 @@ from common.schemas._telling import Change, changes, told
 __all__ = [
     "ABSENT",
     "Change",
+    "Choices",
     "Form",
     "Node",
     "Path",
@@ -28,6 +30,8 @@ __all__ = [
     "place",
     "resolved",
     "schema_problems",
+    "source",
     "told",
+    "unknown",
     "where",
 ]

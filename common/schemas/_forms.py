@@ -6,12 +6,14 @@ It needs no script: buttons that add, remove and move rows send the form and are
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from common.schemas import _reading
+from common.schemas._choices import Choices, is_open, source_label
 from common.schemas._labels import ANY, choice, help_text, label
 from common.schemas._problems import Path, Problem
 from common.schemas._shapes import (
@@ -30,6 +32,9 @@ from common.schemas._shapes import (
 
 PREFIX = "v"
 LONG_TEXT = 300
+# More than so many are not all shown: they are found by typing.
+SHOWN_MAX = 50
+FOUND_MAX = 2000
 
 
 @dataclass(slots=True)
@@ -38,7 +43,7 @@ class Node:
     A field, or a group of fields.
 
     `kind` is the template that draws it: text, number, decimal, day, color, long, lines, tick,
-    select, ticks, shape, group, names, rows, pairs, row, const.
+    select, ticks, picks, shape, group, names, rows, pairs, row, const.
     """
 
     kind: str
@@ -56,6 +61,10 @@ class Node:
     number: int = 0
     is_last: bool = False
     key: str | None = None
+    key_label: str = ""
+    key_options: list[tuple[str, str, bool]] = field(default_factory=list)
+    # The source whose choices are found by typing, if there is one.
+    found_in: str = ""
     # Alone in a row: it needs no frame of its own.
     is_bare: bool = False
     autofocus: bool = False
@@ -72,7 +81,16 @@ class Node:
     @property
     def is_field(self) -> bool:
         """Whether one thing is typed into it or chosen, so that the focus can go there."""
-        return self.kind not in ("group", "names", "rows", "pairs", "row", "ticks", "const")
+        return self.kind not in (
+            "group",
+            "names",
+            "rows",
+            "pairs",
+            "row",
+            "ticks",
+            "picks",
+            "const",
+        )
 
     def all(self) -> Iterator["Node"]:
         yield self
@@ -101,10 +119,14 @@ class Form:
     schema: Schema
     root: Schema
     path: Path = ()
+    # Of the whole document, to which fields may refer.
+    choices: Choices = field(default_factory=Choices)
     without: frozenset[str] = frozenset()
     value: Any = ABSENT
     wrong: list[Wrong] = field(default_factory=list)
     tree: Node | None = None
+    # What is found by typing: values and names of each source.
+    found: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.schema = resolved(self.schema, self.root)
@@ -134,12 +156,16 @@ class Form:
 
     def draw(self, problems: Iterable[Problem] = (), *, focus: str = "") -> Node:
         """Return the fields with what is wrong beside them."""
-        draw = _Drawing(self.root)
+        draw = _Drawing(self.root, self.choices)
         self.tree = draw.node(self.schema, self.value, PREFIX, self.path, required=True)
         by_path = {each.path: each for each in reversed([*self.tree.all()]) if each.kind != "const"}
         self.wrong = [self._place(problem, by_path) for problem in problems]
         if focus:
             _focus(self.tree, focus)
+        self.found = {
+            name: _first(self.choices.of(name))
+            for name in sorted({each.found_in for each in self.tree.all() if each.found_in})
+        }
         return self.tree
 
     def _place(self, problem: Problem, by_path: dict[Path, Node]) -> Wrong:
@@ -149,6 +175,10 @@ class Form:
                 node.errors.append(problem.why)
                 return Wrong(place(problem.path[: max(length, 1)]), problem.why, node.id)
         return Wrong(place(problem.path), problem.why, "")
+
+
+def _first(named: dict[Any, str]) -> list[tuple[str, str]]:
+    return [(str(value), called) for value, called in islice(named.items(), FOUND_MAX)]
 
 
 def place(path: Path) -> str:
@@ -174,6 +204,7 @@ def _focus(tree: Node, name: str) -> None:
 @dataclass(frozen=True, slots=True)
 class _Drawing:
     root: Schema
+    choices: Choices
 
     def node(self, schema: Schema, value: Any, name: str, path: Path, *, required: bool) -> Node:
         schema = resolved(schema, self.root)
@@ -186,9 +217,11 @@ class _Drawing:
         elif is_mapping(schema):
             self._pairs(made, schema, value)
         elif is_list(schema, self.root):
-            _list(made, items(schema, self.root), value)
+            self._list(made, items(schema, self.root), value)
         elif is_array(schema):
             self._rows(made, schema, value)
+        elif "choices" in schema:
+            self._chosen(made, schema["choices"], value)
         else:
             _scalar(made, schema, value)
         return made
@@ -234,8 +267,54 @@ class _Drawing:
             )
             # The key is typed in: the row is called by what it is a row of.
             row.label = label((*made.path, ANY))
-            made.body.append(_row(made, nth, row, key=key))
+            row = _row(made, nth, row, key=key)
+            self._key(row, schema.get("propertyNames", {}).get("choices"))
+            made.body.append(row)
         _mark_last(made)
+
+    def _key(self, row: Node, name: str | None) -> None:
+        if name is None:
+            row.key_label = _("Code")
+            return
+        row.key_label = source_label(name)
+        if self._is_typed(name):
+            row.found_in = name
+        else:
+            row.key_options = self._options(name, row.key, is_optional=False)
+
+    def _chosen(self, made: Node, name: str, value: Any) -> None:
+        """One of those there are."""
+        if self._is_typed(name):
+            made.kind, made.value, made.found_in = "text", "" if value is ABSENT else value, name
+        else:
+            made.kind = "select"
+            made.options = self._options(name, value, is_optional=not made.required)
+
+    def _is_typed(self, name: str) -> bool:
+        return is_open(name) or len(self.choices.of(name)) > SHOWN_MAX
+
+    def _options(self, name: str, value: Any, *, is_optional: bool) -> list[tuple[str, str, bool]]:
+        """Also what is chosen though there is no such thing, lest another be taken for it."""
+        known = self.choices.of(name)
+        is_said = value is not ABSENT and value not in ("", None)
+        offered = known if not is_said or value in known else {**known, value: str(value)}
+        made = [(str(each), called, each == value) for each, called in offered.items()]
+        return made if is_said and not is_optional else [("", "–", False), *made]
+
+    def _list(self, made: Node, item: Schema, value: Any) -> None:
+        if "choices" not in item:
+            _list(made, item, value)
+            return
+        name = item["choices"]
+        given = value if isinstance(value, list) else []
+        known = self.choices.of(name)
+        shown = known if len(known) <= SHOWN_MAX else {}
+        made.kind = "picks"
+        made.options = [
+            (str(each), str(known.get(each, each)), each in given)
+            for each in dict.fromkeys([*shown, *given])
+        ]
+        made.found_in = name if self._is_typed(name) else ""
 
     def _rows(self, made: Node, schema: Schema, value: Any) -> None:
         made.kind = "rows"

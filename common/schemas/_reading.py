@@ -2,8 +2,8 @@
 From what a form sent to the value it edits.
 
 A field is named by its path from what is edited (“v.funding.0.payer”). Beside fields there are
-“…@kind”, which shape was chosen, “…@rows”, how many rows there were, and “…@key”, the key of a row
-of a mapping.
+“…@kind”, which shape was chosen, “…@rows”, how many rows there were, “…@key”, the key of a row of a
+mapping, and “…@more”, what was typed in beside what was ticked.
 """
 
 import re
@@ -27,6 +27,8 @@ from common.schemas._shapes import (
 )
 
 ROWS_MAX = 1000
+# Of what is chosen: more of it, typed in.
+MORE = "@more"
 # What need not be said is neither.
 YES, NO = "yes", "no"
 # What people put between words and numbers.
@@ -96,9 +98,12 @@ def _list(item: Schema, data: QueryDict, name: str) -> list[Any]:
     if "enum" in item:
         chosen = data.getlist(name)
         return [each for each in item["enum"] if str(each) in chosen]
-    text = data.get(name, "")
+    is_chosen = "choices" in item
+    text = data.get(f"{name}{MORE}" if is_chosen else name, "")
     parts = text.splitlines() if is_lines(item) else BETWEEN.split(text)
     words = [part.strip() for part in parts if part.strip()]
+    if is_chosen:
+        words = list(dict.fromkeys([*data.getlist(name), *words]))
     return [_number(word) for word in words] if is_whole_number(item) else words
 
 

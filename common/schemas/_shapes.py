@@ -124,6 +124,10 @@ def _is_own(name: str, alternatives: list[list[str]]) -> bool:
     return sum(name in names for names in alternatives) == 1
 
 
+def fitting(several: list[Shape], value: Any) -> Shape | None:
+    return next((each for each in several if each.fits(value)), None)
+
+
 def is_object(schema: Schema) -> bool:
     return "properties" in schema
 

@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from common.localized import localized
+from common.schemas._choices import Choices
 from common.schemas._forms import place
 from common.schemas._labels import choice, label
 from common.schemas._problems import Path
@@ -17,6 +18,7 @@ from common.schemas._shapes import (
     ABSENT,
     Schema,
     Shape,
+    fitting,
     is_array,
     is_entries,
     is_mapping,
@@ -48,13 +50,21 @@ class Change:
     after: str
 
 
-def told(schema: Schema, value: Any, *, root: Schema, path: Path = ()) -> str:
+def told(
+    schema: Schema, value: Any, *, root: Schema, path: Path = (), choices: Choices | None = None
+) -> str:
     """Say in one line what a value that fits its schema says."""
-    return _Telling(root).told(schema, value, path)
+    return _Telling(root, choices or Choices()).told(schema, value, path)
 
 
 def changes(
-    schema: Schema, before: Any, after: Any, *, root: Schema, path: Path = ()
+    schema: Schema,
+    before: Any,
+    after: Any,
+    *,
+    root: Schema,
+    path: Path = (),
+    choices: Choices | None = None,
 ) -> list[Change]:
     """
     Return what changed, from the document's beginning to its end.
@@ -62,7 +72,8 @@ def changes(
     Things with a code (rules, tiers) are the same thing as long as the code is the same, wherever
     they stand. Other lists are compared as a whole.
     """
-    return [*_Telling(root).changes(schema, before, after, _At(path, place(path)))]
+    telling = _Telling(root, choices or Choices())
+    return [*telling.changes(schema, before, after, _At(path, place(path)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class _At:
 @dataclass(frozen=True, slots=True)
 class _Telling:
     root: Schema
+    choices: Choices
 
     def told(self, schema: Schema, value: Any, path: Path) -> str:
         schema = resolved(schema, self.root)
@@ -92,10 +104,10 @@ class _Telling:
             return self._list(items(schema, self.root), value, path)
         if isinstance(value, dict):
             return self._named(schema, value, path)
-        return _scalar(schema, value, path)
+        return self._scalar(schema, value, path)
 
     def _shape(self, several: list[Shape], value: Any, path: Path) -> str:
-        shape = _fitting(several, value)
+        shape = fitting(several, value)
         if shape is None or "const" in shape.schema:
             return choice(path, shape.key if shape else value)
         inner = resolved(shape.schema.get("properties", {}).get(shape.key, {}), self.root)
@@ -123,15 +135,32 @@ class _Telling:
             ]
         else:
             inner = schema.get("additionalProperties", {})
-            parts = [(key, self.told(inner, each, (*path, key))) for key, each in value.items()]
+            keys = schema.get("propertyNames", {})
+            parts = [
+                (self.choices.name(keys, key), self.told(inner, each, (*path, key)))
+                for key, each in value.items()
+            ]
         said = (_("%(name)s: %(value)s") % {"name": name, "value": part} for name, part in parts)
         return _("; ").join(said) or NOTHING
+
+    def _scalar(self, schema: Schema, value: Any, path: Path) -> str:
+        if value is True or value is False:
+            return _("Yes") if value else _("No")
+        if "choices" in schema:
+            return self.choices.name(schema, value)
+        if "enum" in schema or "const" in schema:
+            return choice(path, value)
+        if schema.get("format") == "date":
+            return date_format(date.fromisoformat(value))
+        return str(value) if value != "" else NOTHING
 
     def changes(self, schema: Schema, before: Any, after: Any, at: _At) -> Iterator[Change]:
         if before == after:
             return
         schema = self._common_shape(resolved(schema, self.root), before, after)
-        if "enum" in schema.get("items", {}) and self._are_ticked_alike(before, after):
+        if {"enum", "choices"} & schema.get("items", {}).keys() and self._are_ticked_alike(
+            before, after
+        ):
             return
         are_objects = isinstance(before, dict) and isinstance(after, dict)
         if is_entries(schema, self.root):
@@ -148,7 +177,7 @@ class _Telling:
                     schema["additionalProperties"],
                     before.get(key, ABSENT),
                     after.get(key, ABSENT),
-                    at.further(key, key),
+                    at.further(key, self.choices.name(schema.get("propertyNames", {}), key)),
                 )
         else:
             said = [self.told(schema, value, at.path) for value in (before, after)]
@@ -163,8 +192,8 @@ class _Telling:
     def _common_shape(self, schema: Schema, before: Any, after: Any) -> Schema:
         """The shape that both have, if there are several and they have the same."""
         several = shapes(schema, self.root)
-        shape = _fitting(several, before)
-        return shape.schema if shape and shape == _fitting(several, after) else schema
+        shape = fitting(several, before)
+        return shape.schema if shape and shape == fitting(several, after) else schema
 
     def _entries(
         self, schema: Schema, before: list[Any], after: list[Any], at: _At
@@ -190,20 +219,6 @@ class _Telling:
                 _(", ").join(_name(now[code][1]) for code in codes) for codes in (stood, stand)
             )
             yield Change(Kind.MOVED, at.path, at.way, *orders)
-
-
-def _scalar(schema: Schema, value: Any, path: Path) -> str:
-    if value is True or value is False:
-        return _("Yes") if value else _("No")
-    if "enum" in schema or "const" in schema:
-        return choice(path, value)
-    if schema.get("format") == "date":
-        return date_format(date.fromisoformat(value))
-    return str(value) if value != "" else NOTHING
-
-
-def _fitting(several: list[Shape], value: Any) -> Shape | None:
-    return next((each for each in several if each.fits(value)), None)
 
 
 def _name(entry: dict[str, Any]) -> str:

@@ -54,7 +54,7 @@ VESTING_SCHEMA = {
         **_WAIT,
         "categories": {
             "type": "object",
-            "propertyNames": {"pattern": r"^[a-z][a-z0-9_-]{0,31}\Z"},
+            "propertyNames": {"pattern": r"^[a-z][a-z0-9_-]{0,31}\Z", "choices": "categories"},
             "additionalProperties": {
                 "type": "object",
                 "properties": _WAIT,
@@ -219,7 +219,11 @@ FUNDING_SCHEMA = {
     "items": {
         "type": "object",
         "properties": {
-            "payer": {"type": "string", "pattern": r"^[-a-zA-Z0-9_]{1,50}\Z"},
+            "payer": {
+                "type": "string",
+                "pattern": r"^[-a-zA-Z0-9_]{1,50}\Z",
+                "choices": "payers",
+            },
             "share": {
                 "type": "string",
                 "pattern": r"^(?!0+(\.0+)?\Z)[0-9]{1,3}(\.[0-9]{1,2})?\Z",

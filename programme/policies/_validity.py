@@ -26,7 +26,7 @@ _SHAPES: list[dict[str, Any]] = [
             "until": {"enum": UNTIL},
             "extra_months": {
                 "type": "object",
-                "propertyNames": {"pattern": r"^[a-z][a-z0-9-]{0,49}\Z"},
+                "propertyNames": {"pattern": r"^[a-z][a-z0-9-]{0,49}\Z", "choices": "tiers"},
                 "additionalProperties": _MONTHS,
                 "minProperties": 1,
                 "maxProperties": 50,

@@ -33,7 +33,7 @@ def sent(node, data=None):
         data[f"{node.name}@kind"] = [v for v, _label, chosen in node.options if chosen] or [""]
     elif node.kind == "select":
         data[node.name] = [v for v, _label, chosen in node.options if chosen] or [""]
-    elif node.kind == "ticks":
+    elif node.kind in ("ticks", "picks"):
         data[node.name] = [v for v, _label, chosen in node.options if chosen]
     elif node.kind == "tick" and node.value:
         data[node.name] = ["1"]
@@ -65,6 +65,7 @@ def there_and_back(schema, value, root=None):
     return result
 
 
+@pytest.mark.django_db
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(policies(valid_from=date(2026, 1, 1)))
 def test_any_policies_sent_as_they_are_stay_as_they_are(written):

@@ -15,7 +15,7 @@ from common.models import Approval, ApprovalState
 from programme import checks, documents, queries
 from programme.checks import Finding, Severity
 from programme.models import Draft, DraftState, Version
-from tests.factories import plain, staff
+from tests.factories import plain, staff, store
 from tests.membership.conftest import console
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,15 @@ def second():
 def draft(author):
     author.post(page("rulebooks"))
     return Draft.objects.get()
+
+
+def with_tiers(draft):
+    """The draft with a ladder of two, as if they had been drafted."""
+    base = {"code": "regular", "names": {"zh-hans": "普通", "en": "Regular"}, "color": "#000000"}
+    gold = {"code": "gold", "names": {"zh-hans": "金卡", "en": "Gold"}, "color": "#000000"}
+    gold["upgrade"] = {"measure": "points", "at_least": "10000"}
+    draft.document = draft.document | {"tiers": {"levels": [base, gold]}}
+    draft.save()
 
 
 def page(name, *args):
@@ -194,7 +203,7 @@ class TestEditor:
             draft,
             page("draft-entry", draft.pk, "earning", "rules", "0"),
             points="1.5",
-            categories="parts, labour",
+            categories_at_more="parts, labour",
         )
 
         rule = draft.document["earning"]["rules"][0]
@@ -253,14 +262,15 @@ class TestEditor:
         ]
 
     def test_a_mapping_has_rows_with_a_key(self, author, draft):
+        with_tiers(draft)
         url = page("draft-part", draft.pk, "policies")
         data = fields(author, url)
-        response = author.post(url, data | {"do": "pair:v.validity.extra_months", "revision": 1})
+        response = author.post(url, data | {"do": "pair:v.validity.extra_months"})
         data = Fields(response.content.decode()).sent
         assert "v.validity.extra_months.0@key" in data
 
         data |= {"v.validity.extra_months.0@key": "gold", "v.validity.extra_months.0": "6"}
-        author.post(url, data | {"revision": 1})
+        author.post(url, data | {"revision": draft.revision})
 
         draft.refresh_from_db()
         assert draft.document["policies"]["validity"]["extra_months"] == {"gold": 6}
@@ -316,6 +326,17 @@ class TestEditor:
         assert response.url == page("draft-part", draft.pk, "earning")
         assert [rule["code"] for rule in draft.document["earning"]["rules"]] == ["base", "labour"]
         assert draft.document["earning"]["rules"][1]["categories"] == ["labour"]
+
+    def test_a_code_is_made_for_who_types_none(self, author, draft):
+        url = page("draft-entry", draft.pk, "earning", "rules", "new")
+        rule = {"names__zh-hans": "维修", "points": "1", "per_amount": "10"}
+
+        save(author, draft, url, **rule, names__en="Repairs & more")
+        save(author, draft, url, **rule, names__en="Repairs & more")
+        save(author, draft, url, **rule)
+
+        codes = [each["code"] for each in draft.document["earning"]["rules"]]
+        assert codes[-3:] == ["repairs-more", "repairs-more-2", "rule"]
 
     def test_entries_are_moved_and_removed(self, author, draft):
         self.test_a_new_entry(author, draft)
@@ -378,6 +399,111 @@ class TestEditor:
         for part in PARTS:
             html = author.get(page("draft-part", draft.pk, part)).content.decode()
             assert "Zh hans" not in html
+
+
+class TestChoosing:
+    """What refers to something is chosen from what there is, by its name."""
+
+    RULE = ("earning", "rules", "0")
+
+    def test_tiers_of_the_draft_are_offered_by_name(self, author, draft):
+        with_tiers(draft)
+
+        html = author.get(page("draft-entry", draft.pk, "earning", "boosts", "new"))
+
+        assert re.search(
+            r'type="checkbox" name="v.when.tiers" value="gold" +> Gold', html.content.decode()
+        )
+
+    def test_what_is_ticked_is_saved_and_told_by_name(self, author, draft):
+        with_tiers(draft)
+        riverside = store(name="Riverside")
+
+        response = save(
+            author,
+            draft,
+            page("draft-entry", draft.pk, *self.RULE),
+            where__tiers=["gold"],
+            where__stores=[riverside.code],
+            where__months=["2", "12"],
+        )
+
+        assert response.status_code == 302, text_of(response)
+        where = draft.document["earning"]["rules"][0]["where"]
+        assert where == {"tiers": ["gold"], "stores": [riverside.code], "months": [2, 12]}
+        told = text_of(author.get(page("draft", draft.pk)))
+        assert "Tiers: Gold; Stores: Riverside; Months of the year: February, December" in told
+
+    def test_a_tier_has_a_rate_of_its_own(self, author, draft):
+        with_tiers(draft)
+
+        save(
+            author,
+            draft,
+            page("draft-entry", draft.pk, *self.RULE),
+            tiers_at_rows="1",
+            tiers__0_at_key="gold",
+            tiers__0__points="2",
+            tiers__0__per_amount="10",
+        )
+
+        assert "Other rate for a tier: Gold:" in text_of(author.get(page("draft", draft.pk)))
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("tiers", "platinum"), ("stores", "nowhere"), ("dealers", "nobody"), ("months", "13")],
+    )
+    def test_what_there_is_not_is_refused_beside_the_field(self, author, draft, field, value):
+        with_tiers(draft)
+        url = page("draft-entry", draft.pk, *self.RULE)
+
+        response = save(author, draft, url, **{f"where__{field}": [value]})
+
+        assert response.status_code == 422
+        html = response.content.decode()
+        assert f'id="v-where-{field}-error"' in html
+        assert f'value="{value}" checked' in html, "what was chosen stays"
+        assert draft.revision == 1
+
+    def test_of_many_one_is_found_by_typing(self, author, draft):
+        for _n in range(51):
+            store()
+        riverside = store(name="Riverside")
+        url = page("draft-entry", draft.pk, *self.RULE)
+
+        html = author.get(url).content.decode()
+
+        assert f'<option value="{riverside.code}">Riverside</option>' in html
+        assert 'list="found-stores"' in html
+        assert 'type="checkbox" name="v.where.stores"' not in html
+        save(author, draft, url, where__stores_at_more=riverside.code)
+        assert draft.document["earning"]["rules"][0]["where"] == {"stores": [riverside.code]}
+        assert f'value="{riverside.code}" checked' in author.get(url).content.decode()
+
+    def test_a_category_nobody_named_yet_can_be_typed(self, author, draft):
+        url = page("draft-entry", draft.pk, *self.RULE)
+
+        save(author, draft, url, categories_at_more="parts, labour")
+
+        assert 'name="v.categories" value="parts" checked' in author.get(url).content.decode()
+
+    def test_an_old_name_of_something_gone_does_not_lock_the_draft(self, author, draft):
+        draft.document["earning"]["rules"][0]["where"] = {"stores": ["closed-long-ago"]}
+        draft.save()
+
+        response = save(author, draft, page("draft-entry", draft.pk, *self.RULE), points="2")
+
+        assert response.status_code == 302, text_of(response)
+        assert draft.document["earning"]["rules"][0]["where"] == {"stores": ["closed-long-ago"]}
+
+    def test_costs_the_same_queries_however_many_there_are(
+        self, author, draft, django_assert_max_num_queries
+    ):
+        for _n in range(60):
+            store()
+
+        with django_assert_max_num_queries(9):
+            author.get(page("draft-entry", draft.pk, "earning", "boosts", "new"))
 
 
 class TestOverview:
