@@ -4,12 +4,15 @@ from datetime import date
 
 import pytest
 from django.db import transaction
+from django.utils import translation
 from django.utils.timezone import localdate
 
 from common import approvals, events
 from common.models import AuditRecord
 from members import operations as members
 from members.models import Product
+from messaging import templates
+from messaging.models import Message
 from tests.factories import identity, member, staff
 from tests.tiers.ladder import (
     BASE,
@@ -309,6 +312,59 @@ class TestProposal:
             operations.approve_proposal(
                 proposal_id=Proposal.objects.get().pk, member=identity(), at=noon(DAY), by=staff()
             )
+
+
+class TestDecidedIsTold:
+    @pytest.fixture
+    def proposal_id(self, of):
+        section = simple(10, 20)
+        section["levels"][2]["approval"] = True
+        publish(section)
+        gather(of, "2026-06-01", points=10)
+        gather(of, "2026-06-10", points=20)
+        return Proposal.objects.get().pk
+
+    def said(self, of, language="en"):
+        [message] = Message.objects.filter(member=of.id)
+        with translation.override(language):
+            text = templates.shown(message.template, message.variables)
+        return text.subject, text.body
+
+    def test_approved_with_the_day_and_the_note(self, of, proposal_id):
+        operations.approve_proposal(
+            proposal_id=proposal_id, member=of, at=noon(DAY), by=staff(), note="welcome 100 %"
+        )
+
+        assert self.said(of) == (
+            "Your upgrade to T2 is approved",
+            "Your tier is T2 from June 15, 2026 on.\nOur staff add: welcome 100 %",
+        )
+
+    def test_approved_without_a_note(self, of, proposal_id):
+        operations.approve_proposal(proposal_id=proposal_id, member=of, at=noon(DAY), by=staff())
+
+        assert self.said(of)[1] == "Your tier is T2 from June 15, 2026 on."
+
+    def test_declined_with_the_reason(self, of, proposal_id):
+        operations.reject_proposal(
+            proposal_id=proposal_id, member=of, at=noon(DAY), by=staff(), note="资料不全"
+        )
+
+        assert self.said(of) == (
+            "Your upgrade to T2 was declined",
+            (
+                "Your upgrade to T2, proposed or applied for on June 10, 2026, was declined.\n"
+                "Reason: 资料不全"
+            ),
+        )
+
+    def test_refused_nothing_is_said(self, of, proposal_id):
+        with pytest.raises(operations.SayWhy), transaction.atomic():
+            operations.reject_proposal(
+                proposal_id=proposal_id, member=of, at=noon(DAY), by=staff(), note=" "
+            )
+
+        assert not Message.objects.exists()
 
 
 class TestApplication:

@@ -1,6 +1,6 @@
 """What somebody or a product gives: a start, a tier by hand, more time, an approved upgrade."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from django.db import transaction
@@ -12,7 +12,8 @@ from common.errors import DomainError, Invalid, NotFound
 from common.models import User
 from members.models import MemberStatus, Product
 from members.queries import Identity
-from tiers import queries
+from messaging import operations as messaging
+from tiers import messages, queries
 from tiers.judging import Sight, State, entered
 from tiers.ladders import Ladder, Level
 from tiers.models import Decision, DecisionKind, Proposal, ProposalKind, ProposalState
@@ -258,6 +259,7 @@ def approve_proposal(
         action="tier.proposal_approved", target=member.number, by=by, reason=note.strip(),
         details={"proposal": proposal.pk, "level": level.code},
     )  # fmt: skip
+    _tell(proposal, messages.APPROVED, names=level.names, day=decision.effective_on, at=at)
     return decision
 
 
@@ -277,6 +279,8 @@ def reject_proposal(
         action="tier.proposal_rejected", target=member.number, by=by, reason=_said(note),
         details={"proposal": proposal.pk, "level": proposal.level},
     )  # fmt: skip
+    level = queries.ladder(proposal.version_id).level(proposal.level)
+    _tell(proposal, messages.DECLINED, names=level.names, day=proposal.proposed_on, at=at)
     return proposal
 
 
@@ -307,6 +311,18 @@ def _close(
     proposal.note = note.strip()
     proposal.decision = decision
     proposal.save(update_fields=["state", "decided_at", "decided_by", "note", "decision"])
+
+
+def _tell(
+    proposal: Proposal, template: str, *, names: Mapping[str, str], day: date, at: datetime
+) -> None:
+    messaging.send(
+        member_id=proposal.member_id,
+        template=template,
+        key=f"tiers.decided:{proposal.pk}",
+        variables={"level": names, "day": day, "note": proposal.note},
+        at=at,
+    )
 
 
 # --- Steps ----------------------------------------------------------------------------------------
