@@ -70,6 +70,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "tiers.view_decision",
                 ),
                 _list("unsubscribe", _("Failed deliveries"), "messaging", "delivery"),
+                _list("text_snippet", _("Wordings of messages"), "messaging", "wording"),
             ],
         },
         {
@@ -232,6 +233,9 @@ SAID_BY_OTHERS = [
     gettext_noop("job.run_again"),
     gettext_noop("event.retried"),
     gettext_noop("delivery.retried"),
+    gettext_noop("wording.created"),
+    gettext_noop("wording.changed"),
+    gettext_noop("wording.tested"),
     gettext_noop("apiclient.secret_issued"),
     gettext_noop("apiclient.changed"),
     gettext_noop("apiclient.created"),

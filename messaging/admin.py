@@ -1,21 +1,26 @@
-"""What did not reach its member. (What did stands on the member's page.)"""
+"""What did not reach its member (what did stands on the member's page), and how it is worded."""
+
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from common.staff import ReadOnlyAdmin, acting
-from messaging import operations, queries, templates
-from messaging.models import Delivery, DeliveryState
+from common.errors import DomainError
+from common.staff import ReadOnlyAdmin, StaffAdmin, acting
+from messaging import composing, operations, queries, templates
+from messaging.forms import TestForm, WordingForm
+from messaging.models import Delivery, DeliveryState, Wording
 
 STATE_LABELS = {
     DeliveryState.WAITING: "info",
@@ -107,3 +112,54 @@ class FailedDeliveryAdmin(ReadOnlyAdmin):
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("messaging.retry_delivery")
+
+
+@admin.register(Wording)
+class WordingAdmin(StaffAdmin):
+    """How messages read on each channel, shown with sample values and tried out from here."""
+
+    form = WordingForm
+    list_display = ["template", "channel", "language", "provider_template"]
+    list_filter = ["channel", "language"]
+    search_fields = ["template", "provider_template"]
+    ordering = ["template", "channel", "language"]
+    readonly_fields = ["preview"]
+    actions_detail = ["send_test"]
+
+    @display(description=_("Preview"))
+    def preview(self, wording: Wording) -> str:
+        if wording.pk is None:
+            return "–"
+        try:
+            text = composing.preview(wording)
+        except LookupError:  # of a release that had this template
+            return gettext("This message can no longer be shown.")
+        return "\n".join(filter(None, [text.subject, text.body]))
+
+    @action(
+        description=_("Send a test"), url_path="test", permissions=["change"], icon="outgoing_mail"
+    )
+    def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        wording = Wording.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        if wording is None:
+            raise Http404
+        page = reverse("admin:messaging_wording_change", args=[wording.pk])
+        form = TestForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            address: Any = form.cleaned_data["address"]
+            try:
+                operations.send_test(wording_id=wording.pk, address=address, by=acting(request))
+            except DomainError as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, gettext("The test is on its way."))
+                return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Send a test"),
+            "wording": wording,
+            "preview": composing.preview(wording),
+            "form": form,
+            "back": page,
+        }
+        return TemplateResponse(request, "console/messaging/test.html", context)

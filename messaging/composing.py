@@ -1,5 +1,8 @@
 """A message made ready for one channel: whom it goes to, in which words."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -9,21 +12,41 @@ from django.utils.translation import override
 
 from common.fields import blind_index
 from members.models import MemberStatus
-from messaging import templates
+from messaging import templates, wordings
 from messaging.channels import Outgoing, Refused
-from messaging.models import Delivery, Message, Problem
+from messaging.models import Channel, Delivery, Follower, Message, Problem, Wording
+from messaging.templates import Text
+from messaging.wordings import Wordings
 from programme import queries as programme
 
 
-def compose(delivery: Delivery) -> Outgoing:
+def compose(delivery: Delivery, worded: Wordings) -> Outgoing:
     """
-    :param delivery: with `message` and its `member` selected
-    :raises Refused: if its member cannot be reached any more
+    :param delivery: with `message`, its `member` and the member's `follower` selected
+    :param worded: the wordings of its channel
+    :raises Refused: if its member cannot be reached any more, or nobody words it now
     """
-    message = delivery.message
+    message, channel = delivery.message, Channel(delivery.channel)
     if message.member.status == MemberStatus.CLOSED:
         raise Refused(Problem.MEMBERSHIP_ENDED)
-    return _letter(message, first_attempt=delivery.attempts == 1)
+    language = _language(message)
+    with override(language):
+        outgoing = _composed(message, channel, wordings.chosen(worded, message.template, language))
+    return replace(outgoing, name=name_of(message.key), first_attempt=delivery.attempts == 1)
+
+
+def sample(wording: Wording, address: str, *, name: str) -> Outgoing:
+    """What a member would get, with values that nobody takes for real ones."""
+    with override(wording.language):
+        shown = templates.template(wording.template).samples()
+        if wording.channel == Channel.EMAIL:
+            return _letter(_filled(wording, shown), address, name)
+        return _approved(wording, shown, address, name)
+
+
+def preview(wording: Wording) -> Text:
+    with override(wording.language):
+        return _filled(wording, templates.template(wording.template).samples())
 
 
 def name_of(key: str) -> str:
@@ -31,26 +54,83 @@ def name_of(key: str) -> str:
     return blind_index(key, purpose="messaging.message_id").hex()[:32]
 
 
-def _letter(message: Message, *, first_attempt: bool) -> Outgoing:
-    if not message.member.email:
+def _language(message: Message) -> str:  # noqa: ARG001 - members cannot choose one yet
+    return settings.LANGUAGE_CODE
+
+
+def _composed(message: Message, channel: Channel, wording: Wording | None) -> Outgoing:
+    template, name = templates.template(message.template), name_of(message.key)
+    if channel == Channel.WEBHOOK:
+        return _event(message, template.fill(message.variables))
+    address = _address(message, channel)
+    if not address:
         raise Refused(Problem.NO_ADDRESS)
-    # Members cannot choose a language for e-mails yet.
-    with override(settings.LANGUAGE_CODE):
-        text = templates.template(message.template).fill(message.variables)
-        installed = programme.programme()
-        inbox = settings.SITE_URL + reverse("messaging:inbox")
-        foot = [_("All messages: %(address)s") % {"address": inbox}, str(installed or "")]
-    name = name_of(message.key)
+    shown = template.show(message.variables)
+    if channel == Channel.EMAIL:
+        return _letter(
+            _filled(wording, shown) if wording else template.put_in(shown), address, name
+        )
+    if wording is None:
+        raise Refused(Problem.NO_WORDING)
+    return _approved(wording, shown, address, name)
+
+
+def _address(message: Message, channel: Channel) -> str:
+    member = message.member
+    if channel == Channel.EMAIL:
+        return member.email
+    if channel == Channel.SMS:
+        return member.phone
+    try:
+        return member.follower.openid
+    except Follower.DoesNotExist:
+        return ""
+
+
+def _filled(wording: Wording, shown: Mapping[str, Any]) -> Text:
+    return Text(wordings.fill(wording.subject, shown), wordings.fill(wording.body, shown))
+
+
+def _letter(text: Text, address: str, name: str) -> Outgoing:
+    inbox = settings.SITE_URL + reverse("messaging:inbox")
+    foot = [_("All messages: %(address)s") % {"address": inbox}, str(programme.programme() or "")]
     return Outgoing(
         name=name,
-        address=message.member.email,
+        address=address,
         subject=text.subject,
         body="\n\n".join([text.body, *foot]),
-        first_attempt=first_attempt,
         headers={
             # The same at every attempt: servers and readers see that it is one e-mail, if we died
             # before we could note that the first attempt had worked.
             "Message-ID": f"<{name}@{urlsplit(settings.SITE_URL).hostname}>",
             "Auto-Submitted": "auto-generated",
+        },
+    )
+
+
+def _approved(wording: Wording, shown: Mapping[str, Any], address: str, name: str) -> Outgoing:
+    return Outgoing(
+        name=name,
+        address=address,
+        provider_template=wording.provider_template,
+        parameters=wordings.parameters(wording, shown),
+        headers={"url": settings.SITE_URL + reverse("messaging:inbox")},
+    )
+
+
+def _event(message: Message, text: Text) -> Outgoing:
+    """What the brand's own system is told: enough to show it in an app, nobody's name or phone."""
+    return Outgoing(
+        name=name_of(message.key),
+        parameters={
+            "type": "message.created",
+            "timestamp": message.created_at.isoformat(),
+            "data": {
+                "member": message.member.number,
+                "template": message.template,
+                "variables": message.variables,
+                "subject": text.subject,
+                "body": text.body,
+            },
         },
     )

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -58,6 +59,75 @@ class Channel(models.TextChoices):
     WEBHOOK = "WEBHOOK", _("Webhook")
 
 
+# What staff may word, and what needs a text that a provider has approved.
+WORDED = [Channel.EMAIL, Channel.SMS, Channel.WECHAT]
+APPROVED_ELSEWHERE = [Channel.SMS, Channel.WECHAT]
+
+
+class Wording(models.Model):
+    """
+    How one template reads on one channel in one language, in place of its registered text.
+
+    Text messages and WeChat are sent only where there is one: the provider must have approved it.
+    """
+
+    template = models.CharField(_("template"), max_length=64)
+    channel = models.CharField(
+        _("channel"), max_length=8, choices=[(channel.value, channel.label) for channel in WORDED]
+    )
+    language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES)
+    subject = models.CharField(
+        _("subject"), max_length=200, blank=True, help_text=_("E-mails only.")
+    )
+    body = models.TextField(
+        _("text"),
+        max_length=2000,
+        help_text=_(
+            "Variables in braces: {points}. A text message exactly as the provider approved it; "
+            "for WeChat a line for each field: thing1: {points}"
+        ),
+    )
+    provider_template = models.CharField(
+        _("provider's template"),
+        max_length=100,
+        blank=True,
+        help_text=_("What the SMS provider or WeChat calls the approved text."),
+    )
+
+    class Meta:
+        verbose_name = _("wording")
+        verbose_name_plural = _("wordings")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["template", "channel", "language"], name="messaging_wording_once"
+            ),
+            models.CheckConstraint(
+                condition=~Q(channel__in=["SMS", "WECHAT"]) | ~Q(provider_template=""),
+                name="messaging_wording_approved_has_its_name",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} {self.channel} {self.language}"
+
+
+class Follower(models.Model):
+    """A member who follows the official account: whom WeChat may tell something."""
+
+    member = models.OneToOneField(
+        Member, on_delete=models.PROTECT, primary_key=True, related_name="follower"
+    )
+    openid = EncryptedTextField(_("openid"))
+    bound_at = models.DateTimeField(_("bound at"))
+
+    class Meta:
+        verbose_name = _("follower")
+        verbose_name_plural = _("followers")
+
+    def __str__(self) -> str:
+        return str(self.member_id)
+
+
 class DeliveryState(models.TextChoices):
     WAITING = "WAITING", _("Waiting")
     SENT = "SENT", _("Delivered")
@@ -70,7 +140,9 @@ class DeliveryState(models.TextChoices):
 class Problem(models.TextChoices):
     """What kept a delivery back, where it was not the other side; its words are kept as it said."""
 
-    NO_ADDRESS = "no_address", _("The member has no e-mail address any more.")
+    NO_ADDRESS = "no_address", _("The member has no address for it any more.")
+    NO_WORDING = "no_wording", _("Nobody has worded it for this channel any more.")
+    NO_PHONE_WE_WRITE_TO = "no_phone_we_write_to", _("We do not write to phones of that country.")
     MEMBERSHIP_ENDED = "membership_ended", _("The membership has ended.")
     TOO_LATE = "too_late", _("It could not be sent for a week; nobody wants to read it now.")
     WORKER_LOST = "worker_lost", _("Each attempt was cut short.")

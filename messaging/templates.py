@@ -42,6 +42,8 @@ class Kind:
 
     keep: Callable[[Any], Any]
     show: Callable[[Any], Any]
+    # A value for previews, as it is kept.
+    sample: Any = None
 
 
 class _Number(int):
@@ -82,13 +84,14 @@ def _in_currency(kept: str) -> str:
     return money(Decimal(kept), installed.currency if installed else "CNY")
 
 
-NUMBER = Kind(keep=_whole, show=_Number)  # points, days left
+NUMBER = Kind(keep=_whole, show=_Number, sample=1280)  # points, days left
 DAY = Kind(
     keep=_iso_day,
     show=lambda kept: date_format(date.fromisoformat(kept), "DATE_FORMAT"),
+    sample="2026-12-31",
 )
-TEXT = Kind(keep=_short_text, show=str)
-MONEY = Kind(keep=_exact, show=_in_currency)  # in the programme's currency
+TEXT = Kind(keep=_short_text, show=str, sample="示例")
+MONEY = Kind(keep=_exact, show=_in_currency, sample="88.00")  # in the programme's currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,20 @@ class Template:
         except TypeError as error:
             raise WrongVariables(f"{self.name} cannot keep {values}") from error
 
+    def show(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """The values as the active language writes them."""
+        return {name: kind.show(kept[name]) for name, kind in self.variables.items()}
+
+    def samples(self) -> dict[str, Any]:
+        """Values for a preview, as the active language writes them."""
+        return {
+            name: "…" if kind.sample is None else kind.show(kind.sample)
+            for name, kind in self.variables.items()
+        }
+
     def fill(self, kept: Mapping[str, Any]) -> Text:
         """The text in the active language."""
-        return self.put_in({name: kind.show(kept[name]) for name, kind in self.variables.items()})
+        return self.put_in(self.show(kept))
 
     def put_in(self, shown: Mapping[str, Any]) -> Text:
         subject: Any = self.subject
@@ -148,6 +162,11 @@ def register(
     with override(None):
         template.put_in(dict.fromkeys(variables, 1))
     _templates[name] = template
+
+
+def names() -> list[str]:
+    """What rooms registered."""
+    return sorted(_templates)
 
 
 def template(name: str) -> Template:

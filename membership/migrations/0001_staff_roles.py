@@ -21,6 +21,7 @@ SYSTEM = [
 ]
 STAFF = ["common.view_user", "auth.view_group"]
 SAID = ["messaging.view_message", "messaging.view_delivery"]
+WORDS = ["messaging.view_wording", "messaging.add_wording", "messaging.change_wording"]
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
@@ -49,14 +50,15 @@ ROLES = {
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
         "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
-        "common.rerun_jobrun", "common.retry_outboxevent",
+        *WORDS, "common.rerun_jobrun", "common.retry_outboxevent",
         "common.add_user", "common.change_user",
     ],
     "programme manager": [
         "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
-        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, "campaigns.view_importrun",
+        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *WORDS,
+        "campaigns.view_importrun",
     ],
-    "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS],
+    "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
     ],
@@ -65,7 +67,7 @@ ROLES = {
     "store clerk": [],
     "auditor": [
         "members.view_member", *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF,
-        *APPROVALS, "partners.view_apiclient",
+        *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
     ],
 }  # fmt: skip
 

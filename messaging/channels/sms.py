@@ -8,6 +8,7 @@ from django.conf import settings
 from messaging.channels.aliyun import Aliyun
 from messaging.channels.port import Away, Outgoing, Refused
 from messaging.channels.tencent import Tencent
+from messaging.models import Problem
 
 # What providers refuse in a variable, and what somebody could abuse one for: links, and the
 # brackets of a signature.
@@ -46,7 +47,7 @@ class TextMessages:
         """As `Carrier.send`; what the provider says is told without the phone."""
         assert self._provider is not None, "opened before"
         if not outgoing.address.startswith(tuple(settings.SMS_PREFIXES)):
-            raise Refused("no_phone_we_write_to")
+            raise Refused(Problem.NO_PHONE_WE_WRITE_TO)
         try:
             return self._provider.send(outgoing)
         except Exception as trouble:

@@ -95,4 +95,33 @@ class Migration(migrations.Migration):
             model_name='delivery',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'WAITING'), _negated=True), models.Q(('channel', 'IN_APP'), ('retry_at', None)), models.Q(models.Q(('channel', 'IN_APP'), _negated=True), ('retry_at__isnull', False)), _connector='OR'), name='messaging_delivery_waiting_has_its_turn'),
         ),
+        migrations.CreateModel(
+            name='Follower',
+            fields=[
+                ('member', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='follower', serialize=False, to='members.member')),
+                ('openid', common.fields.EncryptedTextField(verbose_name='openid')),
+                ('bound_at', models.DateTimeField(verbose_name='bound at')),
+            ],
+            options={
+                'verbose_name': 'follower',
+                'verbose_name_plural': 'followers',
+            },
+        ),
+        migrations.CreateModel(
+            name='Wording',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('template', models.CharField(max_length=64, verbose_name='template')),
+                ('channel', models.CharField(choices=[('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat')], max_length=8, verbose_name='channel')),
+                ('language', models.CharField(choices=[('zh-hans', '简体中文'), ('zh-hant', '繁體中文'), ('en', 'English')], max_length=8, verbose_name='language')),
+                ('subject', models.CharField(blank=True, help_text='E-mails only.', max_length=200, verbose_name='subject')),
+                ('body', models.TextField(help_text='Variables in braces: {points}. A text message exactly as the provider approved it; for WeChat a line for each field: thing1: {points}', max_length=2000, verbose_name='text')),
+                ('provider_template', models.CharField(blank=True, help_text='What the SMS provider or WeChat calls the approved text.', max_length=100, verbose_name="provider's template")),
+            ],
+            options={
+                'verbose_name': 'wording',
+                'verbose_name_plural': 'wordings',
+                'constraints': [models.UniqueConstraint(fields=('template', 'channel', 'language'), name='messaging_wording_once'), models.CheckConstraint(condition=models.Q(models.Q(('channel__in', ['SMS', 'WECHAT']), _negated=True), models.Q(('provider_template', ''), _negated=True), _connector='OR'), name='messaging_wording_approved_has_its_name')],
+            },
+        ),
     ]

@@ -18,16 +18,24 @@ from messaging.operations._messages import (
     send,
     send_many,
 )
+from messaging.operations._wording import (
+    TestNotSent,
+    bind_follower,
+    send_test,
+    unbind_follower,
+)
 
 __all__ = [
     "WAITING_IN_THE_INBOX",
     "ChallengeOver",
     "KeyReused",
     "NoSmsProvider",
+    "TestNotSent",
     "ToSend",
     "WrongCode",
     "answer",
     "ask_for_code",
+    "bind_follower",
     "deliver_everywhere",
     "deliver_in_app",
     "deliver_waiting",
@@ -35,5 +43,7 @@ __all__ = [
     "send",
     "send_code",
     "send_many",
+    "send_test",
     "try_again",
+    "unbind_follower",
 ]

@@ -22,6 +22,7 @@ from django.db.models import F, QuerySet
 
 from common import audit, limits
 from common.models import User
+from messaging import wordings
 from messaging.channels import CARRIERS, Away, Carrier, NotNow, Outgoing, Refused
 from messaging.composing import compose
 from messaging.models import Channel, Delivery, DeliveryState, Problem
@@ -127,14 +128,14 @@ def deliver_waiting(*, channel: Channel, clock: Clock, seconds: float = 50) -> i
     if not _due(channel, begun).exists() or _is_paused(channel):
         return 0
     sent = 0
-    carrier = CARRIERS[channel]()
+    carrier, worded = CARRIERS[channel](), wordings.on(channel)
     try:
         while clock() < begun + timedelta(seconds=seconds):
             carrier.open()
             taken = _take(channel, clock(), carrier)
             if not taken:
                 break
-            sent += _attempt(taken, carrier, clock)
+            sent += _attempt(taken, carrier, clock, worded)
     except Away as trouble:
         logger.error("%s cannot be reached: %s", channel, trouble)
         _pause(channel, trouble.wait)
@@ -168,7 +169,7 @@ def _take(channel: Channel, now: datetime, carrier: Carrier) -> list[Delivery]:
     with transaction.atomic(durable=True):
         taken = list(
             _due(channel, now)
-            .select_related("message__member")
+            .select_related("message__member__follower")
             .select_for_update(skip_locked=True, no_key=True, of=("self",))
             .order_by("retry_at", "id")[:size]
         )
@@ -181,7 +182,9 @@ def _take(channel: Channel, now: datetime, carrier: Carrier) -> list[Delivery]:
     return taken
 
 
-def _attempt(taken: Sequence[Delivery], carrier: Carrier, clock: Clock) -> int:
+def _attempt(
+    taken: Sequence[Delivery], carrier: Carrier, clock: Clock, worded: wordings.Wordings
+) -> int:
     """
     Send what was taken and note what came of it; returns how many went.
 
@@ -194,7 +197,7 @@ def _attempt(taken: Sequence[Delivery], carrier: Carrier, clock: Clock) -> int:
             if delivery.attempts > ATTEMPTS_MAX:
                 outcomes.append(_dead(delivery, Problem.WORKER_LOST))
             else:
-                ready.append((delivery, compose(delivery)))
+                ready.append((delivery, compose(delivery, worded)))
         except Exception as error:  # noqa: BLE001 - one message must not stop the others
             outcomes.append(_failure(delivery, error, clock()))
     away: list[Away] = []

@@ -3,7 +3,7 @@
 from tests.factories.campaigns import buy
 from tests.factories.common import staff
 from tests.factories.members import identity, member
-from tests.factories.messaging import message
+from tests.factories.messaging import message, wording
 from tests.factories.partners import api_client, brand, dealer, main_store, store
 from tests.factories.points import lot, source
 from tests.factories.programme import plain, rulebook
@@ -23,4 +23,5 @@ __all__ = [
     "source",
     "staff",
     "store",
+    "wording",
 ]

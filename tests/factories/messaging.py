@@ -6,7 +6,7 @@ from django.utils.translation import get_language, ngettext_lazy
 
 from members.models import Member
 from messaging import operations, templates
-from messaging.models import Message
+from messaging.models import Channel, Message, Wording
 from tests.factories.members import member
 from tests.factories.points import NOON
 
@@ -57,3 +57,21 @@ def message(to: Member | None = None, *, points: int = 1200, at=NOON) -> Message
     one = to_send(to or member(), points=points)
     ids = operations.send_many(template=LAPSING, messages=[one], at=at)
     return Message.objects.get(pk=ids[one.key])
+
+
+def wording(channel: Channel = Channel.SMS, *, language: str = "zh-hans", **changes) -> Wording:
+    """How LAPSING reads on a channel."""
+    given = {
+        Channel.EMAIL: {"subject": "{points} 积分快到期了", "body": "请在 {last_day} 前使用。"},
+        Channel.SMS: {
+            "body": "您有{points}积分将于{last_day}到期。",
+            "provider_template": "SMS_154950909",
+        },
+        Channel.WECHAT: {
+            "body": "thing1: {points} 积分\ntime2: {last_day}",
+            "provider_template": "T-1",
+        },
+    }[channel]
+    return Wording.objects.create(
+        **{"template": LAPSING, "channel": channel, "language": language} | given | changes
+    )

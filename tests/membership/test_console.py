@@ -23,7 +23,18 @@ from partners.models import Organization, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import start_draft
-from tests.factories import api_client, buy, identity, lot, member, message, plain, staff, store
+from tests.factories import (
+    api_client,
+    buy,
+    identity,
+    lot,
+    member,
+    message,
+    plain,
+    staff,
+    store,
+    wording,
+)
 from tests.factories.points import NOON
 from tests.membership.conftest import console
 from tests.wishes import wish
@@ -158,6 +169,9 @@ PAGES = {
     "tier-proposals": "apsu",
     "tier-proposal": "apsu",
     "messaging_delivery_changelist": "asu",
+    "messaging_wording_changelist": "apcu",
+    "messaging_wording_add": "apc",
+    "messaging_wording_send_test": "apc",
     "entries": "apfsu",
     "entry": "apfsu",
     "grants": "apfsu",
@@ -221,6 +235,7 @@ class TestRoles:
             "tier-proposal": [proposal.pk],
             "rulebook": [1],
             "rulebook-file": [1],
+            "messaging_wording_send_test": [wording().pk],
             "draft": [draft],
             "draft-file": [draft],
             "draft-part": [draft, "policies"],

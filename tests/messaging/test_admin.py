@@ -41,7 +41,7 @@ class TestMemberPage:
     def test_what_we_know_ourselves_is_told_in_words(self, boss):
         delivery = failed(error="no_address")
 
-        assert "has no e-mail address any more" in text_of(self.open(boss, delivery.message.member))
+        assert "has no address for it any more" in text_of(self.open(boss, delivery.message.member))
 
     def test_shows_nothing_of_others(self, boss):
         message(points=777)

@@ -20,48 +20,9 @@ from messaging.channels.sms import TextMessages
 from messaging.channels.webhook import Webhook, is_outside
 from messaging.channels.wechat import WeChat
 from tests import providers
-from tests.providers import HANG_UP, SECRET, serving
+from tests.providers import HANG_UP, SECRET
 
 PHONE = "+8613800138000"
-
-
-@pytest.fixture
-def settings(settings):
-    settings.MESSAGING_TIMEOUT = 0.5
-    settings.SMS_ACCESS_KEY_ID, settings.SMS_ACCESS_KEY_SECRET = "our-id", SECRET
-    settings.SMS_SIGN_NAME, settings.SMS_APP_ID = "某某汽车", "1400006666"
-    settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = "wx1", SECRET
-    settings.WEBHOOK_SECRETS = [f"whsec_{providers.Receiver.key}"]
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    return settings
-
-
-@pytest.fixture
-def ali(settings):
-    with serving(providers.Aliyun()) as server:
-        settings.SMS_PROVIDER, settings.SMS_ENDPOINT = "aliyun", server.url
-        yield server
-
-
-@pytest.fixture
-def qcloud(settings):
-    with serving(providers.Tencent()) as server:
-        settings.SMS_PROVIDER, settings.SMS_ENDPOINT = "tencent", server.url
-        yield server
-
-
-@pytest.fixture
-def weixin(settings):
-    with serving(providers.WeChat()) as server:
-        settings.WECHAT_ENDPOINT = server.url
-        yield server
-
-
-@pytest.fixture
-def receiver(settings):
-    with serving(providers.Receiver()) as server:
-        settings.WEBHOOK_URL = f"{server.url}/hook?to=us"
-        yield server
 
 
 def text(**changes):

@@ -22,14 +22,9 @@ from tests.factories import member, message, plain, staff
 from tests.factories.points import NOON
 from tests.mail_server import HANG_UP, mail_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("exact_waits")]
 ADDRESS = "Wang.Xiaoming@example.com"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def _waits_are_exact(monkeypatch):
-    monkeypatch.setattr(_delivering, "JITTER", 0)
 
 
 @pytest.fixture
@@ -426,7 +421,7 @@ class TestWorkers:
         server.to_recipient.append("550 no")
 
         letters.open()
-        _delivering._attempt(late, letters, lambda: NOON + HOUR)
+        _delivering._attempt(late, letters, lambda: NOON + HOUR, {})
         letters.close()
 
         assert outcome(delivery) == ("SENT", 2, "")

@@ -1,0 +1,59 @@
+from typing import Any
+
+from django import forms
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from common.errors import DomainError
+from messaging import templates, wordings
+from messaging.models import Wording
+
+
+def _choices() -> list[tuple[str, str]]:
+    """Each template with what it may say, as staff need both at once."""
+    choices = []
+    for name in templates.names():
+        known = " ".join(f"{{{variable}}}" for variable in templates.template(name).variables)
+        choices.append((name, f"{name} – {known}"))
+    return choices
+
+
+class WordingForm(forms.ModelForm):
+    """Checked as a whole: what one field may say depends on the others."""
+
+    template = forms.ChoiceField(
+        label=_("Template"), choices=lazy(_choices, list), widget=UnfoldAdminSelectWidget
+    )
+
+    class Meta:
+        model = Wording
+        fields = ["template", "channel", "language", "subject", "body", "provider_template"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        names = ["template", "channel", "subject", "body", "provider_template"]
+        if not self.errors:
+            try:
+                wordings.check(**{name: cleaned[name] for name in names})
+            except DomainError as refusal:
+                self.add_error(_field_of(refusal), str(refusal))
+        return cleaned
+
+
+class TestForm(forms.Form):
+    address = forms.CharField(
+        label=_("Address"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Your own: an e-mail address, a phone or an openid, as the channel wants it."),
+    )
+
+
+def _field_of(refusal: DomainError) -> str:
+    match refusal:
+        case wordings.NoSubject():
+            return "subject"
+        case wordings.NoProviderTemplate():
+            return "provider_template"
+    return "body"

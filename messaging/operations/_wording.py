@@ -1,0 +1,63 @@
+"""Trying out a wording, and whom WeChat may tell something."""
+
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from common import audit, limits
+from common.errors import DomainError
+from common.models import User
+from members import masking, phones
+from messaging.channels import CARRIERS, Away, NotNow, Refused
+from messaging.composing import sample
+from messaging.models import Channel, Follower, Wording
+
+TESTS_PER_HOUR = 30
+
+
+class TestNotSent(DomainError):
+    code = "test_not_sent"
+    message = _("It was not sent: %(reason)s")
+
+
+def send_test(*, wording_id: int, address: str, by: User) -> str:
+    """
+    Send a wording with sample values to an address of staff, now.
+
+    :param address: an e-mail address, a phone or an openid, as the channel wants it
+    :returns: what the other side calls it
+    :raises TestNotSent: with what the other side said
+    :raises limits.TooMany: after thirty an hour
+    :raises phones.InvalidPhone: if it is none
+    """
+    wording = Wording.objects.get(pk=wording_id)
+    if wording.channel == Channel.SMS:
+        address = phones.normalize(address)
+    limits.consume(f"wordings:tests:{by.pk}", limit=TESTS_PER_HOUR, seconds=3600)
+    shown = masking.email(address) if "@" in address else masking.tail(address)
+    with transaction.atomic():
+        # Before it leaves: there is no unseen try.
+        audit.record(
+            action="wording.tested", target=str(wording), by=by, details={"address": shown}
+        )
+    carrier = CARRIERS[Channel(wording.channel)]()
+    try:
+        carrier.open()
+        return carrier.send(sample(wording, address, name=uuid.uuid4().hex))
+    except (Refused, NotNow, Away) as trouble:
+        raise TestNotSent(reason=str(trouble)) from trouble
+    finally:
+        carrier.close()
+
+
+def bind_follower(*, member_id: int, openid: str, at: datetime) -> None:
+    """Note by which openid a member follows the official account, in place of an earlier one."""
+    Follower.objects.update_or_create(
+        member_id=member_id, defaults={"openid": openid, "bound_at": at}
+    )
+
+
+def unbind_follower(*, member_id: int) -> None:
+    Follower.objects.filter(member_id=member_id).delete()
