@@ -6,6 +6,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from campaigns.models import (
     ActivityGroup,
     ActivityRule,
@@ -128,7 +130,7 @@ def contradictions(document: dict[str, Any]) -> Iterator[Contradiction]:
         for nth, each in enumerate(section[part]):
             for code in each["of"]:
                 if code not in known:
-                    yield f"{part}[{nth}].of", f"there is no “{code}”"
+                    yield f"{part}[{nth}].of", _("There is no “%(code)s”.") % {"code": code}
     for nth, cap in enumerate(section["caps"]):
         yield from _of_cap(f"caps[{nth}]", cap, set(done) | {ACTIVITIES})
     worth = document["programme"]["points_per_currency_unit"]
@@ -145,55 +147,65 @@ def _codes_twice(section: Any, earning: Collection[str]) -> Iterator[Contradicti
         for nth, each in enumerate(section[part]):
             taken[each["code"]] += 1
             if taken[each["code"]] > 1:
-                yield f"{part}[{nth}].code", f"the code “{each['code']}” twice"
+                yield f"{part}[{nth}].code", _taken(each["code"])
             if each["code"] in TYPES:
-                yield f"{part}[{nth}].code", f"“{each['code']}” stands for all of them"
+                why = _("“%(code)s” stands for all of them: choose another code.")
+                yield f"{part}[{nth}].code", why % {"code": each["code"]}
     for part in ("caps", "budgets", "gifts"):
         codes: Counter[str] = Counter()
         for nth, each in enumerate(section[part]):
             codes[each["code"]] += 1
             if codes[each["code"]] > 1:
-                yield f"{part}[{nth}].code", f"the code “{each['code']}” twice"
+                yield f"{part}[{nth}].code", _taken(each["code"])
+
+
+def _taken(code: str) -> str:
+    return _("Something else has the code “%(code)s”.") % {"code": code}
 
 
 def _of_cap(where: str, cap: Any, done: Collection[str]) -> Iterator[Contradiction]:
     measures = [name for name in ("points", "times", "share") if name in cap]
     if len(measures) != 1:
-        yield where, "one of points, times and share is needed"
+        yield where, _("Say how many points, how many times or how many percent: one of them.")
     if ("share" in cap) != ("of_type" in cap):
-        yield f"{where}.of_type", "a share is of the points of a type, and only a share is"
+        yield f"{where}.of_type", _("Percent are of the points of something, and only percent are.")
     bought = [code for code in cap["of"] if code not in done]
     if bought and len(bought) < len(cap["of"]):
-        yield f"{where}.of", "it is of what is bought or of what is done, not of both"
+        yield f"{where}.of", _("A cap is of purchases or of what members do, not of both.")
     if bought and "share" in cap:
-        yield f"{where}.of", f"“{bought[0]}” gives the points the share is of"
+        why = _("“%(code)s” gives the points of which the percent are taken.")
+        yield f"{where}.of", why % {"code": bought[0]}
     if "times" in cap and CONSUMPTION in cap["of"]:
-        yield f"{where}.times", "purchases are not limited in number; name the rule or boost"
+        yield f"{where}.times", _("Purchases are not limited in number: choose a rule or boost.")
 
 
 def _of_budget(where: str, budget: Any, worth: int) -> Iterator[Contradiction]:
     if ("points" in budget) == ("money" in budget):
-        yield where, "either points or money is needed"
+        yield where, _("Say how many points or how much money: one of them.")
     elif "money" in budget and Decimal(budget["money"]) * worth < 1:
-        yield f"{where}.money", "it is worth less than a point"
+        yield f"{where}.money", _("It is worth less than a point.")
     if date.fromisoformat(budget.get("from", "0001-01-01")) > date.fromisoformat(
         budget.get("until", "9999-12-31")
     ):
-        yield f"{where}.until", "it ends before it begins"
+        yield f"{where}.until", _("It ends before it begins.")
 
 
 def _of_gift(where: str, gift: Any) -> Iterator[Contradiction]:
     at_year_end = gift["when"] == GiftOccasion.YEAR_END
     if at_year_end != ("per_amount" in gift):
-        yield f"{where}.per_amount", "what was spent is converted at the year's end, and only then"
+        why = _("What was spent is converted at the year's end, and only then.")
+        yield f"{where}.per_amount", why
     if "categories" in gift and not at_year_end:
-        yield f"{where}.categories", "only what was spent has categories"
+        yield f"{where}.categories", _("Only what was spent has categories.")
     if not at_year_end and Decimal(gift["points"]) % 1:
-        yield f"{where}.points", "a gift is whole points"
+        yield f"{where}.points", _("A gift is whole points.")
     if ("within_months" in gift) != ("since" in gift):
-        yield f"{where}.since", "the months need the day from which they count"
+        yield (
+            f"{where}.since",
+            _("The months need the day from which they count, and the day needs months."),
+        )
     if "within_months" in gift and gift["when"] != GiftOccasion.PRODUCT_BOUND:
-        yield f"{where}.within_months", "only the binding of a product may be limited in time"
+        yield f"{where}.within_months", _("Only the binding of a product may be limited in time.")
 
 
 def load(version: Version, section: Any) -> None:

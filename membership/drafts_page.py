@@ -204,7 +204,7 @@ class DraftPage(DraftPageBase, FormView):
             try:
                 operations.save_draft(
                     draft_id=self.draft.pk,
-                    document=documents.parse(form.cleaned_data["file"]),
+                    document=documents.read(form.cleaned_data["file"]),
                     revision=_revision(request.POST),
                     by=acting(request),
                     at=timezone.now(),
@@ -380,6 +380,8 @@ class DraftPartPage(DraftPageBase, TemplateView):
     permission_required = EDIT
     focus = ""
     problems: tuple[Problem, ...] = ()
+    # The whole document that they are of.
+    attempted: Any = None
 
     @cached_property
     def part(self) -> Part:
@@ -399,7 +401,7 @@ class DraftPartPage(DraftPageBase, TemplateView):
         return self.part.title
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        tree = self.form.draw(self.problems, focus=self.focus)
+        tree = self.form.draw(self.problems, focus=self.focus, document=self.attempted)
         return super().get_context_data(
             **{
                 "heading": self.heading(),
@@ -448,7 +450,7 @@ class DraftPartPage(DraftPageBase, TemplateView):
                 at=timezone.now(),
             )
         except documents.InvalidDocument as refusal:
-            self.problems = refusal.problems
+            self.problems, self.attempted = refusal.problems, document
             return self.render_to_response(self.get_context_data(), status=422)
         except DomainError as refusal:
             messages.error(self.request, refusal.sentence)

@@ -69,7 +69,7 @@ class RulebooksPage(ConsolePage, TemplateView):
         form = ProgrammeFileForm(request.POST, request.FILES)
         if form.is_valid():
             try:
-                return self._start(documents.parse(form.cleaned_data["file"]))
+                return self._start(documents.read(form.cleaned_data["file"]))
             except DomainError as refusal:
                 refused(form, refusal)
         return self.render_to_response(self.get_context_data(form=form), status=422)

@@ -7,7 +7,8 @@ from typing import Any
 
 import jsonschema
 import yaml
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from common.errors import Invalid
 from common.localized import NAMES_SCHEMA, TEXT_PATTERN
@@ -25,7 +26,7 @@ class InvalidProgramme(Invalid):
     """`where` is the place as JSONPath writes it, such as `$.earning.rules[0].points`."""
 
     code = "invalid_programme"
-    message = _("The programme file is not valid at “%(where)s”: %(why)s")
+    message = gettext_lazy("The programme file is not valid at “%(where)s”: %(why)s")
 
     def problem(self) -> Problem:
         return Problem(path_of(str(self.details["where"])), str(self.details["why"]))
@@ -49,14 +50,16 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # as PyYAML's stubs have it
-            raise InvalidProgramme(where=str(mark), why="aliases are not allowed")
+            raise InvalidProgramme(where=str(mark), why=_("aliases are not allowed"))
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         keys = [self.construct_object(key, deep=True) for key, _value in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise InvalidProgramme(where=str(node.start_mark), why=f"“{key}” twice")
+                raise InvalidProgramme(
+                    where=str(node.start_mark), why=_("“%(key)s” twice") % {"key": key}
+                )
         return super().construct_mapping(node, deep)
 
 
@@ -80,16 +83,30 @@ def parse(text: str) -> dict[str, Any]:
 
     :raises InvalidProgramme: if it is no YAML or breaks the schema
     """
+    document: dict[str, Any] = read(text)
+    validate(document)
+    return document
+
+
+def read(text: str) -> Any:
+    """
+    Read a file that may be no programme: whoever takes it looks (`require_valid`).
+
+    :raises InvalidProgramme: if it is no YAML
+    """
     if len(text) > TEXT_MAX:
-        raise InvalidProgramme(where="YAML", why=f"more than {TEXT_MAX} characters")
+        raise InvalidProgramme(
+            where="YAML", why=_("more than %(count)s characters") % {"count": TEXT_MAX}
+        )
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except RecursionError as error:
-        raise InvalidProgramme(where="YAML", why="nested too deeply") from error
+        raise InvalidProgramme(where="YAML", why=_("nested too deeply")) from error
     # The others come of tags and numbers of which Python can make nothing.
     except (yaml.YAMLError, ValueError, LookupError) as error:
         raise InvalidProgramme(where="YAML", why=str(error)) from error
-    validate(document)
+    if document is None:
+        raise InvalidProgramme(where="YAML", why=_("there is nothing in it"))
     return document
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from common.localized import localized
 from common.schemas import _reading
 from common.schemas._choices import Choices, is_open, source_label
 from common.schemas._labels import ANY, choice, help_text, label
@@ -154,12 +155,18 @@ class Form:
     def settled(self, problems: list[Problem]) -> Any:
         return _reading.settled(self.value, self.path, problems)
 
-    def draw(self, problems: Iterable[Problem] = (), *, focus: str = "") -> Node:
-        """Return the fields with what is wrong beside them."""
+    def draw(
+        self, problems: Iterable[Problem] = (), *, focus: str = "", document: Any = None
+    ) -> Node:
+        """
+        Return the fields with what is wrong beside them.
+
+        :param document: the whole of it, as it was refused
+        """
         draw = _Drawing(self.root, self.choices)
         self.tree = draw.node(self.schema, self.value, PREFIX, self.path, required=True)
         by_path = {each.path: each for each in reversed([*self.tree.all()]) if each.kind != "const"}
-        self.wrong = [self._place(problem, by_path) for problem in problems]
+        self.wrong = [self._place(problem, by_path, document) for problem in problems]
         if focus:
             _focus(self.tree, focus)
         self.found = {
@@ -168,25 +175,43 @@ class Form:
         }
         return self.tree
 
-    def _place(self, problem: Problem, by_path: dict[Path, Node]) -> Wrong:
+    def _place(self, problem: Problem, by_path: dict[Path, Node], document: Any) -> Wrong:
         for length in range(len(problem.path), -1, -1):
             node = by_path.get(problem.path[:length])
             if node is not None:
                 node.errors.append(problem.why)
-                return Wrong(place(problem.path[: max(length, 1)]), problem.why, node.id)
-        return Wrong(place(problem.path), problem.why, "")
+                # Elsewhere in the document: the whole way is told.
+                shown = problem.path[:length] if length > len(self.path) else problem.path
+                way = place(shown, document)
+                return Wrong(way, problem.why, node.id)
+        return Wrong(place(problem.path, document), problem.why, "")
 
 
 def _first(named: dict[Any, str]) -> list[tuple[str, str]]:
     return [(str(value), called) for value, called in islice(named.items(), FOUND_MAX)]
 
 
-def place(path: Path) -> str:
-    """The way to a field in the words of those who fill it in."""
+def place(path: Path, document: Any = None) -> str:
+    """The way to a field in the words of those who fill it in; things are called by their names."""
     told = []
+    there = document
     for length, step in enumerate(path, start=1):
-        told.append(str(step + 1) if isinstance(step, int) else label(path[:length]))
+        there = _below(there, step)
+        if isinstance(step, str):
+            told.append(label(path[:length]))
+        elif isinstance(there, dict) and there.get("names"):
+            told.append(f"“{localized(there['names'])}”")
+        else:
+            told.append(str(step + 1))
     return " › ".join(told)
+
+
+def _below(value: Any, step: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(step)
+    if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        return value[step]
+    return None
 
 
 def _focus(tree: Node, name: str) -> None:

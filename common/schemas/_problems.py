@@ -87,11 +87,16 @@ def _why(error: jsonschema.ValidationError) -> str:
     if error.validator == "type" and "integer" in wanted:
         return _("A whole number is wanted.")
     if error.validator == "pattern":
-        return _wanted_text(wanted)
+        return _wanted_text(wanted, str(error.instance))
     return str(_PLAIN.get(error.validator, _("This does not make sense here.")))
 
 
-def _wanted_text(pattern: str) -> str:
+NOUGHT = re.compile(r"0+(\.0*)?\Z", re.ASCII)
+
+
+def _wanted_text(pattern: str, given: str) -> str:
+    if NOUGHT.match(given) and "[0-9]" in pattern:
+        return _("It must be more than 0.")
     if pattern.startswith((r"^\d{4}-", "^[0-9]{4}-")):
         return _("A day is wanted, such as 2026-07-01.")
     if pattern.startswith("^[a-z]"):

@@ -155,7 +155,10 @@ class TestList:
         [
             (b"format: [", "not valid"),
             (b"\xff\xfe", "not UTF-8"),
-            (b"format: 1\n", "required property"),
+            (b"", "empty"),
+            (b"# nothing\n", "there is nothing in it"),
+            (b"[]", "This does not make sense here."),
+            (b"format: 1\n", "Valid from: This is missing."),
         ],
     )
     def test_says_what_is_wrong_with_a_file(self, author, content, told):
@@ -163,6 +166,8 @@ class TestList:
             page("rulebooks"), {"upload": "1", "file": SimpleUploadedFile("x.yaml", content)}
         )
 
+        assert response.status_code == 422
+        assert not Draft.objects.exists()
         assert told in text_of(response)
         assert not Draft.objects.exists()
 
