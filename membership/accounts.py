@@ -1,4 +1,6 @@
-"""From a proven phone to a login."""
+"""From a proven phone to a login, and from a session to who is logged in."""
+
+from django.contrib.auth.backends import ModelBackend
 
 from common.models import User
 from members import operations, queries
@@ -19,3 +21,11 @@ def login_by_phone(phone: str) -> User:
     if not user.is_active:
         raise ChallengeOver
     return user
+
+
+class Backend(ModelBackend):
+    """Django's, which brings the member along: every page of theirs asks for both."""
+
+    def get_user(self, user_id: int) -> User | None:
+        user = User.objects.select_related("member").filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None

@@ -139,7 +139,7 @@ FIELD_INDEX_KEY = env.str("FIELD_INDEX_KEY")
 AUTH_USER_MODEL = "common.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "membership.accounts.Backend",
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -362,6 +362,10 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"no-reply@{urlsplit(SITE_URL).hostname}")
 
 # --- Other channels (docs/operations.md). Secrets stay here: no log, no table has them. -----------
+# No text message and no WeChat message between these hours, by the member's clock; empty: always.
+QUIET_HOURS = env.str("QUIET_HOURS", default="22:00-08:00")
+# What one member gets at most in 24 hours: a channel without a number has no limit.
+MESSAGES_PER_DAY = env.dict("MESSAGES_PER_DAY", default={"SMS": "5", "WECHAT": "5", "EMAIL": "20"})
 # Seconds for an answer of a provider.
 MESSAGING_TIMEOUT = env.float("MESSAGING_TIMEOUT", default=10.0)
 # "aliyun" or "tencent"; empty: no text messages, one-time codes only in a sandbox.

@@ -114,7 +114,7 @@ class CodePage(LoginForm):
             return self.refuse(form, refusal)
         target = session.pop(NEXT, "")
         session.pop(CHALLENGE, None)
-        auth.login(self.request, user, backend="django.contrib.auth.backends.ModelBackend")
+        auth.login(self.request, user, backend="membership.accounts.Backend")
         return redirect(target or "home")
 
 
@@ -140,9 +140,12 @@ class HomePage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         today = localdate()
-        progress = tiers.progress(self.member.pk, today)
+        joined_on = localdate(self.member.joined_at)
+        progress = tiers.progress(self.member.pk, today, joined_on=joined_on)
         account = statements.on_account(self.member.pk)
-        spendable = points.spendable_points(self.member.pk, on=today)
+        spendable, expiries = points.spendable_and_expiries(
+            self.member.pk, on=today, limit=EXPIRIES
+        )
         return super().get_context_data(
             member=self.member,
             # Points that lapsed and the night has not swept are no longer the member's.
@@ -150,7 +153,7 @@ class HomePage(MemberPage):
             debt=max(0, -account.balance),
             aside=statements.aside(account),
             worth=self._worth(spendable),
-            expiries=self._expiries(today),
+            expiries=self._expiry_rows(expiries, today),
             tier=pictures.Picture(progress) if progress else None,
             lines=statements.lines(
                 list(points.statement(self.member.pk)[:LATEST_ENTRIES]),
@@ -166,8 +169,7 @@ class HomePage(MemberPage):
             return ""
         return money(Decimal(spendable) / installed.points_per_currency_unit, installed.currency)
 
-    def _expiries(self, today: date) -> list[ExpiryRow]:
-        expiries = points.expiries(self.member.pk, on=today, limit=EXPIRIES)
+    def _expiry_rows(self, expiries: list[points.Expiry], today: date) -> list[ExpiryRow]:
         most = max((expiry.points for expiry in expiries), default=1)
         return [
             ExpiryRow(

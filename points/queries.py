@@ -176,6 +176,26 @@ def expiries(member_id: int, *, on: date, limit: int = 3) -> list[Expiry]:
         return [Expiry(day, int(points)) for day, points in cursor.fetchall()]
 
 
+SPENDABLE_AND_EXPIRIES_SQL = f"""
+    SELECT ({SPENDABLE_SQL}), e.last_day, e.points
+    FROM (SELECT) AS always LEFT JOIN ({EXPIRIES_SQL}) AS e (last_day, points) ON true
+"""  # noqa: S608 - of our own two statements
+
+
+def spendable_and_expiries(member_id: int, *, on: date, limit: int) -> tuple[int, list[Expiry]]:
+    """As `spendable_points` and `expiries`, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SPENDABLE_AND_EXPIRIES_SQL,
+            {
+                "member": member_id, "on": on, "until": None, "at": None,
+                "zone": settings.TIME_ZONE, "never": date.max, "limit": limit,
+            },
+        )  # fmt: skip
+        rows = cursor.fetchall()
+    return int(rows[0][0] or 0), [Expiry(day, int(points)) for _, day, points in rows if day]
+
+
 def statement(
     member_id: int,
     *,

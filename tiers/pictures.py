@@ -162,3 +162,10 @@ class Picture:
     def falls(self) -> bool:
         """Whether the earned tier is lost at its end as things stand."""
         return self.projected.position < self.stand.earned.position
+
+    @property
+    def falls_soon(self) -> bool:
+        """Whether that is near enough to be said before anybody asks."""
+        if not self.falls or self.falls_on is None:
+            return False
+        return (self.falls_on - self._progress.day).days <= self._progress.near_days

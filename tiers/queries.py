@@ -31,6 +31,8 @@ from tiers.models import (
 from tiers.models import Level as LevelRow
 
 NO_LADDER = Ladder(0)
+# Where a ladder warns nobody.
+NEAR_DAYS = 90
 
 
 @lru_cache(maxsize=64)
@@ -73,13 +75,18 @@ def level_code_on(member_id: int, day: date) -> str | None:
 
 
 def histories(
-    guests: Mapping[int, Collection[int]], *, since: date | None = None, with_products: bool
+    guests: Mapping[int, Collection[int]],
+    *,
+    since: date | None = None,
+    with_products: bool,
+    joined_on: Mapping[int, date] | None = None,
 ) -> dict[int, History]:
     """
     What members gathered day by day, in two queries, or three with their products.
 
     :param guests: of each member, who was merged into them and is to be counted with them
     :param since: leave out earlier days
+    :param joined_on: when members joined, where the caller knows it of all: a query less
     """
     member_ids = {*guests, *(guest for of_member in guests.values() for guest in of_member)}
     rows = Gathered.objects.filter(member_id__in=member_ids)
@@ -91,12 +98,10 @@ def histories(
         "member_id", "day", *columns
     ):
         gatherings[member_id].append(Gathering(day, tuple(amounts)))
-    joined = dict(Member.objects.filter(pk__in=member_ids).values_list("pk", "joined_at"))
+    joined = joined_on if joined_on and not member_ids - joined_on.keys() else _joined(member_ids)
     owned = _owned(member_ids) if with_products else {}
     alone = {
-        member_id: History(
-            of_member, joined_on=localdate(joined[member_id]), owned=owned.get(member_id, ())
-        )
+        member_id: History(of_member, joined_on=joined[member_id], owned=owned.get(member_id, ()))
         for member_id, of_member in gatherings.items()
     }
     return {
@@ -106,7 +111,12 @@ def histories(
 
 
 def joined_on(member_id: int) -> date:
-    return localdate(Member.objects.values_list("joined_at", flat=True).get(pk=member_id))
+    return _joined([member_id])[member_id]
+
+
+def _joined(member_ids: Iterable[int]) -> dict[int, date]:
+    found = Member.objects.filter(pk__in=member_ids).values_list("pk", "joined_at")
+    return {member_id: localdate(joined_at) for member_id, joined_at in found}
 
 
 def products_owned(member_id: int, day: date) -> int:
@@ -171,6 +181,9 @@ class Progress:
     falls_on: date | None
     # The earned tier after that, as things stand.
     projected: Level
+    # So many days before its end a tier's end is news: from when members are warned.
+    near_days: int
+    day: date
 
 
 def standing(member_id: int, day: date) -> Stand | None:
@@ -182,8 +195,12 @@ def standing(member_id: int, day: date) -> Stand | None:
     return _stand(row, rungs, day)
 
 
-def progress(member_id: int, day: date) -> Progress | None:
-    """How far a member is, on the present day; None where its rulebook has no ladder."""
+def progress(member_id: int, day: date, *, joined_on: date | None = None) -> Progress | None:
+    """
+    How far a member is, on the present day; None where its rulebook has no ladder.
+
+    :param joined_on: when the member joined, if the caller knows it: a query less
+    """
     rungs = ladder_on(day)
     if not rungs:
         return None
@@ -191,7 +208,11 @@ def progress(member_id: int, day: date) -> Progress | None:
     state = state_of(row) if row else State()
     with_products = rungs.counts_products
     guests = row.guests if row else []
-    history = histories({member_id: guests}, with_products=with_products)[member_id]
+    history = histories(
+        {member_id: guests},
+        with_products=with_products,
+        joined_on={member_id: joined_on} if joined_on else None,
+    )[member_id]
     sight = Sight(history, state, day)
     earned = rungs.level(state.level)
     above = rungs.levels[earned.position + 1 :]
@@ -208,6 +229,8 @@ def progress(member_id: int, day: date) -> Progress | None:
         keep=_step(earned, earned.keep, at_the_end) if keep_by and earned.keep else None,
         keep_by=keep_by,
         falls_on=falls,
+        near_days=max(rungs.warn_days, default=NEAR_DAYS),
+        day=day,
         projected=_projected(history, state, rungs, falls or day),
     )
 

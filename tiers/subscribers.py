@@ -1,8 +1,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from common import events
 from members.queries import identity_of
 from tiers import operations
@@ -10,10 +8,8 @@ from tiers import operations
 
 @events.subscribe("member.product_bound")
 def start_by_products(payload: dict[str, Any]) -> None:
-    bound_at = payload["bound_at"]
     operations.start_by_products(
-        member=identity_of(payload["member_id"]),
-        at=datetime.fromisoformat(bound_at) if bound_at else timezone.now(),
+        member=identity_of(payload["member_id"]), at=datetime.fromisoformat(payload["bound_at"])
     )
 
 

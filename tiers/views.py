@@ -25,7 +25,8 @@ class TierPage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         today = localdate()
-        progress = queries.progress(self.member.pk, today)
+        joined_on = localdate(self.member.joined_at)
+        progress = queries.progress(self.member.pk, today, joined_on=joined_on)
         if progress is None:
             return super().get_context_data(tier=None, refused=self.refused, **kwargs)
         tier = pictures.Picture(progress)

@@ -347,9 +347,9 @@ class TestHome:
             buy(identity(one), "100")
 
         programme.forget_cached()
-        # session, user, member; version; account, lots, expiries; programme; entries, the first of
-        # them; unread messages
-        with django_assert_num_queries(11):
+        # session, user with member; version; account, points with what lapses; programme; entries,
+        # the first of them; unread messages
+        with django_assert_num_queries(9):
             response = client.get("/")
         assert len(response.content) < 20_000
 

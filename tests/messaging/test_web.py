@@ -150,11 +150,11 @@ class TestInboxPage:
             message(who)
         programme.forget_cached()
 
-        # session, user, member; messages; between two savepoints, two that note them as read;
+        # session, user with member; messages; between two savepoints, two that note them as read;
         # the programme's name; what is unread
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(9):
             client.get("/messages/")
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             client.get("/messages/?before=1")
 
     def test_an_empty_inbox_says_what_will_come(self, client):

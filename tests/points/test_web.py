@@ -63,7 +63,7 @@ class TestStatementPage:
 
         first = client.get("/statement/")
         older = re.search(r'href="\?([^"]+)"', first.content.decode())[1]
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             second = client.get(f"/statement/?{older}")
         last = client.get("/statement/?before=6")
 
@@ -75,15 +75,15 @@ class TestStatementPage:
         assert "回到最新" in text_of(last)
 
     @pytest.mark.parametrize("entries", [1, 20, 60])
-    def test_costs_eight_queries_however_many_entries(
+    def test_costs_seven_queries_however_many_entries(
         self, client, who, entries, django_assert_num_queries
     ):
         for _ in range(entries):
             buy(who, "100")
         programme.forget_cached()
 
-        # session, user, member; entries, programme, the first entry, account; unread messages
-        with django_assert_num_queries(8):
+        # session, user with member; entries, programme, the first entry, account; unread messages
+        with django_assert_num_queries(7):
             response = client.get("/statement/")
         assert len(figures(response)) == min(entries, 20)
         assert len(response.content) < 30_000
@@ -167,7 +167,7 @@ class TestStatementPage:
         lot(who, 50)
         programme.forget_cached()
 
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             client.get("/statement/?on=2026-06-15")
 
     def test_a_late_line_says_when_it_was_entered(self, client, who):
@@ -254,7 +254,7 @@ class TestWhatIsAside:
         assert "waiting" not in text
         assert "set aside" not in text
 
-    def test_a_page_of_all_there_is_costs_ten_queries(
+    def test_a_page_of_all_there_is_costs_nine_queries(
         self, client, one, aside, django_assert_num_queries
     ):
         who, other = identity(one), identity()
@@ -267,8 +267,8 @@ class TestWhatIsAside:
         operations.expire(low=who.id, high=who.id, on=date(2100, 1, 1))
         programme.forget_cached()
 
-        # session, user, member, unread messages; programme; entries and those they name, what
+        # session, user with member, unread messages; programme; entries and those they name, what
         # waits, the other member, notices
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(9):
             response = client.get("/statement/")
         assert len(response.context["lines"]) == 5

@@ -8,7 +8,7 @@ from django.test import Client
 
 from members import operations as members
 from programme import queries as programme
-from tests.factories import identity, staff
+from tests.factories import buy, identity, staff
 from tests.tiers.ladder import (
     BASE,
     SILVER,
@@ -20,6 +20,7 @@ from tests.tiers.ladder import (
     simple,
     spend,
 )
+from tests.wire import counted_on_the_wire
 from tiers import operations, pictures
 from tiers.models import Proposal
 
@@ -154,10 +155,37 @@ class TestProgress:
         client.get("/tier/", headers={"Accept-Language": language})
         programme.forget_cached()
 
-        # session, user, member; version, standing, days, joined; decisions; unread messages
-        with django_assert_max_num_queries(10):
+        # session, user with member; version, standing, days, programme; decisions; unread messages
+        with django_assert_max_num_queries(8):
             response = client.get("/tier/", headers={"Accept-Language": language})
         assert len(response.content) < 25_000
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRoundTrips:
+    """On the wire, with the rulebook known to the process."""
+
+    def asked(self, client, address):
+        client.get(address)
+        with counted_on_the_wire() as statements:
+            assert client.get(address).status_code == 200
+            return [each for each in statements if each.startswith(("\n", "SELECT", "WITH"))]
+
+    def test_the_tier_page_costs_six(self, client, of):
+        publish()
+        gather(of, "2026-06-01", points=10000)
+
+        # session, user with member; standing, days; decisions; unread messages
+        assert len(self.asked(client, "/tier/")) == 6
+
+    def test_the_home_page_costs_nine(self, client, of):
+        publish()
+        gather(of, "2026-06-01", points=10000)
+        buy(of, "100.00", at=noon("2026-06-01"))
+
+        # session, user with member; standing, days; account; points with what lapses; entries, the
+        # first of them; unread messages
+        assert len(self.asked(client, "/")) == 9
 
 
 class TestHome:
@@ -174,15 +202,19 @@ class TestHome:
         assert '<rect class="bar-fill" width="25"' in response.content.decode()
         assert 'href="/tier/"' in response.content.decode()
 
-    def test_costs_three_queries_more_with_tiers(self, client, of, django_assert_max_num_queries):
-        publish()
-        gather(of, "2026-06-01", points=100)
-        client.get("/")
+    @pytest.mark.parametrize(
+        ("warn_days", "shown", "silent"),
+        [([60, 30], "2026-04-03", "2026-04-02"), ([], "2026-03-04", "2026-03-03")],
+    )
+    def test_says_that_a_tier_ends_only_when_it_is_near(self, client, of, warn_days, shown, silent):
+        publish(simple(10, warn_days=warn_days))
+        gather(of, "2025-06-01", points=10)
 
-        # session, user, member; standing, days, joined; account, lots, expiries; entries;
-        # unread messages
-        with django_assert_max_num_queries(12):
-            client.get("/")
+        for day, is_shown in ((silent, False), (shown, True)):
+            with time_machine.travel(noon(day), tick=False):
+                text = text_of(client.get("/"))
+                assert ("it becomes Regular on June 2, 2026" in text) is is_shown
+                assert "it becomes Regular on June 2, 2026" in text_of(client.get("/tier/"))
 
 
 class TestApplication:
