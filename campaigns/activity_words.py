@@ -33,8 +33,9 @@ def cuts(explanation: Mapping[str, Any], *, version_id: int) -> list[CutTold]:
         *((kind.code, kind.names) for kind in rules.kinds.values()),
         *((cap.code, cap.names) for cap in rules.caps),
         *((budget.code, budget.names) for budget in rules.budgets),
-        *campaign_words.names_of(version_id).items(),
     ]
+    if any(cut["reason"] in _PLAIN for cut in explanation["cut"]):
+        named += campaign_words.names_of(version_id).items()
     names = {code: localized(texts) for code, texts in named}
     return [
         CutTold(names.get(cut["by"], cut["by"]), cut["points"], why(cut))

@@ -14,7 +14,8 @@ def names_of(version_id: int) -> Mapping[str, Mapping[str, str]]:
 
 def listed(version_id: int, codes: Iterable[str]) -> list[str]:
     """Some campaigns of a version by their names."""
-    names = names_of(version_id)
+    codes = list(codes)
+    names = names_of(version_id) if codes else {}
     return [localized(names[code]) if code in names else code for code in codes]
 
 

@@ -77,8 +77,8 @@ NAMES = {
     "within_months": _("Within so many months"),
     "tasks": _("Tasks"),
     # Campaigns.
-    "campaigns": _("Campaigns"),
-    "plans": _("Campaigns"),
+    "campaigns": _("Marketing campaigns"),
+    "plans": _("Marketing campaigns"),
     "plans.of": _("What belongs to it"),
     "goal": _("Goal"),
     "plans.budget": _("Budget"),

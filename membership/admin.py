@@ -24,6 +24,7 @@ class StaffConsole(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
             activity_page,
+            campaigns_page,
             drafts_page,
             entries_page,
             grants_page,
@@ -40,6 +41,7 @@ class StaffConsole(UnfoldAdminSite):
             **rulebook_page.URLS,
             **drafts_page.URLS,
             **tier_page.URLS,
+            **campaigns_page.URLS,
         }
         return [
             path(route, self.admin_view(view.as_view()), name=name)

@@ -105,6 +105,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "programme.view_version",
                 ),
                 _list("rule", _("Earning rules"), "campaigns", "earningrule"),
+                _page(
+                    "calendar_month",
+                    _("Marketing campaigns"),
+                    "admin:campaigns",
+                    "campaigns.view_campaign",
+                ),
             ],
         },
         {
@@ -221,6 +227,7 @@ SAID_BY_OTHERS = [
     gettext_noop("tier.extend"),
     gettext_noop("tier.proposal_approved"),
     gettext_noop("tier.proposal_rejected"),
+    gettext_noop("campaign.evaluated"),
     gettext_noop("version.published"),
     gettext_noop("draft.started"),
     gettext_noop("draft.saved"),

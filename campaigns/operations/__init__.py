@@ -10,6 +10,13 @@ from campaigns.operations._documents import (
     LinesDoNotAddUp,
     Purchase,
 )
+from campaigns.operations._evaluations import (
+    EVALUATION_MAX,
+    CampaignNotOver,
+    EvaluationMissing,
+    UnknownCampaign,
+    evaluate,
+)
 from campaigns.operations._purchases import (
     Accrual,
     Quote,
@@ -31,9 +38,12 @@ from campaigns.operations._returns import (
 
 __all__ = [
     "AMOUNT_MAX",
+    "EVALUATION_MAX",
     "LINES_MAX",
     "Accrual",
+    "CampaignNotOver",
     "DuplicateLine",
+    "EvaluationMissing",
     "InvalidAmount",
     "InvalidChannel",
     "InvalidLines",
@@ -43,8 +53,10 @@ __all__ = [
     "Return",
     "ReturnBeforePurchase",
     "ReturnExceedsPurchase",
+    "UnknownCampaign",
     "UnknownPurchase",
     "accrue",
+    "evaluate",
     "find_purchase",
     "judged",
     "post_many",

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import judging
-from campaigns.earning import NO_CATEGORY, Line
+from campaigns.earning import NO_CATEGORY, Judgement, Line
 from campaigns.operations._documents import CENT, as_json, check, check_lines, from_json
 from common.errors import DomainError, Invalid, NotFound
 from members.queries import Identity
@@ -107,6 +107,7 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
             explanation={
                 **judgement.explanation,
                 "purchase": purchase.reference,
+                **_campaigns(before, judgement),
                 **({"freed": freed} if freed else {}),
             },
             after_spending=rulebook.policies.return_after_spending,
@@ -131,6 +132,13 @@ def post_return(*, returned: Return, now: datetime) -> points.PostedActivity:
         now=returned.at,
     )
     return posted
+
+
+def _campaigns(before: Judgement, after: Judgement) -> dict[str, dict[str, int]]:
+    """What campaigns give for what is kept: also those that give nothing any more."""
+    gave = before.explanation.get("campaigns", {})
+    gives = after.explanation.get("campaigns", {})
+    return {"campaigns": dict.fromkeys(gave, 0) | gives} if gave or gives else {}
 
 
 def find_purchase(

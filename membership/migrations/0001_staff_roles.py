@@ -9,9 +9,12 @@ LEDGER = [
     "points.view_grantbatch",
 ]  # fmt: skip
 TIERS = ["tiers.view_standing", "tiers.view_decision", "tiers.view_proposal"]
-RULES = ["programme.view_version", "programme.view_draft", "campaigns.view_earningrule"]
+RULES = [
+    "programme.view_version", "programme.view_draft", "campaigns.view_earningrule",
+    "campaigns.view_campaign",
+]  # fmt: skip
 # The rulebook is drafted by one and let be published by another.
-DRAFT = ["programme.change_draft"]
+DRAFT = ["programme.change_draft", "campaigns.add_evaluation"]
 NETWORK = ["partners.view_region", "partners.view_organization", "partners.view_store"]
 SYSTEM = [
     "common.view_auditrecord",
@@ -119,7 +122,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
-        ("campaigns", "0001_initial"),
+        ("campaigns", "0004_campaigns"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [migrations.RunPython(add, migrations.RunPython.noop)]

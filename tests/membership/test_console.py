@@ -22,7 +22,7 @@ from messaging.models import Delivery
 from partners.models import Organization, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
-from programme.operations import start_draft
+from programme.operations import save_draft, start_draft
 from tests.factories import (
     api_client,
     buy,
@@ -35,6 +35,7 @@ from tests.factories import (
     store,
     wording,
 )
+from tests.factories.plans import plan
 from tests.factories.points import NOON
 from tests.membership.conftest import console
 from tests.wishes import wish
@@ -186,6 +187,8 @@ PAGES = {
     "draft-file": "apcfsu",
     "draft-part": "apc",
     "draft-entry": "apc",
+    "campaigns": "apcfsu",
+    "campaign": "apcfsu",
     "campaigns_earningrule_changelist": "apcfsu",
     "campaigns_importrun_changelist": "apfu",
     "partners_region_changelist": "apcfsu",
@@ -206,7 +209,9 @@ PAGES = {
     "auth_group_add": "",
 }
 
-IN_THE_NAVIGATION = ("index", "entries", "grants", "rulebooks", "tier-decisions", "tier-proposals")
+IN_THE_NAVIGATION = (
+    "index", "entries", "grants", "rulebooks", "campaigns", "tier-decisions", "tier-proposals",
+)  # fmt: skip
 
 
 class TestRoles:
@@ -218,7 +223,14 @@ class TestRoles:
         batch = GrantBatch.objects.create(
             name="x.csv", rows=1, points=1, created_at=NOON, created_by=staff()
         ).pk
-        draft = start_draft(by=staff(), at=NOON).pk
+        started = start_draft(by=(drafter := staff()), at=NOON)
+        draft = save_draft(
+            draft_id=started.pk,
+            document=started.document | {"campaigns": {"plans": [plan("spring", "base")]}},
+            revision=started.revision,
+            by=drafter,
+            at=NOON,
+        ).pk
         proposal = Proposal.objects.create(
             member=Member.objects.get(number=number),
             kind=ProposalKind.UPGRADE,
@@ -233,6 +245,7 @@ class TestRoles:
             "grant": [batch],
             "grant-result": [batch],
             "tier-proposal": [proposal.pk],
+            "campaign": ["spring"],
             "rulebook": [1],
             "rulebook-file": [1],
             "messaging_wording_send_test": [wording().pk],
@@ -417,7 +430,9 @@ class TestMemberPage:
             id_number="310101199001011234",
         )
         members.add_product(
-            member_id=of.pk, product=members.ProductFacts(identifier="LFV1A23C4D5000001", name="X6")
+            member_id=of.pk,
+            product=members.ProductFacts(identifier="LFV1A23C4D5000001", name="X6"),
+            bound_at=timezone.now(),
         )
         buy(identity(of), "268.50", reference="RO-1", at=timezone.now() - timedelta(days=3))
 
