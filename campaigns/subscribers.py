@@ -3,8 +3,6 @@
 from datetime import date, datetime
 from typing import Any
 
-from django.utils import timezone
-
 from campaigns import gifts, steps
 from campaigns.models import GiftOccasion, TaskStep
 from common import events
@@ -33,8 +31,7 @@ def _activated(member_id: int, at: datetime) -> None:
 
 @events.subscribe("member.product_bound")
 def reward_binding(payload: dict[str, Any]) -> None:
-    member_id, bound_at = payload["member_id"], payload["bound_at"]
-    at = datetime.fromisoformat(bound_at) if bound_at else timezone.now()
+    member_id, at = payload["member_id"], datetime.fromisoformat(payload["bound_at"])
     gifts.give(member_id=member_id, occasion=GiftOccasion.PRODUCT_BOUND, at=at)
     steps.take(member_id=member_id, step=TaskStep.PRODUCT_BOUND, at=at)
 

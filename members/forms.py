@@ -75,6 +75,47 @@ class ProfileForm(ReasonForm):
         return {k: v for k, v in content.items() if v or k not in ("phone", "email")}
 
 
+class AddProductForm(ReasonForm):
+    identifier = forms.CharField(
+        label=_("VIN or serial number"), max_length=64, widget=UnfoldAdminTextInputWidget
+    )
+    name = forms.CharField(
+        label=_("Product"), max_length=200, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    purchased_on = forms.DateField(
+        label=_("Purchased on"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+    )
+    field_order = ["identifier", "name", "purchased_on", "reason"]
+
+
+class ProductForm(ReasonForm):
+    """About one of a member's products, from a day on."""
+
+    product = forms.TypedChoiceField(label=_("Product"), coerce=int, widget=UnfoldAdminSelectWidget)
+    on = forms.DateField(
+        label=_("From"),
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        help_text=_("The first day on which it is not the member's any more."),
+    )
+    field_order = ["product", "to", "on", "reason"]
+
+    def __init__(self, *args: Any, products: list[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        product: Any = self.fields["product"]
+        product.choices = products
+
+
+class HandOverForm(ProductForm):
+    to = forms.CharField(
+        label=_("New owner"),
+        max_length=phones.TEXT_MAX,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Member number or phone."),
+    )
+
+
 class CloseForm(ReasonForm):
     understood = forms.BooleanField(
         label=_("I have told the member, or it is the member's own wish"),

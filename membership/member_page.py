@@ -20,7 +20,7 @@ from common.models import AuditRecord
 from members import masking, phones
 from members.admin import STATUS_LABELS
 from members.models import ExternalNumber, Member, MemberStatus
-from membership import member_actions, points_actions, tier_actions
+from membership import member_actions, points_actions, product_actions, tier_actions
 from membership.console import ConsolePage
 from membership.member_actions import MemberAction, member_or_404
 from messaging import queries as messaging
@@ -40,7 +40,7 @@ POINTS_ACTIONS = [
     if issubclass(view, points_actions.PointsAction)
 ]
 ACTIONS: dict[str, type[MemberAction]] = (
-    points_actions.ACTIONS | tier_actions.ACTIONS | member_actions.ACTIONS
+    points_actions.ACTIONS | tier_actions.ACTIONS | product_actions.ACTIONS | member_actions.ACTIONS
 )
 LATEST_ENTRIES = 10
 ENTRIES_A_PAGE = 50
@@ -280,6 +280,7 @@ class MemberPage(ConsolePage, TemplateView):
             "email": masking.email(member.email),
             "id_number": masking.tail(member.id_number),
             "products": member.products.order_by("-pk"),
+            "product_actions": self._offered(product_actions.ACTIONS.values()),
             "external_numbers": member.external,
             "may_reveal": self.request.user.has_perm("members.reveal_personal_data"),
         }

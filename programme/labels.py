@@ -105,6 +105,9 @@ NAMES = {
     "funding": _("Who pays"),
     "funding.payer": _("Payer"),
     "funding.share": _("Share in percent"),
+    "product_identifiers": _("Products are known by"),
+    "product_identifiers=any": _("Any identifier, such as a serial number"),
+    "product_identifiers=vin": _("A vehicle identification number (VIN), checked"),
 }
 
 HELPS: dict[str, str | Promise] = {

@@ -79,6 +79,7 @@ def policies(told: Policies) -> list[tuple[str, list[str]]]:
         (_("Corrections"), [_adjustments(told.adjustment_limit)]),
         (_("Transfers between members"), _transfers(told.transfer_limits)),
         (_("Who pays"), [_share(share) for share in told.funding]),
+        (_("Products are known by"), [_identifiers(told)]),
     ]
 
 
@@ -120,6 +121,12 @@ def _until_day_of_year(month: int, day: int, years: int) -> str:
         years - 1,
     )
     return told % {"day": next_one, "count": years - 1}
+
+
+def _identifiers(told: Policies) -> str:
+    if told.asks_for_vins:
+        return _("a vehicle identification number whose check digit fits")
+    return _("any identifier, such as a serial number")
 
 
 def _clock(told: Policies) -> str:

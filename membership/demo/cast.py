@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
+from members import products
+
 CLUB = "远行车主俱乐部"
 CLUB_STORE = "远行车主俱乐部客户中心"
 MEMBERS = 300
@@ -107,16 +109,6 @@ MALE = "伟强磊洋勇军杰涛超明刚平辉鹏华飞鑫波斌宇浩凯健俊
 # Characters outside the Basic Multilingual Plane, or in few fonts: they must come through whole.
 RARE_NAMES = ("李𠮷", "王㑇", "欧阳𠮷祥", "陈㑇怡")
 
-VIN_CHARACTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
-VIN_VALUES = dict(
-    zip(
-        "0123456789ABCDEFGHJKLMNPRSTUVWXYZ",
-        map(int, "012345678912345678123457923456789"),
-        strict=True,
-    )
-)
-VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
-
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -172,11 +164,5 @@ def _name(random: Random, sex: str) -> str:
 
 def vin(random: Random) -> str:
     """A vehicle identification number of China (L), whose ninth character checks the others."""
-    characters = list("LYX" + "".join(random.choices(VIN_CHARACTERS, k=8)))
-    characters += f"{random.randrange(1_000_000):06d}"
-    total = sum(
-        VIN_VALUES[character] * weight
-        for character, weight in zip(characters, VIN_WEIGHTS, strict=True)
-    )
-    characters[8] = "X" if total % 11 == 10 else str(total % 11)
-    return "".join(characters)
+    characters = "LYX" + "".join(random.choices(list(products.VIN_VALUES), k=8))
+    return products.with_check_digit(f"{characters}{random.randrange(1_000_000):06d}")

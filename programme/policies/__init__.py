@@ -80,6 +80,7 @@ POLICIES_SCHEMA = {
         "adjustment_limit": POINTS | {"type": ["integer", "null"], "minimum": 0},
         "transfers": TRANSFERS_SCHEMA,
         "funding": FUNDING_SCHEMA,
+        "product_identifiers": {"enum": ["any", "vin"]},
     },
     "required": ["validity", "rounding", "return_after_spending"],
     "additionalProperties": False,
@@ -104,6 +105,8 @@ class Policies:
     # None: members cannot give points away.
     transfer_limits: tuple[TransferLimit, ...] | None = None
     funding: tuple[FundingShare, ...] = (FundingShare(FundingShare.BRAND, WHOLE),)
+    # Products are cars: what binds one has 17 characters and a check digit that fits.
+    asks_for_vins: bool = False
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Policies":
@@ -129,5 +132,6 @@ class Policies:
             rounding=Rounding(**document["rounding"]),
             return_after_spending=document["return_after_spending"],
             clock_from_activation=document.get("clock") == "activation",
+            asks_for_vins=document.get("product_identifiers") == "vin",
             **given,
         )

@@ -8,6 +8,7 @@ from django.urls import reverse
 from members import operations, queries
 from members.models import ExternalNumber
 from tests.factories import dealer, member, staff, store
+from tests.factories.points import NOON
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,9 @@ def find(client):
 def wang():
     found = member(name="王小明", phone="13812345678", store=store())
     operations.add_product(
-        member_id=found.pk, product=operations.ProductFacts(identifier="LFV1A23C4D5000001")
+        member_id=found.pk,
+        product=operations.ProductFacts(identifier="LFV1A23C4D5000001"),
+        bound_at=NOON,
     )
     ExternalNumber.objects.create(organization=dealer(), number="客户-7", member=found)
     member(name="李明", phone="13812345679")

@@ -243,10 +243,10 @@ class TestConstraints:
     def test_a_product_sold_on_has_a_new_owner(self):
         first, second = member(), member()
         product = operations.add_product(
-            member_id=first.pk, product=operations.ProductFacts(identifier=VIN)
+            member_id=first.pk, product=operations.ProductFacts(identifier=VIN), bound_at=NOON
         )
         Product.objects.filter(pk=product.pk).update(owned_until="2026-06-15")
 
         assert operations.add_product(
-            member_id=second.pk, product=operations.ProductFacts(identifier=VIN)
+            member_id=second.pk, product=operations.ProductFacts(identifier=VIN), bound_at=NOON
         )

@@ -6,6 +6,7 @@ import pytest
 
 from members import names, operations, queries
 from members.models import Member, Product
+from members.operations._directory import list_external
 from members.queries import UnknownMember
 from tests.factories import dealer, member
 from tests.factories.points import NOON
@@ -38,8 +39,8 @@ class TestInFile:
     def test_by_the_organizations_own_number(self):
         ours, theirs = dealer(), dealer()
         mine, other = member(), member()
-        operations._list_external(mine, ours.pk, "00004")
-        operations._list_external(other, theirs.pk, "00004")
+        list_external(mine, ours.pk, "00004")
+        list_external(other, theirs.pk, "00004")
 
         assert queries.identify_in_file("00004", organization_id=ours.pk).id == mine.pk
         assert queries.identify_in_file(mine.number, organization_id=ours.pk).id == mine.pk
@@ -50,7 +51,7 @@ class TestInFile:
     def test_many_in_two_queries(self, django_assert_num_queries):
         ours = dealer()
         members = [member() for _ in range(3)]
-        operations._list_external(members[0], ours.pk, "00004")
+        list_external(members[0], ours.pk, "00004")
         asked = {"00004", members[1].number, "00005", "M0000000011"}
 
         with django_assert_num_queries(2):
@@ -72,7 +73,9 @@ class TestByPhoneAndProduct:
 
     def test_a_product_of_its_owner_of_today(self):
         of = member()
-        operations.add_product(member_id=of.pk, product=operations.ProductFacts(identifier=VIN))
+        operations.add_product(
+            member_id=of.pk, product=operations.ProductFacts(identifier=VIN), bound_at=NOON
+        )
 
         assert queries.by_product(VIN.lower()) == of
         Product.objects.update(owned_until=date(2026, 1, 1))
@@ -100,7 +103,9 @@ class TestSearch:
             "percent": member(name="百%分_之"),
         }
         operations.add_product(
-            member_id=people["wang"].pk, product=operations.ProductFacts(identifier=VIN)
+            member_id=people["wang"].pk,
+            product=operations.ProductFacts(identifier=VIN),
+            bound_at=NOON,
         )
         return people
 
@@ -173,7 +178,7 @@ class TestSearch:
         assert people["wang"] not in self.found(text)
 
     def test_digits_find_a_code_and_phones_that_end_so(self, people):
-        operations._list_external(people["rare"], dealer().pk, "5678")
+        list_external(people["rare"], dealer().pk, "5678")
 
         assert self.found("5678") == {people["wang"], people["rare"]}
 

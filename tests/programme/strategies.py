@@ -39,6 +39,7 @@ def policies(draw, *, valid_from):
         "adjustment_limit": st.none() | st.just(0) | POINTS,
         "transfers": transfers(),
         "funding": fundings(),
+        "product_identifiers": st.sampled_from(["any", "vin"]),
     }
     return draw(
         st.fixed_dictionaries(

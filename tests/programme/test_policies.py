@@ -424,6 +424,7 @@ class TestTheRest:
             "holds": {"minutes": 15},
             "adjustment_limit": None,
             "funding": [{"payer": "brand", "share": "100"}],
+            "product_identifiers": "any",
         }
 
         assert parsed(**written) == parsed()

@@ -88,6 +88,12 @@ def test_how_long_points_live(validity, lines):
             ],
         ),
         ("A hold", {}, ["lasts 15 minutes unless the till says less"]),
+        ("Products are known by", {}, ["any identifier, such as a serial number"]),
+        (
+            "Products are known by",
+            {"product_identifiers": "vin"},
+            ["a vehicle identification number whose check digit fits"],
+        ),
         ("Corrections", {}, ["need one person"]),
         ("Corrections", {"adjustment_limit": 0}, ["always need a second person"]),
         ("Corrections", {"adjustment_limit": 5000}, ["need a second person above 5,000 points"]),

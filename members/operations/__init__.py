@@ -1,0 +1,60 @@
+"""What can be done with a membership."""
+
+from members.operations._directory import ExternalNumberTaken, PhoneTaken
+from members.operations._enrolling import (
+    Enrolled,
+    Newcomer,
+    Profile,
+    enroll,
+    enroll_many,
+    enroll_once,
+)
+from members.operations._products import (
+    NotOwned,
+    OwnedElsewhere,
+    OwnershipOutOfRange,
+    ProductFacts,
+    ProductTaken,
+    add_product,
+    end_ownership,
+    hand_over,
+)
+from members.operations._profiles import (
+    CORRECTABLE,
+    BirthdayOutOfRange,
+    PersonalData,
+    login_for,
+    reveal,
+    update_profile,
+)
+from members.operations._states import WrongState, activate, close, freeze, unfreeze
+
+__all__ = [
+    "CORRECTABLE",
+    "BirthdayOutOfRange",
+    "Enrolled",
+    "ExternalNumberTaken",
+    "Newcomer",
+    "NotOwned",
+    "OwnedElsewhere",
+    "OwnershipOutOfRange",
+    "PersonalData",
+    "PhoneTaken",
+    "ProductFacts",
+    "ProductTaken",
+    "Profile",
+    "WrongState",
+    "activate",
+    "add_product",
+    "close",
+    "end_ownership",
+    "enroll",
+    "enroll_many",
+    "enroll_once",
+    "freeze",
+    "hand_over",
+    "login_for",
+    "reveal",
+    "unfreeze",
+    "update_profile",
+]

@@ -1,0 +1,105 @@
+"""What is known of a member, and who may see it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+
+from common import audit, events
+from common.errors import Invalid
+from common.models import User
+from members import names, phones
+from members.models import Member, MemberStatus, PhoneDirectory
+from members.operations._directory import list_phone
+from members.operations._states import locked
+
+
+class BirthdayOutOfRange(Invalid):
+    code = "birthday_out_of_range"
+    message = _("The birthday must lie between 1900 and today.")
+
+
+# What staff may correct. The phone moves in its directory, the name's parts follow the name.
+CORRECTABLE = frozenset({"name", "phone", "email", "sex", "birthday", "province", "city"})
+
+
+@transaction.atomic
+def update_profile(
+    *, member_id: int, changes: dict[str, Any], at: datetime, by: User | None, reason: str
+) -> Member:
+    """
+    Correct what is known of a member. What is the same already is left alone.
+
+    :param changes: field → new value, of CORRECTABLE
+    :param at: a birthday after it is refused
+    :raises PhoneTaken: if another member has the new phone
+    :raises phones.InvalidPhone: :raises BirthdayOutOfRange: if it cannot be one
+    :raises WrongState: if the membership has ended
+    """
+    assert changes.keys() <= CORRECTABLE, f"not correctable: {changes.keys() - CORRECTABLE}"
+    member = locked(
+        member_id, MemberStatus.PRE_REGISTERED, MemberStatus.ACTIVE, MemberStatus.FROZEN
+    )
+    if changes.get("phone"):
+        changes = changes | {"phone": phones.normalize(changes["phone"])}
+    if changes.get("birthday"):
+        require_possible_birthday(changes["birthday"], today=localdate(at))
+    changed = [field for field, value in changes.items() if getattr(member, field) != value]
+    if not changed:
+        return member
+    for field in changed:
+        setattr(member, field, changes[field])
+    if "phone" in changed:
+        PhoneDirectory.objects.filter(member=member).delete()
+        if member.phone:
+            list_phone(member, member.phone)
+    member.name_spelled = names.spelled(member.name) or None
+    member.name_parts = names.parts(member.name)
+    setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way
+    member.save(update_fields=[*changed, "name_spelled", "name_parts"])
+    events.publish("member.profile_changed", {"member_id": member.pk, "at": at.isoformat()})
+    # Which fields, not their values: what is erased with the member must not live on here.
+    audit.record(
+        action="member.corrected",
+        target=member.number,
+        by=by,
+        reason=reason,
+        details={"fields": changed},
+    )
+    return member
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    phone: str
+    email: str
+    id_number: str
+
+
+@transaction.atomic
+def reveal(*, member_id: int, by: User, reason: str) -> PersonalData:
+    """Show what is masked everywhere else. Each look leaves a record."""
+    member = Member.objects.get(pk=member_id)
+    audit.record(action="member.revealed", target=member.number, by=by, reason=reason)
+    return PersonalData(member.phone, member.email, member.id_number)
+
+
+@transaction.atomic
+def login_for(*, member_id: int) -> User:
+    """Return the login of a member, made at the first proof of the phone."""
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    if member.user is None:
+        user = User(username=member.number)
+        user.set_unusable_password()
+        user.save()
+        member.user = user
+        member.save(update_fields=["user"])
+    return member.user
+
+
+def require_possible_birthday(birthday: date, *, today: date) -> None:
+    if not date(1900, 1, 1) <= birthday <= today:
+        raise BirthdayOutOfRange

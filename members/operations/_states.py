@@ -1,0 +1,89 @@
+"""The life cycle of a membership."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from common import audit, events
+from common.errors import DomainError
+from common.models import User
+from members.models import Member, MemberStatus, PhoneDirectory
+
+
+class WrongState(DomainError):
+    code = "wrong_state"
+    message = _("This cannot be done to a member who is %(status)s.")
+
+
+@transaction.atomic
+def activate(
+    *, member_id: int, activated_at: datetime, by: User | None = None, reason: str = ""
+) -> Member:
+    """
+    Turn a pre-registered member into an active one. What they earned follows by the event
+    `member.activated`: its validity may begin only now.
+
+    :raises WrongState: if the member is not pre-registered
+    """
+    member = locked(member_id, MemberStatus.PRE_REGISTERED)
+    member.status = MemberStatus.ACTIVE
+    member.activated_at = activated_at
+    events.publish(
+        "member.activated",
+        {"member_id": member.pk, "activated_at": activated_at.isoformat()},
+    )
+    return changed(member, "member.activated", by, reason)
+
+
+@transaction.atomic
+def freeze(*, member_id: int, by: User, reason: str) -> Member:
+    """
+    Stop a member from earning and redeeming until `unfreeze`.
+
+    :raises WrongState: if the member is not active
+    """
+    member = locked(member_id, MemberStatus.ACTIVE)
+    member.status = MemberStatus.FROZEN
+    return changed(member, "member.frozen", by, reason)
+
+
+@transaction.atomic
+def unfreeze(*, member_id: int, by: User, reason: str) -> Member:
+    """:raises WrongState: if the member is not frozen"""
+    member = locked(member_id, MemberStatus.FROZEN)
+    member.status = MemberStatus.ACTIVE
+    return changed(member, "member.unfrozen", by, reason)
+
+
+@transaction.atomic
+def close(*, member_id: int, closed_at: datetime, by: User | None, reason: str) -> Member:
+    """
+    End a membership. The points follow by way of `member.closed`; the phone becomes free.
+
+    :raises WrongState: if it has ended before
+    """
+    member = locked(
+        member_id, MemberStatus.PRE_REGISTERED, MemberStatus.ACTIVE, MemberStatus.FROZEN
+    )
+    member.status = MemberStatus.CLOSED
+    member.closed_at = closed_at
+    PhoneDirectory.objects.filter(member=member).delete()
+    if member.user is not None:
+        member.user.is_active = False
+        member.user.save(update_fields=["is_active"])
+    events.publish("member.closed", {"member_id": member.pk, "closed_at": closed_at.isoformat()})
+    return changed(member, "member.closed", by, reason)
+
+
+def locked(member_id: int, *allowed: MemberStatus) -> Member:
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    if member.status not in allowed:
+        raise WrongState(status=member.get_status_display())
+    return member
+
+
+def changed(member: Member, action: str, by: User | None, reason: str) -> Member:
+    member.save(update_fields=["status", "activated_at", "closed_at"])
+    audit.record(action=action, target=member.number, by=by, reason=reason)
+    return member
