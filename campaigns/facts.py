@@ -55,13 +55,8 @@ _EXPRESSIONS = {
 }
 
 
-def facts_of(asked: Asked, *, rules: Earning, validity: Validity) -> Facts:
-    """Look up what these rules ask about one purchase, or how long its points live."""
-    return facts_of_many([asked], rules=rules, validity=validity)[0]
-
-
 def facts_of_many(asked: Sequence[Asked], *, rules: Earning, validity: Validity) -> list[Facts]:
-    """As `facts_of`, for many, in their order."""
+    """Look up what these rules ask about purchases, or how long their points live, in one query."""
     needs = rules.needs | {"tier"} if validity.asks_tier else rules.needs
     names = tuple(name for name in _EXPRESSIONS if name in needs)
     if not names:

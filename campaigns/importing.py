@@ -305,12 +305,21 @@ class _Chunk:
         known = members_queries.identify_many_in_file(
             {draft.member for draft in drafts}, organization_id=self._issuer_id
         )
-        items = []
+        found = []
         for draft in drafts:
             try:
-                items.append(self._judge(draft, known.get(draft.member)))
+                found.append((draft, self._purchase(draft, known.get(draft.member))))
             except DomainError as refusal:
                 self._refuse(draft.row, refusal)
+        judged = operations.judged_many(
+            purchases=[purchase for _draft, purchase in found], now=self._now
+        )
+        items = []
+        for (draft, purchase), answer in zip(found, judged, strict=True):
+            if isinstance(answer, DomainError):
+                self._refuse(draft.row, answer)
+            else:
+                items.append(_Item(draft.row, draft.member, purchase, answer))
         return items
 
     def _read(self, row: Row) -> _Draft:
@@ -337,14 +346,14 @@ class _Chunk:
             raise row.faults[position]
         return row.cells[position].strip()
 
-    def _judge(self, draft: _Draft, identity: Identity | None) -> _Item:
+    def _purchase(self, draft: _Draft, identity: Identity | None) -> Purchase:
         if identity is None:
             # One of our own numbers, mistyped or nobody's, is a mistake, not a customer to enroll.
             if not self._plan.enroll or looks_like_one(draft.member):
                 raise UnknownMember
             identity = _NOBODY_YET
         identity.require_can_earn()
-        purchase = Purchase(
+        return Purchase(
             member=identity,
             reference=draft.reference,
             at=draft.at,
@@ -353,8 +362,6 @@ class _Chunk:
             channel=draft.channel,
             source=self._source,
         )
-        judged = operations.judged(purchase, now=self._now)
-        return _Item(draft.row, draft.member, purchase, judged)
 
     # --- Newcomers
 

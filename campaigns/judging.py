@@ -5,6 +5,7 @@ with what caps and budgets leave.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from django.utils.timezone import localdate
 
@@ -35,17 +36,36 @@ def is_plain(version_id: int) -> bool:
     )
 
 
+def depends_on_others(version_id: int) -> bool:
+    """
+    Whether what a purchase brings may depend on who else bought before: a budget pays for it.
+    """
+    rules = compiled(version_id)
+    first = [task.code for task in rules.tasks.values() if task.when == TaskStep.FIRST_PURCHASE]
+    return bool(_budgets_of(version_id) or any(rules.kinds[code].budgets for code in first))
+
+
 def judge(asked: Asked, *, rulebook: Rulebook) -> Judgement:
     """
     Judge a purchase by the rules of its day, within the member's caps. Writes nothing.
 
     What the caps leave is certain only for who holds the member's account.
     """
+    return judge_many([asked], rulebook=rulebook)[0]
+
+
+def judge_many(asked: Sequence[Asked], *, rulebook: Rulebook) -> list[Judgement]:
+    """
+    As `judge` for many that are judged by one rulebook, in the same few queries.
+
+    None of them knows of the others: of each member, give only one where that matters.
+    """
     facts = _facts_of(asked, rulebook)
-    return _within(
-        _limits_of(asked, rulebook),
-        lambda limits_: _judged(rulebook, asked.lines, facts, limits_),
-    )
+    capped = _limits_of(asked, rulebook)
+    return [
+        _within(limits_, partial(_judged, rulebook, each.lines, of_each))
+        for each, of_each, limits_ in zip(asked, facts, capped, strict=True)
+    ]
 
 
 def judge_and_pay(asked: Asked, *, rulebook: Rulebook, issuer_id: int) -> Judgement:
@@ -54,12 +74,8 @@ def judge_and_pay(asked: Asked, *, rulebook: Rulebook, issuer_id: int) -> Judgem
 
     In the transaction that posts them; what the explanation says was paid is what a return frees.
     """
-    facts = _facts_of(asked, rulebook)
-    capped = _limits_of(asked, rulebook)
-
-    def judged(left: Mapping[str, int]) -> Judgement:
-        return _judged(rulebook, asked.lines, facts, left)
-
+    [facts], [capped] = _facts_of([asked], rulebook), _limits_of([asked], rulebook)
+    judged = partial(_judged, rulebook, asked.lines, facts)
     judgement = _within(capped, judged)
     paid: dict[str, int] = {}
     left: dict[str, int] = {}
@@ -114,8 +130,8 @@ def free(budgets_freed: Mapping[str, int]) -> None:
         budgets.give_back(code=code, points=points)
 
 
-def _facts_of(asked: Asked, rulebook: Rulebook) -> Facts:
-    return looked_up.facts_of(
+def _facts_of(asked: Sequence[Asked], rulebook: Rulebook) -> list[Facts]:
+    return looked_up.facts_of_many(
         asked,
         rules=earning.compiled_rules(rulebook.id),
         validity=rulebook.policies.validity,
@@ -135,12 +151,17 @@ def _judged(
     )
 
 
-def _limits_of(asked: Asked, rulebook: Rulebook) -> PurchaseLimits:
+def _limits_of(asked: Sequence[Asked], rulebook: Rulebook) -> list[PurchaseLimits]:
     caps = compiled(rulebook.id).purchase_caps
-    if not caps or asked.member_id is None:
-        return PurchaseLimits()
-    rooms = limits.purchase_rooms(member_id=asked.member_id, caps=caps, day=asked.day)
-    return PurchaseLimits(tuple(rooms), earning.compiled_rules(rulebook.id).codes)
+    if not caps:
+        return [PurchaseLimits()] * len(asked)
+    codes = earning.compiled_rules(rulebook.id).codes
+    known = [(each.member_id, each.day) for each in asked if each.member_id is not None]
+    rooms = iter(limits.purchase_rooms_of_many(known, caps=caps))
+    return [
+        PurchaseLimits() if each.member_id is None else PurchaseLimits(tuple(next(rooms)), codes)
+        for each in asked
+    ]
 
 
 def _within(

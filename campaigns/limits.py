@@ -144,20 +144,26 @@ def times_done(*, member_id: int, code: str, within: Span, only_rewarded: bool) 
 
 # --- Of purchases ---------------------------------------------------------------------------------
 
-# What a member's purchases of a time are worth by rule, as they were judged last: a return writes
+# What members' purchases of a time are worth by rule, as they were judged last: a return writes
 # into the journal how what was kept is judged.
 PARTS = """
-    SELECT part.key, count(*) FILTER (WHERE part.value::bigint > 0), sum(part.value::bigint)
-    FROM points_activity AS p
+    SELECT
+        asked.nth, part.key, count(*) FILTER (WHERE part.value::bigint > 0),
+        sum(part.value::bigint)::bigint
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY
+        AS asked (member, since, until, nth)
     CROSS JOIN LATERAL (
         SELECT coalesce((
             SELECT r.explanation -> 'parts' FROM points_activity AS r
             WHERE r.original_id = p.id ORDER BY r.id DESC LIMIT 1
         ), p.explanation -> 'parts') AS parts
+        FROM points_activity AS p
+        WHERE p.member_id = asked.member AND p.kind = 'PURCHASE'
+            AND p.occurred_at >= coalesce(asked.since, '-infinity')
+            AND p.occurred_at < coalesce(asked.until, 'infinity')
     ) AS judged
     CROSS JOIN LATERAL jsonb_each_text(judged.parts) AS part
-    WHERE p.member_id = %s AND p.kind = 'PURCHASE'{span}
-    GROUP BY part.key
+    GROUP BY asked.nth, part.key
 """
 
 
@@ -221,17 +227,28 @@ def for_return(purchase: Activity) -> Mapping[str, int]:
 
 
 def purchase_rooms(*, member_id: int, caps: Sequence[CapRule], day: date) -> list[Room]:
-    """As `rooms`, of caps on rules and boosts; a query each."""
-    return [_room_of_purchases(member_id, cap, day) for cap in caps]
+    """As `rooms`, of caps on rules and boosts."""
+    return purchase_rooms_of_many([(member_id, day)], caps=caps)[0]
 
 
-def _room_of_purchases(member_id: int, cap: CapRule, day: date) -> Room:
-    within = span(cap.per, day)
-    between, moments = _between("p", within)
-    with connection.cursor() as cursor:
-        cursor.execute(PARTS.format(span=between), [member_id, *moments])
-        found = [
-            (times, int(given)) for code, times, given in cursor.fetchall() if cap.counts(code)
-        ]
-    used = Used(within, sum(times for times, _ in found), sum(given for _, given in found))
+def purchase_rooms_of_many(
+    asked: Sequence[tuple[int, date]], *, caps: Sequence[CapRule]
+) -> list[list[Room]]:
+    """As `purchase_rooms` for many members, each on a day, in one query."""
+    spans = [span(cap.per, day) for _member_id, day in asked for cap in caps]
+    parts: list[list[tuple[str, int, int]]] = [[] for _ in spans]
+    if spans:
+        members = [member_id for member_id, _day in asked for _cap in caps]
+        since, until = zip(*(each.moments for each in spans), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(PARTS, [members, list(since), list(until)])
+            for nth, *part in cursor.fetchall():
+                parts[nth - 1].append(tuple(part))
+    rooms = iter(zip(spans, parts, strict=True))
+    return [[_room_of_purchases(cap, *next(rooms)) for cap in caps] for _ in asked]
+
+
+def _room_of_purchases(cap: CapRule, within: Span, parts: Sequence[tuple[str, int, int]]) -> Room:
+    counted = [(times, given) for code, times, given in parts if cap.counts(code)]
+    used = Used(within, sum(times for times, _ in counted), sum(given for _, given in counted))
     return Room(cap, used)

@@ -5,6 +5,7 @@ A task's activity stands in the journal under a reference made of its code and t
 rewarded once however often the step is told.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -37,20 +38,20 @@ def take(*, member_id: int, step: TaskStep, at: datetime) -> int:
     if not compiled(rulebook.id).has_task(step):
         return 0
     try:
-        return _reward(members.identity_of(member_id), step, at, rulebook)
+        return _reward([(members.identity_of(member_id), at)], step, rulebook)
     except (MemberFrozen, MemberClosed, points.AccountMerged):
         return 0
 
 
-def purchased(*, member: Identity, at: datetime, rulebook: Rulebook) -> int:
+def purchased(*, bought: Sequence[tuple[Identity, datetime]], rulebook: Rulebook) -> int:
     """
-    Reward the first purchase, in the transaction that posts one.
+    Reward the first purchases among some of different members, in the transaction that posts them.
 
-    Asks nothing where the rulebook has no such task, and one thing where it was done before.
+    Asks nothing where the rulebook has no such task, and one thing where all did it before.
     """
     if not compiled(rulebook.id).has_task(TaskStep.FIRST_PURCHASE):
         return 0
-    return _reward(member, TaskStep.FIRST_PURCHASE, at, rulebook)
+    return _reward(bought, TaskStep.FIRST_PURCHASE, rulebook)
 
 
 def complete_profile(*, member_id: int, at: datetime) -> int:
@@ -62,33 +63,35 @@ def complete_profile(*, member_id: int, at: datetime) -> int:
 
 
 @transaction.atomic
-def _reward(member: Identity, step: TaskStep, at: datetime, rulebook: Rulebook) -> int:
+def _reward(taken: Sequence[tuple[Identity, datetime]], step: TaskStep, rulebook: Rulebook) -> int:
     rules = compiled(rulebook.id)
-    day = localdate(at)
-    due = {
-        code
-        for code, task in rules.tasks.items()
+    due = sorted(code for code, task in rules.tasks.items() if task.when == step)
+    of_members = Activity.objects.filter(member_id__in=[member.id for member, _at in taken])
+    done = set(of_members.filter(code__in=due).values_list("member_id", "code"))
+    return sum(
+        _complete(code, member, at, rulebook)
+        for member, at in taken
+        for code in due
         # A step taken outside the campaign of its task is not rewarded: it may be taken in it yet.
-        if task.when == step and rules.timetable.refusal(code, day) is None
-    }
-    done = Activity.objects.filter(member_id=member.id, code__in=due)
-    given = 0
-    for code in sorted(due - set(done.values_list("code", flat=True))):
-        granted = activities.post(
-            Done(
-                member=member,
-                code=code,
-                reference=f"task:{code}:{member.number}",
-                at=at,
-                source=our_source(),
-                # However often and whenever it is told, it is the same step.
-                at_was_given=False,
-            ),
-            rules.kinds[code],
-            rulebook,
-        )
-        given += 0 if granted.posted.replayed else granted.posted.points
-    return given
+        if (member.id, code) not in done and rules.timetable.refusal(code, localdate(at)) is None
+    )
+
+
+def _complete(code: str, member: Identity, at: datetime, rulebook: Rulebook) -> int:
+    granted = activities.post(
+        Done(
+            member=member,
+            code=code,
+            reference=f"task:{code}:{member.number}",
+            at=at,
+            source=our_source(),
+            # However often and whenever it is told, it is the same step.
+            at_was_given=False,
+        ),
+        compiled(rulebook.id).kinds[code],
+        rulebook,
+    )
+    return 0 if granted.posted.replayed else granted.posted.points
 
 
 def our_source() -> points.Source:

@@ -25,6 +25,8 @@ COUNTED = tuple(measure for measure in Measure if measure != Measure.PRODUCTS)
 NOTHING = (Decimal(0),) * len(COUNTED)
 
 LadderOn = Callable[[date], Ladder]
+# The days a product was bought and, exclusive, given up; None: not known, or not.
+Owned = tuple[date | None, date | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Gathering:
     amounts: tuple[Decimal, ...]
 
 
+def owned_on(products: Sequence[Owned], day: date) -> int:
+    """How many products a member owns when a day is over."""
+    return sum(
+        (bought is None or bought <= day) and (until is None or until > day)
+        for bought, until in products
+    )
+
+
 class History:
     """A member's days, ready for sums over any window."""
 
@@ -43,11 +53,10 @@ class History:
         gatherings: Iterable[Gathering],
         *,
         joined_on: date,
-        owned: Sequence[tuple[date | None, date | None]] = (),
+        owned: Sequence[Owned] = (),
     ) -> None:
         """
         :param gatherings: in the order of days
-        :param owned: of each product the days it was bought and, exclusive, given up; None: not
         """
         self.joined_on = joined_on
         self.days: list[date] = []
@@ -73,12 +82,7 @@ class History:
 
     def _own(self, measure: Measure, first: date, last: date) -> Decimal:
         if measure == Measure.PRODUCTS:
-            return Decimal(
-                sum(
-                    (bought is None or bought <= last) and (until is None or until > last)
-                    for bought, until in self._owned
-                )
-            )
+            return Decimal(owned_on(self._owned, last))
         low = bisect_left(self.days, first)
         high = bisect_right(self.days, last)
         column = COUNTED.index(measure)

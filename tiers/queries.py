@@ -15,7 +15,7 @@ from members.models import Member, Product
 from programme import queries as programme
 from tiers import judging, ladders
 from tiers.criteria import Criterion
-from tiers.judging import COUNTED, Gathering, History, Sight, State
+from tiers.judging import COUNTED, Gathering, History, Owned, Sight, State
 from tiers.ladders import Ladder, Level
 from tiers.models import (
     Decision,
@@ -98,8 +98,10 @@ def histories(
         "member_id", "day", *columns
     ):
         gatherings[member_id].append(Gathering(day, tuple(amounts)))
-    joined = joined_on if joined_on and not member_ids - joined_on.keys() else _joined(member_ids)
-    owned = _owned(member_ids) if with_products else {}
+    joined = (
+        joined_on if joined_on and not member_ids - joined_on.keys() else days_joined(member_ids)
+    )
+    owned = products_owned(member_ids) if with_products else {}
     alone = {
         member_id: History(of_member, joined_on=joined[member_id], owned=owned.get(member_id, ()))
         for member_id, of_member in gatherings.items()
@@ -110,25 +112,15 @@ def histories(
     }
 
 
-def joined_on(member_id: int) -> date:
-    return _joined([member_id])[member_id]
+def days_joined(member_ids: Collection[int]) -> dict[int, date]:
+    """The day on which each of them joined."""
+    joined = Member.objects.filter(pk__in=member_ids).values_list("pk", "joined_at")
+    return {member_id: localdate(at) for member_id, at in joined}
 
 
-def _joined(member_ids: Iterable[int]) -> dict[int, date]:
-    found = Member.objects.filter(pk__in=member_ids).values_list("pk", "joined_at")
-    return {member_id: localdate(joined_at) for member_id, joined_at in found}
-
-
-def products_owned(member_id: int, day: date) -> int:
-    """How many products a member owns when a day is over."""
-    return sum(
-        (bought is None or bought <= day) and (until is None or until > day)
-        for bought, until in _owned([member_id]).get(member_id, ())
-    )
-
-
-def _owned(member_ids: Iterable[int]) -> dict[int, list[tuple[date | None, date | None]]]:
-    owned: dict[int, list[tuple[date | None, date | None]]] = {}
+def products_owned(member_ids: Iterable[int]) -> dict[int, list[Owned]]:
+    """Of each of them who has any, the products they own or have owned."""
+    owned: dict[int, list[Owned]] = {}
     products = Product.objects.filter(member_id__in=member_ids)
     for member_id, bought, until in products.values_list(
         "member_id", "purchased_on", "owned_until"

@@ -17,12 +17,11 @@ from campaigns.operations._evaluations import (
     UnknownCampaign,
     evaluate,
 )
+from campaigns.operations._many import judged_many, post_many
 from campaigns.operations._purchases import (
     Accrual,
     Quote,
     accrue,
-    judged,
-    post_many,
     post_purchase,
     quote,
     vest,
@@ -58,7 +57,7 @@ __all__ = [
     "accrue",
     "evaluate",
     "find_purchase",
-    "judged",
+    "judged_many",
     "post_many",
     "post_purchase",
     "post_return",

@@ -1,4 +1,4 @@
-"""Purchases become points: one, many, quoted, vested."""
+"""Purchases become points: one, quoted, vested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from campaigns.operations._documents import (
     check_purchase,
     lines_of,
 )
-from common.errors import DomainError
 from members.queries import Identity
 from points import operations as points
 from points import queries as points_queries
@@ -56,8 +55,8 @@ def accrue(*, purchase: Purchase, now: datetime) -> Accrual:
     check_purchase(purchase, now=now)
     rulebook = programme.rulebook_on(localdate(purchase.at))
     if judging.is_plain(rulebook.id):
-        worth = judging.judge(_asked(purchase), rulebook=rulebook)
-        judged_now = _as_judged(purchase, worth, rulebook)
+        worth = judging.judge(asked_about(purchase), rulebook=rulebook)
+        judged_now = as_judged(purchase, worth, rulebook)
         return Accrual(judged_now, points.post_purchase(purchase=judged_now))
     with transaction.atomic():
         return _accrue_held(purchase, rulebook, now=now)
@@ -66,23 +65,23 @@ def accrue(*, purchase: Purchase, now: datetime) -> Accrual:
 def _accrue_held(purchase: Purchase, rulebook: Rulebook, *, now: datetime) -> Accrual:
     """Judge and post while the member's account is held, and count it towards tiers."""
     points.lock(purchase.member.id)
-    asked = _asked(purchase)
+    asked = asked_about(purchase)
     if _was_posted(purchase):
         # What it was worth then stands in the journal; budgets have paid for it.
         worth = judging.judge(asked, rulebook=rulebook)
     else:
         worth = judging.judge_and_pay(asked, rulebook=rulebook, issuer_id=purchase.source.issuer_id)
-    judged_now = _as_judged(purchase, worth, rulebook)
+    judged_now = as_judged(purchase, worth, rulebook)
     posted = points.post_purchase(purchase=judged_now)
     if not posted.replayed:
         tiers.gathered(
             member=purchase.member,
             at=purchase.at,
-            measured=Measured(points=worth.points, spend=purchase.amount, purchases=1),
+            measured=measured(judged_now),
             rulebook=rulebook,
             now=now,
         )
-        steps.purchased(member=purchase.member, at=purchase.at, rulebook=rulebook)
+        steps.purchased(bought=[(purchase.member, purchase.at)], rulebook=rulebook)
     return Accrual(judged_now, posted)
 
 
@@ -95,59 +94,6 @@ def _was_posted(purchase: Purchase) -> bool:
         )
         is not None
     )
-
-
-def post_many(
-    *,
-    purchases: Sequence[Purchase],
-    now: datetime,
-    already: Sequence[points.JudgedPurchase] | None = None,
-) -> list[points.PostedActivity | DomainError]:
-    """
-    As `post_purchase` for many, in their order; call it inside a transaction.
-
-    Set by set where the rules allow; where a purchase may depend on the one before, one by one. A
-    refusal stands in the place of its purchase and harms none of the others.
-
-    :param already: what `judged` made of them, if that was asked before
-    """
-    if all(_is_plain(purchase) for purchase in purchases):
-        return points.post_purchases(purchases=already) if already else _post_set(purchases, now)
-    # In one order, as the night and other imports hold them.
-    for member_id in sorted({purchase.member.id for purchase in purchases}):
-        points.lock(member_id)
-    return [_post_one(purchase, now=now) for purchase in purchases]
-
-
-def _is_plain(purchase: Purchase) -> bool:
-    try:
-        return judging.is_plain(programme.rulebook_on(localdate(purchase.at)).id)
-    except (programme.NoRulebook, OverflowError):
-        return True  # and refused
-
-
-def _post_set(
-    purchases: Sequence[Purchase], now: datetime
-) -> list[points.PostedActivity | DomainError]:
-    found = [_judged_or_refused(purchase, now=now) for purchase in purchases]
-    good = [each for each in found if not isinstance(each, DomainError)]
-    answers = iter(points.post_purchases(purchases=good))
-    return [each if isinstance(each, DomainError) else next(answers) for each in found]
-
-
-def _judged_or_refused(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase | DomainError:
-    try:
-        return judged(purchase, now=now)
-    except DomainError as refusal:
-        return refusal
-
-
-def _post_one(purchase: Purchase, *, now: datetime) -> points.PostedActivity | DomainError:
-    try:
-        with transaction.atomic():
-            return post_purchase(purchase=purchase, now=now)
-    except DomainError as refusal:
-        return refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,18 +147,7 @@ def quote(
     )
 
 
-def judged(purchase: Purchase, *, now: datetime) -> points.JudgedPurchase:
-    """
-    Check a purchase and judge it by the rulebook of its day. Writes nothing.
-
-    Asks the database for the facts the rules ask for, if any.
-    """
-    check_purchase(purchase, now=now)
-    rulebook = programme.rulebook_on(localdate(purchase.at))
-    return _as_judged(purchase, judging.judge(_asked(purchase), rulebook=rulebook), rulebook)
-
-
-def _asked(purchase: Purchase) -> Asked:
+def asked_about(purchase: Purchase) -> Asked:
     return Asked(
         member_id=purchase.member.id,
         store_id=purchase.source.store_id,
@@ -222,7 +157,7 @@ def _asked(purchase: Purchase) -> Asked:
     )
 
 
-def _as_judged(
+def as_judged(
     purchase: Purchase, judgement: Judgement, rulebook: Rulebook
 ) -> points.JudgedPurchase:
     """What the ledger is told of a purchase."""
@@ -255,6 +190,11 @@ def _as_judged(
         lapses_on=None if waits else policies.validity.account_last_day(day),
         rolls=policies.validity.counts(EntryKind.EARN),
     )
+
+
+def measured(purchase: points.JudgedPurchase) -> Measured:
+    """What it adds to what tiers are judged by."""
+    return Measured(points=purchase.points, spend=purchase.amount, purchases=1)
 
 
 def _pending(

@@ -61,7 +61,7 @@ class TestLookingUp:
         rules, asked = self.rules(channels=["app"], weekdays=["mon"]), self.asked(identity())
 
         with django_assert_num_queries(0):
-            found = facts.facts_of(asked, rules=rules, validity=Validity())
+            [found] = facts.facts_of_many([asked], rules=rules, validity=Validity())
 
         assert found == Facts(day=date(2026, 6, 15), channel="app")
 
@@ -98,9 +98,9 @@ class TestLookingUp:
         rules = self.rules(birthday="month", first_purchase=True, new_category=True)
         asked = facts.Asked(member_id=None, store_id=None, day=date(2026, 6, 15), lines=())
 
-        assert facts.facts_of(asked, rules=rules, validity=Validity()) == Facts(
-            day=date(2026, 6, 15)
-        )
+        [found] = facts.facts_of_many([asked], rules=rules, validity=Validity())
+
+        assert found == Facts(day=date(2026, 6, 15))
 
 
 class TestPurchases:

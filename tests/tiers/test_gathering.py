@@ -6,6 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from common.models import OutboxEvent
+from programme import queries as programme
 from tests.factories import identity
 from tests.tiers.ladder import (
     BASE,
@@ -14,6 +15,7 @@ from tests.tiers.ladder import (
     decisions,
     gather,
     level,
+    noon,
     points,
     publish,
     simple,
@@ -22,6 +24,7 @@ from tests.tiers.ladder import (
 )
 from tiers import queries
 from tiers.models import Decision, Gathered, Proposal, Standing
+from tiers.operations import Measured, gathered_many
 
 pytestmark = pytest.mark.django_db
 
@@ -359,6 +362,57 @@ class TestLatePurchase:
 
         assert decisions(of)[-1] == ("REJUDGE", "silver", "silver", "2026-06-01")
         assert standing(of).valid_until == date(2028, 6, 1)
+
+    def test_still_counts_after_tiers_were_given_up(self, of):
+        publish(simple(100), valid_from="2020-01-01")
+        publish({"levels": []}, valid_from="2026-06-01")
+
+        gather(of, "2026-05-30", points=100, now="2026-06-15")
+
+        assert decisions(of) == [("UPGRADE", "regular", "t1", "2026-05-30")]
+        assert queries.level_code_on(of.id, date(2026, 6, 15)) is None
+
+
+class TestMany:
+    """Of many members, one thing each."""
+
+    @pytest.fixture(autouse=True)
+    def _ladder(self):
+        publish({"levels": [BASE, level("gold", upgrade=points(10), approval=True),
+                            level("vip", upgrade=points(20))]})  # fmt: skip
+
+    def told(self, *amounts, of=None, day="2026-06-15"):
+        of = of or [identity() for _ in amounts]
+        with transaction.atomic():
+            gathered_many(
+                [
+                    (each, noon(day), Measured(points=n), programme.rulebook_on(noon(day).date()))
+                    for each, n in zip(of, amounts, strict=True)
+                ]
+            )
+        return of
+
+    def test_each_moves_by_what_they_did(self):
+        nothing, one, two = self.told(5, 20, 25)
+
+        assert decisions(nothing) == []
+        assert decisions(one) == decisions(two) == [("UPGRADE", "regular", "vip", "2026-06-15")]
+        assert Gathered.objects.get(member=two.id).points == 25
+
+    def test_what_staff_decide_waits_for_each(self):
+        nothing, one, two = self.told(5, 10, 12)
+
+        waiting = Proposal.objects.filter(state="WAITING")
+        assert {each.member_id for each in waiting} == {one.id, two.id}
+        assert standing(nothing).level == standing(one).level == "regular"
+
+    @pytest.mark.parametrize("many", [2, 40])
+    def test_costs_the_same_however_many_they_are(self, many, django_assert_num_queries):
+        of = self.told(*[1] * many)
+
+        # Two for the savepoint, one to count, one for what waits for staff.
+        with django_assert_num_queries(4):
+            self.told(*[1] * many, of=of)
 
 
 class TestApproval:

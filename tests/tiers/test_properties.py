@@ -167,18 +167,19 @@ class TestLive:
         shuffled = data.draw(st.permutations(happened))
         with undone():
             publish(section)
-            in_order, in_any, imported = identity(), identity(), identity()
+            in_order, in_any, imported, beside = (identity() for _ in range(4))
             for after, points in sorted(happened):
                 gather(in_order, START + timedelta(days=after), points=points)
             for after, points in shuffled:
                 gather(in_any, START + timedelta(days=after), points=points)
-            with transaction.atomic():
-                operations.gathered_many(
-                    [as_told(imported, after, points) for after, points in shuffled]
-                )
+            for after, points in shuffled:
+                with transaction.atomic():
+                    operations.gathered_many(
+                        [as_told(beside, after, points), as_told(imported, after, points)]
+                    )
             nightly.review_standings(day=UNTIL)
 
-            assert state(in_any) == state(in_order) == state(imported)
+            assert state(in_any) == state(in_order) == state(imported) == state(beside)
             assert not [each for each in verify(low=1, high=2**62).differences
                         if each.what != "gathered"]  # fmt: skip
 

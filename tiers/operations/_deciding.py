@@ -291,8 +291,9 @@ def judge_anew(member_id: int, *, day: date, at: datetime) -> None:
     day = max(day, held.judged_on or day)
     ladder = queries.ladder_on(day)
     course = judged_anew(held, until=day)
-    write([settled(held, course, ladder=ladder, day=day, at=at)])
-    propose(member_id, course, ladder=ladder)
+    found = settled(held, course, ladder=ladder, day=day, at=at)
+    write([found])
+    propose([(course, found)])
 
 
 def _rewritten(held: Held, course: Course, *, ladder: Ladder, day: date) -> Transition:
@@ -344,24 +345,32 @@ BEGIN_STANDINGS = """
 # --- What staff decide ----------------------------------------------------------------------------
 
 
-def propose(member_id: int, course: Course, *, ladder: Ladder) -> None:
-    """Let an upgrade that staff decide wait for them; what is no longer earned need not wait."""
-    if not any(level.approval for level in ladder.levels):
+def propose(all_settled: Sequence[tuple[Course, Settled]]) -> None:
+    """Let upgrades that staff decide wait for them; what is no longer earned need not wait."""
+    wanted: dict[str, list[Proposal]] = {}
+    asked = []
+    for course, each in all_settled:
+        if not any(level.approval for level in each.ladder.levels):
+            continue
+        asked.append(each.held.member_id)
+        if course.proposed is not None:
+            wanted.setdefault(course.proposed.level.code, []).append(
+                Proposal(
+                    member_id=each.held.member_id,
+                    kind=ProposalKind.UPGRADE,
+                    level=course.proposed.level.code,
+                    proposed_on=course.proposed.on,
+                    version_id=course.proposed.version_id,
+                    evidence=course.proposed.evidence,
+                )
+            )
+    if not asked:
         return
     waiting = Proposal.objects.filter(
-        member_id=member_id, kind=ProposalKind.UPGRADE, state=ProposalState.WAITING
+        member_id__in=asked, kind=ProposalKind.UPGRADE, state=ProposalState.WAITING
     )
-    wanted = course.proposed
-    if wanted is None:
-        waiting.update(state=ProposalState.OBSOLETE)
-        return
-    waiting.exclude(level=wanted.level.code).update(state=ProposalState.OBSOLETE)
-    proposal = Proposal(
-        member_id=member_id,
-        kind=ProposalKind.UPGRADE,
-        level=wanted.level.code,
-        proposed_on=wanted.on,
-        version_id=wanted.version_id,
-        evidence=wanted.evidence,
-    )
-    Proposal.objects.bulk_create([proposal], ignore_conflicts=True)
+    for level, proposals in wanted.items():
+        waiting = waiting.exclude(level=level, member_id__in=[each.member_id for each in proposals])
+    waiting.update(state=ProposalState.OBSOLETE)
+    for proposals in wanted.values():
+        Proposal.objects.bulk_create(proposals, ignore_conflicts=True)

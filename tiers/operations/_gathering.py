@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from django.db import connection
 from django.utils.timezone import localdate
 
@@ -13,25 +15,29 @@ from members.queries import Identity
 from points import queries as points
 from programme.queries import Rulebook
 from tiers import queries
-from tiers.judging import COUNTED, NOTHING, Course, Summed, best_upgrade, proposal, upgraded
+from tiers.criteria import ANNIVERSARY
+from tiers.judging import (
+    COUNTED,
+    Course,
+    Owned,
+    Summed,
+    best_upgrade,
+    owned_on,
+    proposal,
+    upgraded,
+)
 from tiers.ladders import Ladder
 from tiers.models import Decision
 from tiers.operations._deciding import (
     Held,
+    Settled,
     hold,
     judge_anew,
     judged_all_anew,
-    judged_anew,
     propose,
     settled,
     write,
 )
-
-GATHER = """
-    SELECT level, earned, since, period_from, valid_until, manual, manual_until, review_on,
-        judged_on, guests, sums
-    FROM tiers_gather(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::date[])
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,10 @@ class Measured:
         return any(getattr(self, measure.value) < 0 for measure in COUNTED)
 
 
+# Who did what, and when, and the rulebook of that day.
+Happened = tuple[Identity, datetime, Measured, Rulebook]
+
+
 def gathered(
     *,
     member: Identity,
@@ -73,145 +83,168 @@ def gathered(
     :returns: the decision that came of it
     """
     ladder = queries.ladder(rulebook.id)
-    if not ladder:
-        return None
-    assert connection.in_atomic_block, "what is counted is posted in the same transaction"
-    day = localdate(at)
     # Only a return may come after a merge.
-    hosts = points.hosts_of(member.id) if measured.takes_back else []
+    hosts = points.hosts_of(member.id) if ladder and measured.takes_back else []
     if hosts:
         hold([member.id, *hosts], base=ladder.base.code)
-    held, sight = _gather(member.id, day, measured, ladder)
-    assert held.judged_on is not None
-    today = max(held.judged_on, localdate(now) if now else day)
-    if _goes_on(held, day, today, measured):
-        course = _one_day(held, sight, ladder)
-    else:
-        ladder = queries.ladder_on(today)
-        course = judged_anew(held, until=today)
-    found = settled(held, course, ladder=ladder, day=today, at=now or at)
-    write([found])
-    propose(member.id, course, ladder=ladder)
-    for host_id in hosts:
-        judge_anew(host_id, day=today, at=now or at)
-    return found.decisions[-1] if found.decisions else None
+    found = _settled([(member, at, measured, rulebook)], now)
+    for each in found:
+        for host_id in hosts:
+            judge_anew(host_id, day=each.day, at=now or at)
+    return next((each.decisions[-1] for each in found if each.decisions), None)
 
 
-def gathered_many(
-    happened: Sequence[tuple[Identity, datetime, Measured, Rulebook]],
-    *,
-    now: datetime | None = None,
-) -> list[Decision]:
+def gathered_many(happened: Sequence[Happened], *, now: datetime | None = None) -> list[Decision]:
     """
-    As `gathered` for what many members did, set by set, in one transaction of the caller's.
+    As `gathered` for one thing each of many members, in the same few statements.
 
-    Only what is true when all of it is counted is decided.
-
-    :param now: when it became known, if not when it happened
+    Standings are held in the order of members, so that two imports do not deadlock. A return is
+    told by itself: it may come after a merge.
     """
-    counted = _by_day(happened)
+    return [decision for each in _settled(happened, now) for decision in each.decisions]
+
+
+def _settled(happened: Sequence[Happened], now: datetime | None) -> list[Settled]:
+    counted = [_Counted(*each, now) for each in happened if queries.ladder(each[3].id)]
     if not counted:
         return []
     assert connection.in_atomic_block, "what is counted is posted in the same transaction"
-    latest: dict[int, date] = {}
-    for member_id, day in counted:
-        latest[member_id] = max(day, latest.get(member_id, day))
-    ladder = queries.ladder_on(localdate(now) if now else max(latest.values()))
-    if not ladder:
-        return []
-    all_held = hold(latest, base=ladder.base.code)
-    rows = [(member_id, day, *amounts) for (member_id, day), amounts in sorted(counted.items())]
-    with connection.cursor() as cursor:
-        cursor.execute(GATHER_MANY, [list(column) for column in zip(*rows, strict=True)])
-    until = {
-        held.member_id: max(
-            latest[held.member_id],
-            held.judged_on or date.min,
-            localdate(now) if now else date.min,
-        )
-        for held in all_held
+    counted.sort(key=lambda each: each.member_id)
+    assert len({each.member_id for each in counted}) == len(counted), "of each member one thing"
+    seen = _gather(counted)
+    courses = {
+        each.member_id: _one_day(held, sight, each.ladder)
+        for each, (held, sight) in zip(counted, seen, strict=True)
+        if _goes_on(held, each.day, each.today(held), each.measured)
     }
-    courses = judged_all_anew(all_held, until=until)
-    told = {member.id: at for member, at, *_ in sorted(happened, key=lambda each: each[1])}
+    late = [
+        (each, held)
+        for each, (held, _sight) in zip(counted, seen, strict=True)
+        if each.member_id not in courses
+    ]
+    courses |= judged_all_anew(
+        [held for _each, held in late],
+        until={each.member_id: each.today(held) for each, held in late},
+    )
     all_settled = [
         settled(
             held,
             courses[held.member_id],
-            ladder=queries.ladder_on(until[held.member_id]),
-            day=until[held.member_id],
-            at=now or told[held.member_id],
+            ladder=each.ladder_on(each.today(held)),
+            day=each.today(held),
+            at=now or each.at,
         )
-        for held in all_held
+        for each, (held, _sight) in zip(counted, seen, strict=True)
     ]
     write(all_settled)
-    for held in all_held:
-        propose(held.member_id, courses[held.member_id], ladder=ladder)
-    return [decision for each in all_settled for decision in each.decisions]
+    propose([(courses[each.held.member_id], each) for each in all_settled])
+    return all_settled
 
 
-# In the order of the key, so that two imports do not deadlock.
+class _Counted:
+    """One thing somebody did, on a day whose rulebook has tiers."""
+
+    def __init__(
+        self,
+        member: Identity,
+        at: datetime,
+        measured: Measured,
+        rulebook: Rulebook,
+        now: datetime | None,
+    ) -> None:
+        self.member_id = member.id
+        self.at = at
+        self.day = localdate(at)
+        self.measured = measured
+        self.ladder = queries.ladder(rulebook.id)
+        self._known_on = localdate(now) if now else self.day
+
+    def today(self, held: Held) -> date:
+        """The day that is judged now: the latest anybody knows of."""
+        assert held.judged_on is not None
+        return max(held.judged_on, self._known_on)
+
+    def ladder_on(self, today: date) -> Ladder:
+        """Where tiers were given up since, those of its own day say what things are called."""
+        return self.ladder if today == self.day else queries.ladder_on(today) or self.ladder
+
+
+GATHER = "SELECT g.* FROM tiers_gather(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::date[]) AS g"
+# Row by row in the order in which they are told.
 GATHER_MANY = """
-    INSERT INTO tiers_gathered AS g (
-        member_id, day, points, spend, purchases, interactions, events, referrals
-    )
-    SELECT * FROM unnest(
-        %s::bigint[], %s::date[], %s::bigint[], %s::numeric[], %s::integer[], %s::integer[],
-        %s::integer[], %s::integer[]
-    )
-    ON CONFLICT (member_id, day) DO UPDATE SET
-        points = g.points + excluded.points, spend = g.spend + excluded.spend,
-        purchases = g.purchases + excluded.purchases,
-        interactions = g.interactions + excluded.interactions,
-        events = g.events + excluded.events, referrals = g.referrals + excluded.referrals
+    SELECT g.* FROM (
+        SELECT * FROM jsonb_to_recordset(%s) AS t (
+            nth integer, member bigint, day date, base text, points bigint, spend numeric,
+            purchases integer, interactions integer, events integer, referrals integer,
+            firsts date[]
+        ) ORDER BY nth
+    ) AS t CROSS JOIN LATERAL tiers_gather(
+        t.member, t.day, t.base, t.points, t.spend, t.purchases, t.interactions, t.events,
+        t.referrals, t.firsts
+    ) AS g
 """
 
 
-def _by_day(
-    happened: Sequence[tuple[Identity, datetime, Measured, Rulebook]],
-) -> dict[tuple[int, date], tuple[Decimal, ...]]:
-    """What each member gathered on each day whose rulebook has a ladder."""
-    counted: dict[tuple[int, date], tuple[Decimal, ...]] = {}
-    for member, at, measured, rulebook in happened:
-        if queries.ladder(rulebook.id):
-            key = (member.id, localdate(at))
-            amounts = tuple(Decimal(getattr(measured, each.value)) for each in COUNTED)
-            before = counted.get(key, NOTHING)
-            counted[key] = tuple(a + b for a, b in zip(before, amounts, strict=True))
-    return counted
-
-
-def _gather(member_id: int, day: date, measured: Measured, ladder: Ladder) -> tuple[Held, Summed]:
-    """Add to the day and hold the standing: one round trip, unless windows ask for more."""
-    joined = (
-        queries.joined_on(member_id)
-        if any(window.kind == "anniversary" for window in ladder.windows)
-        else day
-    )
-    firsts = [
-        window.first_day(day, period_from=None, joined_on=joined) for window in ladder.windows
+def _gather(counted: Sequence[_Counted]) -> list[tuple[Held, Summed]]:
+    """Add to the days and hold the standings: one round trip, unless windows ask for more."""
+    ids = [each.member_id for each in counted]
+    by_joining = any(w.kind == ANNIVERSARY for each in counted for w in each.ladder.windows)
+    joined = queries.days_joined(ids) if by_joining else {}
+    with_products = any(each.ladder.counts_products for each in counted)
+    owned = queries.products_owned(ids) if with_products else {}
+    rows = [_arguments(each, joined.get(each.member_id)) for each in counted]
+    return [
+        _seen(each, answer, joined.get(each.member_id), owned.get(each.member_id, ()))
+        for each, answer in zip(counted, _answers(rows), strict=True)
     ]
-    row = first_row(
-        GATHER,
-        (
-            member_id, day, ladder.base.code, *(getattr(measured, each.value) for each in COUNTED),
-            [None if first == date.min else first for first in firsts],
-        ),
+
+
+def _answers(rows: Sequence[Sequence[Any]]) -> Sequence[tuple[Any, ...]]:
+    if len(rows) == 1:
+        answer = first_row(GATHER, rows[0])
+        assert answer is not None
+        return [answer]
+    told = [dict(zip(COLUMNS, (nth, *row), strict=True)) for nth, row in enumerate(rows)]
+    with connection.cursor() as cursor:
+        cursor.execute(GATHER_MANY, (msgspec.json.encode(told).decode(),))
+        return cursor.fetchall()
+
+
+COLUMNS = ("nth", "member", "day", "base", *(each.value for each in COUNTED), "firsts")
+
+
+def _arguments(each: _Counted, joined: date | None) -> tuple[Any, ...]:
+    firsts = (
+        window.first_day(each.day, period_from=None, joined_on=joined or each.day)
+        for window in each.ladder.windows
+    )
+    return (
+        each.member_id, each.day, each.ladder.base.code,
+        *(getattr(each.measured, measure.value) for measure in COUNTED),
+        [None if first == date.min else first for first in firsts],
     )  # fmt: skip
-    assert row is not None
-    held = Held(member_id, *row[:-1])
-    sums: Sequence[Decimal] = row[-1] or ()
+
+
+def _seen(
+    each: _Counted, answer: tuple[Any, ...], joined: date | None, owned: Sequence[Owned]
+) -> tuple[Held, Summed]:
+    held = Held(each.member_id, *answer[:-1])
+    sums: Sequence[Decimal] = answer[-1] or ()
     width = len(COUNTED)
+    windows = each.ladder.windows
     return held, Summed(
-        day=day,
+        day=each.day,
         sums={
             window: sums[place * width : (place + 1) * width]
-            for place, window in enumerate(ladder.windows)
+            for place, window in enumerate(windows)
         },
         first_days={
-            window: window.first_day(day, period_from=held.period_from, joined_on=joined)
-            for window in ladder.windows
+            window: window.first_day(
+                each.day, period_from=held.period_from, joined_on=joined or each.day
+            )
+            for window in windows
         },
-        products=queries.products_owned(member_id, day) if ladder.counts_products else 0,
+        products=owned_on(owned, each.day),
     )
 
 

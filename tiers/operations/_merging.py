@@ -104,7 +104,7 @@ def _let_go(host: Held, came: Held, *, day: date, at: datetime) -> Decision:
         evidence={"merged": {"id": came.member_id, "number": _number(came.member_id)}},
     )
     write([now])
-    propose(host.member_id, course, ladder=ladder)
+    propose([(course, now)])
     return decision
 
 
