@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import BudgetPurse, Campaign, CampaignKind, Evaluation
 from common.localized import localized
+from points.models import WITH_PURSE
 from points.queries import start_of_day
 from programme.models import Draft, DraftState, Programme, Version
 
@@ -248,7 +249,7 @@ def _parts_of(document: Mapping[str, Any], codes: Sequence[str]) -> Iterable[Par
 # --- What came of it ------------------------------------------------------------------------------
 
 # A return tells in its explanation what the campaign still gives for what was kept.
-FIGURES = """
+FIGURES = f"""
     WITH done AS (
         SELECT
             a.member_id, (a.occurred_at AT TIME ZONE %(zone)s)::date AS day,
@@ -263,7 +264,7 @@ FIGURES = """
             )[1] AS points
             FROM points_activity AS r WHERE r.original_id = a.id
         ) AS back ON a.kind = 'PURCHASE'
-        WHERE a.explanation ?| ARRAY['budgets', 'campaigns']
+        WHERE a.{WITH_PURSE}
             AND a.occurred_at >= %(since)s AND a.occurred_at < %(until)s
             AND a.kind <> 'RETURN' AND a.explanation -> 'campaigns' ? %(code)s
         UNION ALL
@@ -279,7 +280,7 @@ FIGURES = """
         day, count(DISTINCT member_id), count(*) FILTER (WHERE bought),
         coalesce(sum(points), 0)::bigint, coalesce(sum(spend) FILTER (WHERE bought), 0)
     FROM done GROUP BY GROUPING SETS ((day), ()) ORDER BY day NULLS FIRST
-"""
+"""  # noqa: S608 - our own condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,12 @@ class Funding(models.Model):
         )
 
 
+# In the explanation of what budgets paid, or a return gave them back, and of what campaigns gave.
+PURSE_KEYS = ["budgets", "campaigns", "freed"]
+# The same as SQL, in the words of the index, so that it is used.
+WITH_PURSE = "explanation ?| ARRAY['budgets', 'campaigns', 'freed']"
+
+
 class Activity(models.Model):
     """
     The journal: what a member did, as reported, how it was judged and what came of it.
@@ -339,10 +345,10 @@ class Activity(models.Model):
                 condition=Q(code__isnull=False),
                 name="points_activity_of_code",
             ),
-            # What budgets paid for, or campaigns gave.
+            # What budgets paid for, or got back, and what campaigns gave: few rows of all.
             models.Index(
                 fields=["occurred_at"],
-                condition=Q(explanation__has_any_keys=["budgets", "campaigns"]),
+                condition=Q(explanation__has_any_keys=PURSE_KEYS),
                 name="points_activity_of_purse",
             ),
         ]

@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='activity',
-            index=models.Index(condition=models.Q(('explanation__has_any_keys', ['budgets', 'campaigns'])), fields=['occurred_at'], name='points_activity_of_purse'),
+            index=models.Index(condition=models.Q(('explanation__has_any_keys', ['budgets', 'campaigns', 'freed'])), fields=['occurred_at'], name='points_activity_of_purse'),
         ),
         migrations.AddConstraint(
             model_name='activity',

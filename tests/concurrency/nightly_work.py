@@ -19,7 +19,7 @@ from points import operations
 from points.models import NEVER
 from programme.queries import rulebook_on
 from tests.factories import buy, identity, lot, member, message, rulebook, source
-from tests.factories.activities import rewarding
+from tests.factories.activities import do, kind, named, rewarding
 from tests.factories.points import NOON
 from tests.tiers.ladder import simple
 
@@ -150,6 +150,16 @@ def _spend_of_last_year() -> None:
         buy(identity(), "100.00", at=NOON if n < 5 else LONG_AGO)
 
 
+def _budgets_spent() -> None:
+    codes = [f"budget-{n}" for n in range(5)]
+    rewarding(
+        kinds=[kind("share", 7)],
+        budgets=[named(code, of=["share"], points=100) for code in codes],
+        valid_from="2026-01-03",
+    )
+    do(identity(), "share", at=NOON)
+
+
 def _old_answers() -> None:
     for n in range(1, 4):
         for nth, at in enumerate([LONG_AGO, timezone.now()]):
@@ -189,6 +199,7 @@ WORK: dict[str, Callable[[], None]] = {
     "tiers.warn_of_downgrades": _tiers_about_to_end,
     "tiers.verify_counters": _tiers_about_to_end,
     "campaigns.convert_spend": _spend_of_last_year,
+    "campaigns.verify_budgets": _budgets_spent,
     "common.forget_old_answers": _old_answers,
     "messaging.forget_old_codes": _old_codes,
     "common.forget_old_chunks": _old_chunks,
