@@ -1,0 +1,54 @@
+"""The member's page of tiers, with what only rooms above tiers know: what the next one gives."""
+
+from datetime import date
+from typing import Any
+
+from django.utils.timezone import localdate
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from campaigns.by_tier import Gain, gains
+from programme import queries as programme
+from programme.policies import ForMonths, Policies
+from tiers import queries as tiers
+from tiers.ladders import Level
+from tiers.views import TierPage
+
+
+class OwnTierPage(TierPage):
+    """`tiers.views.TierPage`, and beneath it the next tier compared with the present one."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        found = super().get_context_data(**kwargs)
+        if found["tier"] is None:
+            return found
+        today = localdate()
+        own = found["tier"].stand.level
+        above = tiers.ladder_on(today).levels[own.position + 1 :]
+        # The one there is a way to, if there is one.
+        following = next((level for level in above if level.upgrade), above[0] if above else None)
+        return found | {
+            "following": following,
+            "gains": compared(own, following, day=today) if following else [],
+        }
+
+
+def compared(own: Level, higher: Level, *, day: date) -> list[Gain]:
+    """What the higher tier gives that the other does not, by the rulebook of the day."""
+    rulebook = programme.rulebook_on(day)
+    earned = gains(rulebook.id, own=own.code, higher=higher.code, day=day)
+    return earned + _longer(own, higher, rulebook.policies)
+
+
+def _longer(own: Level, higher: Level, policies: Policies) -> list[Gain]:
+    if not isinstance(policies.validity, ForMonths):
+        return []
+    months, extra = policies.validity.months, policies.validity.extra_months
+    before, after = (months + extra.get(level.code, 0) for level in (own, higher))
+    if after <= before:
+        return []
+    return [Gain(_("How long points last"), _months(before), _months(after))]
+
+
+def _months(count: int) -> str:
+    return ngettext("%(count)s month", "%(count)s months", count) % {"count": count}
