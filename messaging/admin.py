@@ -27,6 +27,7 @@ STATE_LABELS = {
     DeliveryState.SENT: "success",
     DeliveryState.FAILED: "danger",
     DeliveryState.DEAD: "danger",
+    DeliveryState.UNWANTED: "warning",
 }
 
 

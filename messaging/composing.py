@@ -12,9 +12,9 @@ from django.utils.translation import override
 
 from common.fields import blind_index
 from members.models import MemberStatus
-from messaging import templates, wordings
+from messaging import stopping, templates, wordings
 from messaging.channels import Outgoing, Refused
-from messaging.models import Channel, Delivery, Follower, Message, Problem, Wording
+from messaging.models import Channel, Delivery, Follower, Message, Problem, Purpose, Reader, Wording
 from messaging.templates import Text
 from messaging.wordings import Wordings
 from programme import queries as programme
@@ -54,8 +54,11 @@ def name_of(key: str) -> str:
     return blind_index(key, purpose="messaging.message_id").hex()[:32]
 
 
-def _language(message: Message) -> str:  # noqa: ARG001 - members cannot choose one yet
-    return settings.LANGUAGE_CODE
+def _language(message: Message) -> str:
+    try:
+        return message.member.reader.language or settings.LANGUAGE_CODE
+    except Reader.DoesNotExist:
+        return settings.LANGUAGE_CODE
 
 
 def _composed(message: Message, channel: Channel, wording: Wording | None) -> Outgoing:
@@ -67,9 +70,8 @@ def _composed(message: Message, channel: Channel, wording: Wording | None) -> Ou
         raise Refused(Problem.NO_ADDRESS)
     shown = template.show(message.variables)
     if channel == Channel.EMAIL:
-        return _letter(
-            _filled(wording, shown) if wording else template.put_in(shown), address, name
-        )
+        text = _filled(wording, shown) if wording else template.put_in(shown)
+        return _letter(text, address, name, stop=_stop_link(message, template.purpose))
     if wording is None:
         raise Refused(Problem.NO_WORDING)
     return _approved(wording, shown, address, name)
@@ -91,15 +93,32 @@ def _filled(wording: Wording, shown: Mapping[str, Any]) -> Text:
     return Text(wordings.fill(wording.subject, shown), wordings.fill(wording.body, shown))
 
 
-def _letter(text: Text, address: str, name: str) -> Outgoing:
+def _stop_link(message: Message, purpose: Purpose) -> str:
+    """Where e-mails of this kind end with one click; security has no end."""
+    if purpose == Purpose.SECURITY:
+        return ""
+    token = stopping.token(number=message.member.number, purpose=purpose, channel=Channel.EMAIL)
+    return settings.SITE_URL + reverse("messaging:stop", args=[token])
+
+
+def _letter(text: Text, address: str, name: str, *, stop: str = "") -> Outgoing:
     inbox = settings.SITE_URL + reverse("messaging:inbox")
     foot = [_("All messages: %(address)s") % {"address": inbox}, str(programme.programme() or "")]
+    headers = {}
+    if stop:
+        foot.insert(1, _("No more e-mails of this kind: %(address)s") % {"address": stop})
+        # RFC 8058: the mail program asks with a POST; to look at the link stops nothing.
+        headers = {
+            "List-Unsubscribe": f"<{stop}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
     return Outgoing(
         name=name,
         address=address,
         subject=text.subject,
         body="\n\n".join([text.body, *foot]),
-        headers={
+        headers=headers
+        | {
             # The same at every attempt: servers and readers see that it is one e-mail, if we died
             # before we could note that the first attempt had worked.
             "Message-ID": f"<{name}@{urlsplit(settings.SITE_URL).hostname}>",

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -47,6 +48,37 @@ class TestForm(forms.Form):
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Your own: an e-mail address, a phone or an openid, as the channel wants it."),
+    )
+
+
+# By their names in our languages: a list of four hundred cities helps nobody on a phone.
+ZONES = [
+    ("", _("As the programme")),
+    ("Asia/Shanghai", _("China")),
+    ("Asia/Urumqi", _("Xinjiang")),
+    ("Asia/Hong_Kong", _("Hong Kong")),
+    ("Asia/Macau", _("Macao")),
+    ("Asia/Taipei", _("Taiwan")),
+    ("Asia/Tokyo", _("Japan")),
+    ("Asia/Singapore", _("Singapore")),
+    ("Australia/Sydney", _("Sydney")),
+    ("Europe/London", _("London")),
+    ("Europe/Paris", _("Paris")),
+    ("America/New_York", _("New York")),
+    ("America/Los_Angeles", _("Los Angeles")),
+]
+
+
+class ReaderForm(forms.Form):
+    language = forms.ChoiceField(
+        label=_("Language of messages"),
+        required=False,
+        choices=[("", _("As the programme")), *settings.LANGUAGES],
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Where I live"),
+        required=False,
+        choices=ZONES,
     )
 
 

@@ -59,6 +59,23 @@ class Channel(models.TextChoices):
     WEBHOOK = "WEBHOOK", _("Webhook")
 
 
+class Purpose(models.TextChoices):
+    """Why something is said: what a member may refuse, or must have agreed to."""
+
+    # Codes and what protects the account: always, at any hour.
+    SECURITY = "SECURITY", _("Security")
+    # Unless the member says no.
+    ACCOUNT = "ACCOUNT", _("Points and membership")
+    # Only after the member said yes.
+    MARKETING = "MARKETING", _("Offers and news")
+
+
+# Whom a member hears from outside our own pages, and so may refuse.
+REFUSABLE = [Channel.EMAIL, Channel.SMS, Channel.WECHAT]
+# What makes a phone ring: not at night.
+RINGING = [Channel.SMS, Channel.WECHAT]
+
+
 # What staff may word, and what needs a text that a provider has approved.
 WORDED = [Channel.EMAIL, Channel.SMS, Channel.WECHAT]
 APPROVED_ELSEWHERE = [Channel.SMS, Channel.WECHAT]
@@ -128,6 +145,70 @@ class Follower(models.Model):
         return str(self.member_id)
 
 
+class ChoiceSource(models.TextChoices):
+    PAGE = "PAGE", _("The member's page")
+    LINK = "LINK", _("The link in an e-mail")
+    STAFF = "STAFF", _("Staff")
+
+
+class Choice(models.Model):
+    """
+    A member's yes or no to messages of a purpose on a channel. INSERT only: the latest counts, all
+    of them are the history of a consent.
+    """
+
+    # Its index leads the one below.
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="message_choices", db_index=False
+    )
+    purpose = models.CharField(_("purpose"), max_length=9, choices=Purpose.choices)
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices)
+    is_wanted = models.BooleanField(_("is wanted"))
+    made_at = models.DateTimeField(_("made at"))
+    source = models.CharField(_("source"), max_length=5, choices=ChoiceSource.choices)
+    text_version = models.CharField(
+        _("version of the text"), max_length=20, help_text=_("What the member read when choosing.")
+    )
+
+    class Meta:
+        verbose_name = _("choice of messages")
+        verbose_name_plural = _("choices of messages")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(purpose="SECURITY"), name="messaging_choice_security_has_none"
+            ),
+            models.CheckConstraint(
+                condition=Q(channel__in=["EMAIL", "SMS", "WECHAT"]),
+                name="messaging_choice_of_what_leaves_the_house",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["member", "purpose", "channel", "-id"], name="messaging_choice_latest"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.purpose} {self.channel} {self.is_wanted}"
+
+
+class Reader(models.Model):
+    """How a member reads what is sent: in which language, and when it is night there."""
+
+    member = models.OneToOneField(
+        Member, on_delete=models.PROTECT, primary_key=True, related_name="reader"
+    )
+    language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=40, blank=True)
+
+    class Meta:
+        verbose_name = _("reader")
+        verbose_name_plural = _("readers")
+
+    def __str__(self) -> str:
+        return str(self.member_id)
+
+
 class DeliveryState(models.TextChoices):
     WAITING = "WAITING", _("Waiting")
     SENT = "SENT", _("Delivered")
@@ -135,6 +216,8 @@ class DeliveryState(models.TextChoices):
     FAILED = "FAILED", _("Refused")
     # We tried for as long as it makes sense.
     DEAD = "DEAD", _("Given up")
+    # The member said no before it left.
+    UNWANTED = "UNWANTED", _("Not wanted any more")
 
 
 class Problem(models.TextChoices):

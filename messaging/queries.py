@@ -5,7 +5,18 @@ from django.db.models import QuerySet
 
 from common import limits
 from messaging import challenges
-from messaging.models import Delivery, DeliveryState, Message, SandboxCode
+from messaging.models import (
+    REFUSABLE,
+    Channel,
+    Choice,
+    Delivery,
+    DeliveryState,
+    Message,
+    Purpose,
+    Reader,
+    SandboxCode,
+)
+from messaging.restraint import is_wanted_at_first
 
 # A badge tells no more than “99+”.
 UNREAD_COUNTED = 100
@@ -48,3 +59,24 @@ def phone_asked(challenge: str) -> str:
 def latest_sandbox_codes(limit: int) -> QuerySet[SandboxCode]:
     """What would have gone out by SMS, newest first."""
     return SandboxCode.objects.order_by("-sent_at", "-pk")[:limit]
+
+
+# What members may choose about.
+CHOSEN = [
+    (purpose, channel) for purpose in (Purpose.ACCOUNT, Purpose.MARKETING) for channel in REFUSABLE
+]
+
+
+def choices(member_id: int) -> dict[tuple[Purpose, Channel], bool]:
+    """What a member wants to hear, by purpose and channel: as chosen, else as it is at first."""
+    made = Choice.objects.filter(member_id=member_id).order_by("pk")
+    latest = {
+        (purpose, channel): is_wanted
+        for purpose, channel, is_wanted in made.values_list("purpose", "channel", "is_wanted")
+    }
+    return {pair: latest.get(pair, is_wanted_at_first(pair[0])) for pair in CHOSEN}
+
+
+def reader(member_id: int) -> Reader:
+    """How a member reads; where nothing was chosen, empty."""
+    return Reader.objects.filter(pk=member_id).first() or Reader(pk=member_id)

@@ -21,6 +21,7 @@ from django.utils.translation import override
 
 from common.amounts import money
 from common.localized import TEXT_PATTERN
+from messaging.models import Purpose
 from programme import queries as programme
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class Template:
     subject: str | Promise
     body: str | Promise
     variables: Mapping[str, Kind]
+    purpose: Purpose = Purpose.ACCOUNT
 
     def keep(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -147,16 +149,22 @@ _templates: dict[str, Template] = {}
 
 
 def register(
-    name: str, *, subject: str | Promise, body: str | Promise, variables: Mapping[str, Kind]
+    name: str,
+    *,
+    subject: str | Promise,
+    body: str | Promise,
+    variables: Mapping[str, Kind],
+    purpose: Purpose = Purpose.ACCOUNT,
 ) -> None:
     """
     Make a text known under `<room>.<what it says>`.
 
     :param subject: one line, and `body`, lines: lazy translations with `%(variable)s`. A plural is
         chosen by `ngettext_lazy(…, "name of the variable")`; a per cent sign is written twice
+    :param purpose: whether members may refuse it, or must have agreed to it
     """
     assert name not in _templates, f"two templates are named {name}"
-    template = Template(name, subject, body, variables)
+    template = Template(name, subject, body, variables, purpose)
     # A placeholder nobody fills shows at the start, not in front of a member. Untranslated, as
     # languages are not ready yet; that translations have the same placeholders is tested.
     with override(None):

@@ -1,9 +1,13 @@
 from django.conf import settings
 from django.urls import URLPattern, path
 
-from messaging.views import InboxPage, SandboxCodesPage
+from messaging.views import InboxPage, SandboxCodesPage, SettingsPage, StopPage
 
 app_name = "messaging"
-urlpatterns: list[URLPattern] = [path("messages/", InboxPage.as_view(), name="inbox")]
+urlpatterns: list[URLPattern] = [
+    path("messages/", InboxPage.as_view(), name="inbox"),
+    path("messages/settings/", SettingsPage.as_view(), name="settings"),
+    path("messages/stop/<str:token>/", StopPage.as_view(), name="stop"),
+]
 if settings.SANDBOX:
     urlpatterns.append(path("sandbox/codes/", SandboxCodesPage.as_view(), name="sandbox_codes"))

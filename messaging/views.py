@@ -2,15 +2,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_headers
 from django.views.generic import TemplateView
 
 from common.htmx import HtmxRequest
 from members.views import MemberPage
-from messaging import operations, queries, templates
+from messaging import operations, queries, stopping, templates
+from messaging.forms import ReaderForm
+from messaging.models import REFUSABLE, Channel, ChoiceSource, Purpose
 
 CODES_SHOWN = 50
 PAGE_SIZE = 20
@@ -24,6 +28,14 @@ class Line:
     body: str
     at: datetime
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A purpose and whether its messages are wanted on each channel."""
+
+    purpose: Purpose
+    channels: list[tuple[Channel, bool]]
 
 
 @method_decorator(vary_on_headers("HX-Request"), name="dispatch")
@@ -59,6 +71,65 @@ class InboxPage(MemberPage):
         """Where to go on; whatever else stands there means the newest."""
         given = self.request.GET.get("before", "")
         return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+
+
+class SettingsPage(MemberPage):
+    """What the member wants to hear, where, in which language, and when it is night there."""
+
+    template_name = "messaging/settings.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        choices = queries.choices(self.member.pk)
+        reader = queries.reader(self.member.pk)
+        form = kwargs.pop("form", None) or ReaderForm(
+            initial={"language": reader.language, "time_zone": reader.time_zone}
+        )
+        return super().get_context_data(
+            purposes=[
+                Offered(purpose, [(channel, choices[purpose, channel]) for channel in REFUSABLE])
+                for purpose in (Purpose.ACCOUNT, Purpose.MARKETING)
+            ],
+            form=form,
+            is_saved="saved" in self.request.GET,
+            **kwargs,
+        )
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ReaderForm(request.POST)
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(form=form))
+        operations.choose(
+            member_id=self.member.pk,
+            wanted={
+                (purpose, channel): f"{purpose}-{channel}" in request.POST
+                for purpose, channel in queries.CHOSEN
+            },
+            at=timezone.now(),
+            source=ChoiceSource.PAGE,
+        )
+        operations.set_reader(member_id=self.member.pk, **form.cleaned_data)
+        return HttpResponseRedirect(f"{request.path}?saved")
+
+
+@method_decorator(never_cache, name="dispatch")
+# Mail programs send the POST of RFC 8058 without cookies; the link's signature says whose it is.
+@method_decorator(csrf_exempt, name="dispatch")
+class StopPage(TemplateView):
+    """Stops e-mails of a kind: by one click here, or by the mail program's own button."""
+
+    template_name = "messaging/stop.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        try:
+            _number, purpose, channel = stopping.read(kwargs["token"])
+        except stopping.UnknownLink as refusal:
+            raise Http404 from refusal
+        return super().get_context_data(purpose=purpose.label, channel=channel.label, **kwargs)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        context = self.get_context_data(token=token, is_done=True)
+        operations.unsubscribe(token=token, at=timezone.now())
+        return self.render_to_response(context)
 
 
 @method_decorator(never_cache, name="dispatch")

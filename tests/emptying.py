@@ -10,6 +10,7 @@ APPEND_ONLY = (
     "common_auditrecord",
     "tiers_decision",
     "tiers_downgradewarning",
+    "messaging_choice",
     "campaigns_evaluation",
 )
 

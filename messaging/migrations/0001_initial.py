@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat'), ('WEBHOOK', 'Webhook')], max_length=8, verbose_name='channel')),
-                ('state', models.CharField(choices=[('WAITING', 'Waiting'), ('SENT', 'Delivered'), ('FAILED', 'Refused'), ('DEAD', 'Given up')], max_length=8, verbose_name='state')),
+                ('state', models.CharField(choices=[('WAITING', 'Waiting'), ('SENT', 'Delivered'), ('FAILED', 'Refused'), ('DEAD', 'Given up'), ('UNWANTED', 'Not wanted any more')], max_length=8, verbose_name='state')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('retry_at', models.DateTimeField(help_text='While a worker sends it: when another may take it for lost.', null=True, verbose_name='next attempt')),
                 ('sent_at', models.DateTimeField(null=True, verbose_name='sent at')),
@@ -122,6 +122,37 @@ class Migration(migrations.Migration):
                 'verbose_name': 'wording',
                 'verbose_name_plural': 'wordings',
                 'constraints': [models.UniqueConstraint(fields=('template', 'channel', 'language'), name='messaging_wording_once'), models.CheckConstraint(condition=models.Q(models.Q(('channel__in', ['SMS', 'WECHAT']), _negated=True), models.Q(('provider_template', ''), _negated=True), _connector='OR'), name='messaging_wording_approved_has_its_name')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Reader',
+            fields=[
+                ('member', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='reader', serialize=False, to='members.member')),
+                ('language', models.CharField(blank=True, choices=[('zh-hans', '简体中文'), ('zh-hant', '繁體中文'), ('en', 'English')], max_length=8, verbose_name='language')),
+                ('time_zone', models.CharField(blank=True, max_length=40, verbose_name='time zone')),
+            ],
+            options={
+                'verbose_name': 'reader',
+                'verbose_name_plural': 'readers',
+            },
+        ),
+        migrations.CreateModel(
+            name='Choice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('purpose', models.CharField(choices=[('SECURITY', 'Security'), ('ACCOUNT', 'Points and membership'), ('MARKETING', 'Offers and news')], max_length=9, verbose_name='purpose')),
+                ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat'), ('WEBHOOK', 'Webhook')], max_length=8, verbose_name='channel')),
+                ('is_wanted', models.BooleanField(verbose_name='is wanted')),
+                ('made_at', models.DateTimeField(verbose_name='made at')),
+                ('source', models.CharField(choices=[('PAGE', "The member's page"), ('LINK', 'The link in an e-mail'), ('STAFF', 'Staff')], max_length=5, verbose_name='source')),
+                ('text_version', models.CharField(help_text='What the member read when choosing.', max_length=20, verbose_name='version of the text')),
+                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='message_choices', to='members.member')),
+            ],
+            options={
+                'verbose_name': 'choice of messages',
+                'verbose_name_plural': 'choices of messages',
+                'indexes': [models.Index(fields=['member', 'purpose', 'channel', '-id'], name='messaging_choice_latest')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('purpose', 'SECURITY'), _negated=True), name='messaging_choice_security_has_none'), models.CheckConstraint(condition=models.Q(('channel__in', ['EMAIL', 'SMS', 'WECHAT'])), name='messaging_choice_of_what_leaves_the_house')],
             },
         ),
     ]

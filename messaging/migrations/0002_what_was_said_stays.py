@@ -9,5 +9,8 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             "SELECT common_keep_rows('messaging_message'), common_keep_rows('messaging_delivery')",
             migrations.RunSQL.noop,
-        )
+        ),
+        migrations.RunSQL(
+            "SELECT common_make_append_only('messaging_choice')", migrations.RunSQL.noop
+        ),
     ]

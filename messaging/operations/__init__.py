@@ -1,5 +1,6 @@
 """What we send to members: messages, whose delivery is recorded, and one-time codes."""
 
+from messaging.operations._choices import choose, set_reader, unsubscribe
 from messaging.operations._codes import (
     ChallengeOver,
     NoSmsProvider,
@@ -36,6 +37,7 @@ __all__ = [
     "answer",
     "ask_for_code",
     "bind_follower",
+    "choose",
     "deliver_everywhere",
     "deliver_in_app",
     "deliver_waiting",
@@ -44,6 +46,8 @@ __all__ = [
     "send_code",
     "send_many",
     "send_test",
+    "set_reader",
     "try_again",
     "unbind_follower",
+    "unsubscribe",
 ]

@@ -22,7 +22,7 @@ from django.db.models import F, QuerySet
 
 from common import audit, limits
 from common.models import User
-from messaging import wordings
+from messaging import restraint, wordings
 from messaging.channels import CARRIERS, Away, Carrier, NotNow, Outgoing, Refused
 from messaging.composing import compose
 from messaging.models import Channel, Delivery, DeliveryState, Problem
@@ -169,7 +169,7 @@ def _take(channel: Channel, now: datetime, carrier: Carrier) -> list[Delivery]:
     with transaction.atomic(durable=True):
         taken = list(
             _due(channel, now)
-            .select_related("message__member__follower")
+            .select_related("message__member__follower", "message__member__reader")
             .select_for_update(skip_locked=True, no_key=True, of=("self",))
             .order_by("retry_at", "id")[:size]
         )
@@ -190,9 +190,10 @@ def _attempt(
 
     :raises Away: after that, if the other side was
     """
-    outcomes: list[Outcome] = []
+    may, held = restraint.sift(taken, Channel(taken[0].channel), clock())
+    outcomes = [_held_back(one) for one in held]
     ready: list[tuple[Delivery, Outgoing]] = []
-    for delivery in taken:
+    for delivery in may:
         try:
             if delivery.attempts > ATTEMPTS_MAX:
                 outcomes.append(_dead(delivery, Problem.WORKER_LOST))
@@ -256,6 +257,15 @@ def _postponed(delivery: Delivery, error: str, now: datetime, asked: timedelta |
     wait = max(asked or timedelta(), min(FIRST_WAIT * 2 ** (delivery.attempts - 1), LONGEST_WAIT))
     wait += wait * JITTER * random.random()  # noqa: S311 - not a secret
     return Outcome(delivery=delivery, state=DeliveryState.WAITING, error=error, retry_at=now + wait)
+
+
+def _held_back(held: restraint.HeldBack) -> Outcome:
+    delivery = held.delivery
+    if held.until is not None and held.until > delivery.message.created_at + TOO_LATE:
+        return _dead(delivery, Problem.TOO_LATE)
+    return Outcome(
+        delivery=delivery, state=restraint.state_of(held), retry_at=held.until, charged=False
+    )
 
 
 def _dead(delivery: Delivery, error: str) -> Outcome:

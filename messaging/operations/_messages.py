@@ -23,7 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import DomainError
 from members import queries as members
 from messaging.channels import sms
-from messaging.models import Channel, Delivery, DeliveryState, Message
+from messaging.models import Channel, Delivery, DeliveryState, Message, Purpose
+from messaging.restraint import is_wanted_at_first
 from messaging.templates import template as template_named
 
 
@@ -51,6 +52,16 @@ class ToSend:
 # the directory from end to end.
 WITH_PHONE = "LEFT JOIN members_phonedirectory AS phone ON phone.member_id = member.id"
 CAN_SEE_THE_INBOX = "(member.status IN ('ACTIVE', 'FROZEN') AND phone.member_id IS NOT NULL)"
+
+# A member's latest choice, else what holds at first. Looked at again before it leaves.
+WANTED_BY = """(%(is_security)s OR coalesce((
+            SELECT choice.is_wanted
+            FROM messaging_choice AS choice
+            WHERE choice.member_id = wanted.member_id AND choice.purpose = %(purpose)s
+                AND choice.channel = '{channel}'
+            ORDER BY choice.id DESC
+            LIMIT 1
+        ), %(at_first)s))"""
 
 # In the order of keys, so that two callers with the same ones do not deadlock. Members are looked
 # up once, by the ids given: joined again for their e-mail, a table with few addresses is read from
@@ -83,19 +94,21 @@ SEND = f"""
         UNION ALL
         SELECT message.id, 'EMAIL', 'WAITING', 0, %(at)s, NULL, '', ''
         FROM message JOIN wanted USING (key)
-        WHERE wanted.has_email
+        WHERE wanted.has_email AND {WANTED_BY.format(channel="EMAIL")}
         UNION ALL
         -- A phone nobody has proven to be the member's is written to by nobody.
         SELECT message.id, 'SMS', 'WAITING', 0, %(at)s, NULL, '', ''
         FROM message JOIN wanted USING (key)
-        WHERE wanted.sees_the_inbox AND %(by_sms)s AND EXISTS (
+        WHERE wanted.sees_the_inbox AND {WANTED_BY.format(channel="SMS")}
+            AND %(by_sms)s AND EXISTS (
             SELECT FROM messaging_wording WHERE template = %(template)s AND channel = 'SMS'
         )
         UNION ALL
         SELECT message.id, 'WECHAT', 'WAITING', 0, %(at)s, NULL, '', ''
         FROM message JOIN wanted USING (key)
         JOIN messaging_follower AS follower ON follower.member_id = wanted.member_id
-        WHERE wanted.is_open AND %(by_wechat)s AND EXISTS (
+        WHERE wanted.is_open AND {WANTED_BY.format(channel="WECHAT")}
+            AND %(by_wechat)s AND EXISTS (
             SELECT FROM messaging_wording WHERE template = %(template)s AND channel = 'WECHAT'
         )
         UNION ALL
@@ -165,6 +178,9 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
             {
                 "template": template,
                 "at": at,
+                "purpose": said.purpose,
+                "is_security": said.purpose == Purpose.SECURITY,
+                "at_first": is_wanted_at_first(said.purpose),
                 "by_sms": sms.provider() is not None,
                 "by_wechat": bool(settings.WECHAT_APP_ID),
                 "by_webhook": bool(settings.WEBHOOK_URL),

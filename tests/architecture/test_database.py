@@ -116,6 +116,7 @@ def test_what_must_not_change_cannot():
     final = [
         "campaigns_evaluation",
         "common_auditrecord",
+        "messaging_choice",
         "points_activity",
         "points_entry",
         "points_funding",

@@ -6,7 +6,7 @@ from django.utils.translation import get_language, ngettext_lazy
 
 from members.models import Member
 from messaging import operations, templates
-from messaging.models import Channel, Message, Wording
+from messaging.models import Channel, Message, Purpose, Wording
 from tests.factories.members import member
 from tests.factories.points import NOON
 
@@ -42,6 +42,15 @@ templates.register(
     variables={"points": templates.NUMBER, "worth": templates.MONEY, "store": templates.TEXT},
 )
 
+for _purpose in (Purpose.SECURITY, Purpose.MARKETING):
+    templates.register(
+        f"tests.{_purpose.lower()}",
+        subject="%(points)s",
+        body="%(last_day)s",
+        variables={"points": templates.NUMBER, "last_day": templates.DAY},
+        purpose=_purpose,
+    )
+
 LAST_DAY = date(2026, 12, 31)
 
 
@@ -53,9 +62,11 @@ def to_send(to: Member, key: str = "", points: int = 1200) -> operations.ToSend:
     )
 
 
-def message(to: Member | None = None, *, points: int = 1200, at=NOON) -> Message:
+def message(
+    to: Member | None = None, *, points: int = 1200, at=NOON, template: str = LAPSING
+) -> Message:
     one = to_send(to or member(), points=points)
-    ids = operations.send_many(template=LAPSING, messages=[one], at=at)
+    ids = operations.send_many(template=template, messages=[one], at=at)
     return Message.objects.get(pk=ids[one.key])
 
 

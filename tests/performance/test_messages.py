@@ -29,6 +29,9 @@ def test_a_chunk_of_messages_reads_no_table_of_members_from_end_to_end():
             {
                 "template": LAPSING,
                 "at": NOON,
+                "purpose": "ACCOUNT",
+                "is_security": False,
+                "at_first": True,
                 "by_sms": True,
                 "by_wechat": True,
                 "by_webhook": True,

@@ -1,0 +1,64 @@
+"""What a member wants to hear, where, in which language."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from members import queries as members
+from messaging import queries, stopping
+from messaging.models import Channel, Choice, ChoiceSource, Purpose, Reader
+
+# Of the sentences on the member's page that a choice is made by; counted up when they change.
+TEXT_VERSION = "2026-11"
+
+
+@transaction.atomic
+def choose(
+    *,
+    member_id: int,
+    wanted: Mapping[tuple[Purpose, Channel], bool],
+    at: datetime,
+    source: ChoiceSource,
+) -> int:
+    """
+    Note a member's choices, where they differ from what holds; they hold from now on, for what
+    waits too. Returns how many differ.
+    """
+    holding = queries.choices(member_id)
+    changed = [pair for pair, is_wanted in wanted.items() if holding[pair] is not is_wanted]
+    Choice.objects.bulk_create(
+        Choice(
+            member_id=member_id,
+            purpose=purpose,
+            channel=channel,
+            is_wanted=wanted[purpose, channel],
+            made_at=at,
+            source=source,
+            text_version=TEXT_VERSION,
+        )
+        for purpose, channel in changed
+    )
+    return len(changed)
+
+
+def set_reader(*, member_id: int, language: str, time_zone: str) -> None:
+    """Note how a member reads; empty: as the installation does."""
+    Reader.objects.update_or_create(
+        member_id=member_id, defaults={"language": language, "time_zone": time_zone}
+    )
+
+
+def unsubscribe(*, token: str, at: datetime) -> None:
+    """
+    Stop what a link is about. Again, it changes nothing.
+
+    :raises stopping.UnknownLink: if we did not make it
+    """
+    number, purpose, channel = stopping.read(token)
+    choose(
+        member_id=members.identify(number).id,
+        wanted={(purpose, channel): False},
+        at=at,
+        source=ChoiceSource.LINK,
+    )
