@@ -49,9 +49,15 @@ def test_from_home_to_an_application(open_page, who, scheme):
     expect(page.locator("[aria-current=step]")).to_contain_text("Silver")
 
     page.locator("textarea").fill("三台车")
+    page.locator("input[type=file]").set_input_files(
+        [{"name": "行驶证.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff\xe0 photo"}]
+    )
+    page.locator("textarea").focus()
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("status")).to_be_visible()
     expect(page.locator("textarea")).to_have_count(0)
     assert Proposal.objects.get().text == "三台车"
+    expect(page.get_by_role("link", name="行驶证.jpg")).to_be_visible()
