@@ -13,6 +13,7 @@ from functools import singledispatchmethod
 from django.db import connection
 from django.utils import timezone
 
+from campaigns import activities
 from campaigns import operations as campaigns
 from campaigns.earning import Line
 from campaigns.replaying import Nights
@@ -25,6 +26,7 @@ from membership.demo import cast, story
 from partners.models import Organization, OrganizationKind, Region, Store
 from partners.queries import brand, main_store
 from points import operations as points
+from tiers import operations as tiers
 
 JOB = "membership.demo"
 
@@ -49,9 +51,12 @@ def build(*, run: JobRun, care: User) -> Iterator[int]:
     for event in events_told:
         nights.begin(timezone.localdate(event.at))
         playing.play(event)
+        if isinstance(event, story.Joined):
+            events.deliver_waiting(now=timezone.now())  # the welcome gift comes at once
         yield len(events_told)
     nights.begin(max(timezone.localdate(), end))
-    events.deliver_waiting(now=timezone.now())
+    while events.deliver_waiting(now=timezone.now()):
+        pass
     run.finished_at = timezone.now()
     run.report = {"members": len(everybody), "events": len(events_told)}
     run.save(update_fields=["finished_at", "report"])
@@ -171,6 +176,23 @@ class _Playing:
                 source=self._source(event),
                 note=event.reward,
             )
+
+    @play.register
+    def _did(self, event: story.Did) -> None:
+        activities.post_activity(
+            done=activities.Done(
+                member=self._member(event),
+                code=event.code,
+                reference=event.reference,
+                at=event.at,
+                source=self._source(event),
+            ),
+            now=event.at,
+        )
+
+    @play.register
+    def _applied(self, event: story.Applied) -> None:
+        tiers.apply(member=self._member(event), level=event.level, text=event.text, at=event.at)
 
     @play.register
     def _froze(self, event: story.Froze) -> None:

@@ -139,13 +139,14 @@ def _person(random: Random, position: int, *, start: date, days: int) -> Person:
     dealer = random.choice(DEALERS)
     is_founder = position < FOUNDERS or random.random() < 0.55
     after = random.randrange(FIRST_DAYS) if is_founder else random.randrange(FIRST_DAYS, days - 20)
-    joined_on = start + timedelta(days=after)
+    # Founders were there before whatever the story tells of them.
+    joined_on = start + timedelta(days=after if position >= FOUNDERS else after % 10)
     return Person(
         position=position,
         name=RARE_NAMES[position] if position < len(RARE_NAMES) else _name(random, sex),
         sex=sex,
         birthday=date(random.randrange(1962, 2003), 1, 1) + timedelta(days=random.randrange(365)),
-        phone=f"+86138000{position + 1:05d}",
+        phone=phone(position),
         shop=random.choice(dealer.shops),
         dealer=dealer,
         vin=vin(random),
@@ -153,6 +154,10 @@ def _person(random: Random, position: int, *, start: date, days: int) -> Person:
         bought_on=joined_on - timedelta(days=random.randrange(900)),
         joined_on=joined_on,
     )
+
+
+def phone(position: int) -> str:
+    return f"+86138000{position + 1:05d}"
 
 
 def _name(random: Random, sex: str) -> str:

@@ -15,7 +15,8 @@ from django.utils.crypto import salted_hmac
 
 from common.models import User
 from members.models import Member, MemberStatus
-from membership.demo import cast
+from members.queries import phone_index
+from membership.demo import cast, story
 from partners.models import ApiClient, Organization, Scope
 
 # User name → (the role as people read it, the groups that give it).
@@ -103,6 +104,9 @@ def _interesting_members() -> list[tuple[str, Member]]:
     active = reachable.filter(status=MemberStatus.ACTIVE)
     kinds: list[tuple[str, QuerySet[Member]]] = [
         ("积分最多 most points", active.order_by("-account__balance")),
+        ("即将升为金卡 nearly gold", _by_position(story.RISING)),
+        ("银卡即将到期 about to lose silver", _by_position(story.FALLING)),
+        ("已申请钻石 applied for diamond", _by_position(story.APPLICANT)),
         ("积分即将到期 points expire soon", _expiring(active)),
         ("积分为负 in debt", active.filter(account__balance__lt=0)),
         ("预注册 pre-registered", reachable.filter(status=MemberStatus.PRE_REGISTERED)),
@@ -114,6 +118,11 @@ def _interesting_members() -> list[tuple[str, Member]]:
         if member is not None:
             found.append((why, member))
     return found
+
+
+def _by_position(position: int) -> QuerySet[Member]:
+    """Who has a part of their own in the story."""
+    return Member.objects.filter(phone_entry__phone_index=phone_index(cast.phone(position)))
 
 
 def _expiring(members: QuerySet[Member]) -> QuerySet[Member]:

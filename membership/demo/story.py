@@ -10,10 +10,13 @@ from django.utils import timezone
 
 from membership.demo.cast import MEMBERS, Person
 
-LENGTH = timedelta(days=730)
+# Long enough that the first points lapse, which live for two years and to the end of a month.
+LENGTH = timedelta(days=820)
 
 # Who gets a part of their own, by position.
 FLEET_OWNER, DEBTOR, FORGETFUL = 10, 11, 12
+# Nearly gold; about to lose silver; gold, and applies for diamond.
+RISING, FALLING, APPLICANT = 13, 14, 15
 CLOSED = range(265, 268)
 FROZEN = range(270, 275)
 PRE_REGISTERED = range(MEMBERS - 20, MEMBERS)
@@ -67,6 +70,20 @@ class Redeemed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Did(Event):
+    """What a member did besides buying, by its code in the rulebook."""
+
+    reference: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied(Event):
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Froze(Event):
     reason: str
 
@@ -92,6 +109,8 @@ def _life(person: Person, *, end: date) -> Iterator[Event]:
     )
     if person.position == DEBTOR:
         yield from _debt(person, random, end=end)
+    elif person.position in SPENT:
+        yield from _spent(person, random, end=end)
     else:
         yield from _visits(person, random, end=end)
     yield from _ending(person, random, end=end)
@@ -112,6 +131,10 @@ def _visits(person: Person, random: Random, *, end: date) -> Iterator[Event]:
             lines=_bill(random, scale=4 if is_fleet_owner else 1),
         )
         yield visit
+        if random.random() < 0.15:
+            code = random.choice(("check-in", "review", "share", "large-event"))
+            at = _at(day, 17, random)
+            yield Did(at=at, person=person, reference=f"{code}-{reference}", code=code)
         if random.random() < 0.06:
             yield from _return(visit, random, end=end)
         saves = is_fleet_owner or person.position in (FORGETFUL, *PRE_REGISTERED)
@@ -126,9 +149,9 @@ def _visits(person: Person, random: Random, *, end: date) -> Iterator[Event]:
             )
         day += timedelta(days=max(7, round(random.gauss(every, every / 4))))
     if person.position == FORGETFUL:
-        # Earned in this month of last year, so it lapses at the end of this one.
+        # Earned in this month two years ago, so it lapses at the end of this one.
         yield Visited(
-            at=_at(end.replace(year=end.year - 1, day=1), 10, random),
+            at=_at(end.replace(year=end.year - 2, day=1), 10, random),
             person=person,
             reference=f"RO-{person.position + 1:04d}-F",
             lines=(("labour", Decimal("980.00")), ("parts", Decimal("2460.00"))),
@@ -161,6 +184,33 @@ def _return(visit: Visited, random: Random, *, end: date) -> Iterator[Event]:
         )
 
 
+# What was spent: how many days before the end, and how much.
+SPENT = {
+    RISING: ((300, "3900"), (190, "3200"), (75, "2350")),
+    FALLING: ((715, "5200"), (400, "900"), (120, "1400")),
+    APPLICANT: ((320, "6800"), (210, "5100"), (90, "4300")),
+}
+
+
+def _spent(person: Person, random: Random, *, end: date) -> Iterator[Event]:
+    for number, (days, amount) in enumerate(SPENT[person.position], start=1):
+        spent = Decimal(amount)
+        labour = (spent / 4).quantize(CENT)
+        yield Visited(
+            at=_at(end - timedelta(days=days), 10, random),
+            person=person,
+            reference=f"RO-{person.position + 1:04d}-{number:02d}",
+            lines=(("labour", labour), ("parts", spent - labour)),
+        )
+    if person.position == APPLICANT:
+        yield Applied(
+            at=_at(end - timedelta(days=2), 15, random),
+            person=person,
+            level="diamond",
+            text="公司三辆车都在贵店保养，申请升级为钻石会员。",
+        )
+
+
 def _debt(person: Person, random: Random, *, end: date) -> Iterator[Event]:
     """Buys, spends the points, and brings everything back."""
     reference = f"RO-{person.position + 1:04d}-01"
@@ -176,7 +226,7 @@ def _debt(person: Person, random: Random, *, end: date) -> Iterator[Event]:
         person=person,
         reference=f"RD-{person.position + 1:04d}-01",
         reward="道路救援延保一年",
-        points=240,
+        points=600,
     )
     yield Returned(
         at=_at(end - timedelta(days=4), 11, random),

@@ -11,11 +11,13 @@ from common.models import JobRun, User
 from members.models import Member
 from members.phones import normalize
 from members.queries import phone_index
-from membership.demo import building, cast, logins, story
+from membership.demo import building, cast, logins, rules, story
 from partners.models import ApiClient, Organization, Scope, Store
 from points import nightly
 from points.models import Account, Activity, Entry
+from programme import operations
 from tests import factories
+from tiers.models import DowngradeWarning, Proposal, Standing
 
 END = date(2026, 11, 22)
 START = END - story.LENGTH
@@ -62,7 +64,7 @@ class TestStory:
 
         assert [event.at for event in events] == sorted(event.at for event in events)
         assert {timezone.localdate(event.at) for event in events} <= {
-            end - timedelta(days=n) for n in range(1, 732)
+            end - timedelta(days=n) for n in range(1, story.LENGTH.days + 1)
         }
         assert events == story.story(people, end=end)
         kinds = {type(event) for event in events}
@@ -71,6 +73,8 @@ class TestStory:
             story.Visited,
             story.Returned,
             story.Redeemed,
+            story.Did,
+            story.Applied,
             story.Froze,
             story.Left,
         }
@@ -85,9 +89,7 @@ class TestStory:
 
 @pytest.fixture
 def few(monkeypatch):
-    """A shorter story of some forty people, among them all with a part of their own."""
-    # Long enough for points to lapse.
-    monkeypatch.setattr(story, "LENGTH", timedelta(days=430))
+    """The story of some forty people, among them all with a part of their own."""
     people = cast.people
     chosen = {*range(20), *story.CLOSED, *story.FROZEN, *range(285, 300)}
     monkeypatch.setattr(
@@ -126,6 +128,7 @@ class TestDemo:
         assert Member.objects.get(name="李𠮷").products.get().identifier.startswith("L")
         categories = {line["category"] for each in Activity.objects.all() for line in each.lines}
         assert categories == {"labour", "parts", "accessories", "insurance"}
+        self.check_tiers()
         today = timezone.localdate()
         assert nightly.verify_ledger(day=today)["differences"] == 0
         assert not Activity.objects.filter(occurred_at__date__gte=today).exists()
@@ -135,6 +138,30 @@ class TestDemo:
         assert (Entry.objects.count(), Member.objects.count()) == before
 
         self.check_logins(sandbox)
+
+    def check_tiers(self):
+        levels = set(Standing.objects.values_list("level", flat=True))
+        assert {"silver", "gold", "diamond"} <= levels
+        rising, falling, applicant = (
+            Standing.objects.get(member__phone_entry__phone_index=phone_index(cast.phone(position)))
+            for position in (story.RISING, story.FALLING, story.APPLICANT)
+        )
+        assert (rising.level, falling.level, applicant.level) == ("silver", "silver", "gold")
+        assert DowngradeWarning.objects.filter(member_id=falling.pk).exists()
+        proposal = Proposal.objects.get()
+        assert (proposal.member_id, proposal.level, proposal.state) == (
+            applicant.pk,
+            "diamond",
+            "WAITING",
+        )
+        boosts = {
+            boost["code"]
+            for each in Activity.objects.filter(kind="PURCHASE")
+            for boost in each.explanation.get("boosts", [])
+        }
+        assert {rules.SEASON, "birthday-month", "first-order", "member-day"} <= boosts
+        done = set(Activity.objects.filter(kind="ACTIVITY").values_list("code", flat=True))
+        assert {"check-in", "review", "share", "large-event"} <= done
 
     def check_logins(self, sandbox):
         told = json.loads(demo("--logins"))
@@ -147,7 +174,7 @@ class TestDemo:
         assert not care.is_superuser
         assert [group.name for group in care.groups.all()] == ["customer care"]
         assert care.has_perm("points.adjust_points")
-        assert len(told["members"]) == len({each["phone"] for each in told["members"]}) == 5
+        assert len(told["members"]) == len({each["phone"] for each in told["members"]}) == 8
         for each in told["members"]:
             member = Member.objects.get(phone_entry__phone_index=phone_index(each["phone"]))
             assert each["name"].startswith(member.name)
@@ -160,7 +187,7 @@ class TestDemo:
 
     def test_stopped_half_way_it_ends_as_if_it_had_not_been(self, sandbox, few):
         run = building.begin(today=timezone.localdate())
-        factories.plain()
+        operations.load(document=rules.document(today=run.day), published_at=timezone.now())
         care = logins.staff()["care"]
         half = building.build(run=run, care=care)
         for _ in range(150):

@@ -2,12 +2,12 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from common.progress import progress
-from membership.demo import building, logins
+from membership.demo import building, logins, rules
+from programme import operations as programme
 
 
 class Command(BaseCommand):
@@ -32,7 +32,8 @@ class Command(BaseCommand):
         if run.finished_at is not None:
             self.stdout.write(f"The demo is there already; its story ends before {run.day}.")
             return
-        call_command("load_programme", "plain", stdout=self.stdout)
+        rulebook = rules.document(today=run.day)
+        programme.load(document=rulebook, published_at=timezone.now())
         care = logins.staff()["care"]
         with progress(total=None, unit="events") as advance:
             for _events in building.build(run=run, care=care):

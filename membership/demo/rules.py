@@ -1,0 +1,52 @@
+"""The demo's rulebook: the shipped programme `retail` under the club's name, and what is on now."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from membership.demo import cast
+from programme import documents
+
+RETAIL = Path(documents.__file__).parent / "programmes" / "retail.yaml"
+SEASON = "service-season"
+SEASON_NAMES = {"zh-hans": "养护季", "zh-hant": "養護季", "en": "Service season"}
+
+
+def document(*, today: date) -> dict[str, Any]:
+    """With a campaign that is on today, and an application that somebody can have made."""
+    made = documents.parse(RETAIL.read_text())
+    made["programme"]["names"] = {"zh-hans": cast.CLUB, "en": "Far Roads Owners' Club"}
+    made["note"] = "演示 · demo"
+    first, last = today - timedelta(days=20), today + timedelta(days=40)
+    made["earning"]["boosts"].append(
+        {
+            "code": SEASON,
+            "names": {
+                "zh-hans": "养护季工时双倍积分",
+                "zh-hant": "養護季工時雙倍積分",
+                "en": "Double points on labour in the service season",
+            },
+            "when": {"categories": ["labour"]},
+            "gives": {"factor": "2"},
+            "stacking": "best",
+            "group": "day",
+        }
+    )
+    made["campaigns"] = {
+        "plans": [
+            {
+                "code": "autumn-service",
+                "names": SEASON_NAMES,
+                "kind": "earning",
+                "from": first.isoformat(),
+                "until": last.isoformat(),
+                "goal": {"zh-hans": "养护季到店台次提高两成"},
+                "of": [SEASON],
+                "budget": {"points": 50_000},
+                "expected": {"members": 120, "points": 20_000},
+            }
+        ]
+    }
+    diamond = made["tiers"]["levels"][-1]
+    diamond["application"] = {"measure": "spend", "at_least": "15000", "window": {"months": 12}}
+    return made
