@@ -39,12 +39,12 @@ _EXPRESSIONS = {
     "birthday": "(SELECT m.birthday FROM members_member AS m WHERE m.id = asked.member)",
     "first_purchase": """asked.member IS NOT NULL AND NOT EXISTS (
         SELECT FROM points_activity AS a
-        WHERE a.member_id = asked.member AND a.kind = 'PURCHASE'
+        WHERE a.member_id = ANY (points_guests(asked.member)) AND a.kind = 'PURCHASE'
     )""",
     "bought_before": """ARRAY(
         SELECT DISTINCT l.line ->> 'category' FROM points_activity AS a,
             jsonb_array_elements(a.lines) AS l (line)
-        WHERE a.member_id = asked.member AND a.kind = 'PURCHASE'
+        WHERE a.member_id = ANY (points_guests(asked.member)) AND a.kind = 'PURCHASE'
             AND l.line ->> 'category' = ANY (asked.categories)
     )""",
     "store": "(SELECT s.code FROM partners_store AS s WHERE s.id = asked.store)",

@@ -46,7 +46,29 @@ def give(*, member_id: int, occasion: GiftOccasion, at: datetime) -> int:
         return 0
     member = members.identity_of(member_id)
     due = [_Due(gift, member, int(gift.points), _reference(gift, member)) for gift in gifts]
+    due = _without_what_guests_got(due)
     return sum(_grant(rulebook, due, at=at, day=day))
+
+
+# Whose accounts were merged into the member's, and what they were given then counts for both.
+GUESTS_GOT = """
+    SELECT asked.nth FROM unnest(%s::bigint[], %s::text[]) WITH ORDINALITY
+        AS asked (member, gift, nth)
+    WHERE EXISTS (
+        SELECT FROM unnest(points_guests(asked.member)) AS guest (id)
+        JOIN members_member AS m ON m.id = guest.id
+        JOIN points_entry AS e ON e.reference = 'gift:' || asked.gift || ':' || m.number
+        WHERE guest.id <> asked.member AND e.issuer_id = %s AND e.kind = 'EARN'
+    )
+"""
+
+
+def _without_what_guests_got(due: Sequence["_Due"]) -> list["_Due"]:
+    members_, codes = [each.member.id for each in due], [each.gift.code for each in due]
+    with connection.cursor() as cursor:
+        cursor.execute(GUESTS_GOT, [members_, codes, points.our_source().issuer_id])
+        got = {nth for (nth,) in cursor.fetchall()}
+    return [each for nth, each in enumerate(due, start=1) if nth not in got]
 
 
 @dataclass(frozen=True, slots=True)

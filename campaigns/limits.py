@@ -2,7 +2,8 @@
 Caps: how much of what a member may still be given, and how much was.
 
 What was given is read from the journal, in the transaction that gives more and after the account
-was locked: so it is exact, a return frees what it takes back, and no counter can be wrong.
+was locked: so it is exact, a return frees what it takes back, and no counter can be wrong. What
+those did whose accounts were merged into the member's counts too, for as long as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from django.db import connection
 
 from campaigns.activity_rules import CapRule, Span, compiled, span
 from campaigns.earning import compiled_rules
+from points import queries
 from points.models import Activity
 
 
@@ -83,14 +85,14 @@ class Room:
 # The index points_activity_of_code answers these alone.
 DONE = """
     SELECT count(*) FILTER (WHERE a.points > 0), coalesce(sum(a.points), 0), {of}
-    FROM points_activity AS a WHERE a.member_id = %s AND {codes}{span}
+    FROM points_activity AS a WHERE a.member_id = ANY (points_guests(%s)) AND {codes}{span}
 """
 BOUGHT = """(
     SELECT coalesce(sum(p.points + (
         SELECT coalesce(sum(r.points), 0) FROM points_activity AS r WHERE r.original_id = p.id
     )), 0)
     FROM points_activity AS p
-    WHERE p.member_id = %s AND p.kind = 'PURCHASE'{span}
+    WHERE p.member_id = ANY (points_guests(%s)) AND p.kind = 'PURCHASE'{span}
 )"""
 
 
@@ -133,13 +135,28 @@ def _between(table: str, within: Span) -> tuple[str, list[datetime]]:
 
 def times_done(*, member_id: int, code: str, within: Span, only_rewarded: bool) -> int:
     """How often a member has done something in a period, or was given something for it."""
-    found = Activity.objects.filter(member_id=member_id, code=code)
+    found = queries.done_by_account(member_id).filter(code=code)
     since, until = within.moments
     if since is not None and until is not None:
         found = found.filter(occurred_at__gte=since, occurred_at__lt=until)
     if only_rewarded:
         found = found.filter(points__gt=0)
     return found.count()
+
+
+# What is done once in a lifetime, of many members at once.
+DONE_ONCE = """
+    SELECT DISTINCT asked.member, a.code FROM unnest(%s::bigint[]) AS asked (member)
+    JOIN points_activity AS a ON a.member_id = ANY (points_guests(asked.member))
+    WHERE a.code = ANY (%s)
+"""
+
+
+def done_once(*, member_ids: Sequence[int], codes: Sequence[str]) -> set[tuple[int, str]]:
+    """Which members have ever done which of some things, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(DONE_ONCE, [list(member_ids), list(codes)])
+        return {(member_id, code) for member_id, code in cursor.fetchall()}
 
 
 # --- Of purchases ---------------------------------------------------------------------------------
@@ -158,7 +175,7 @@ PARTS = """
             WHERE r.original_id = p.id ORDER BY r.id DESC LIMIT 1
         ), p.explanation -> 'parts') AS parts
         FROM points_activity AS p
-        WHERE p.member_id = asked.member AND p.kind = 'PURCHASE'
+        WHERE p.member_id = ANY (points_guests(asked.member)) AND p.kind = 'PURCHASE'
             AND p.occurred_at >= coalesce(asked.since, '-infinity')
             AND p.occurred_at < coalesce(asked.until, 'infinity')
     ) AS judged

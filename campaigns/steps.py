@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.timezone import localdate
 
-from campaigns import activities
+from campaigns import activities, limits
 from campaigns.activities import Done
 from campaigns.activity_rules import compiled
 from campaigns.models import TaskStep
@@ -20,7 +20,6 @@ from members.models import Member
 from members.queries import Identity, MemberClosed, MemberFrozen
 from partners import queries as partners
 from points import operations as points
-from points.models import Activity
 from programme import queries as programme
 from programme.queries import Rulebook
 
@@ -66,8 +65,7 @@ def complete_profile(*, member_id: int, at: datetime) -> int:
 def _reward(taken: Sequence[tuple[Identity, datetime]], step: TaskStep, rulebook: Rulebook) -> int:
     rules = compiled(rulebook.id)
     due = sorted(code for code, task in rules.tasks.items() if task.when == step)
-    of_members = Activity.objects.filter(member_id__in=[member.id for member, _at in taken])
-    done = set(of_members.filter(code__in=due).values_list("member_id", "code"))
+    done = limits.done_once(member_ids=[member.id for member, _at in taken], codes=due)
     return sum(
         _complete(code, member, at, rulebook)
         for member, at in taken

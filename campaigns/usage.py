@@ -12,6 +12,7 @@ from campaigns.activity_rules import Activities, Kind, compiled, span
 from campaigns.limits import Room
 from campaigns.models import Budget, BudgetPurse, BudgetSlice
 from common.localized import localized
+from points import queries as points
 from points.models import Activity
 from programme import queries as programme
 
@@ -112,7 +113,7 @@ def tasks(*, member_id: int, on: date) -> list[TaskTold]:
     rules = _rules_on(on)
     found: Mapping[str | None, Activity] = {
         each.code: each
-        for each in Activity.objects.filter(member_id=member_id, code__in=list(rules.tasks))
+        for each in points.done_by_account(member_id).filter(code__in=list(rules.tasks))
     }
     return [
         TaskTold(

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Exists, F, Q, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -367,6 +368,12 @@ def hosts_of(member_id: int) -> list[int]:
         if nearest is not None:
             hosts.append(nearest)
     return hosts
+
+
+def done_by_account(member_id: int) -> QuerySet[Activity]:
+    """What a member did, and who was merged into the member's account, for as long as they are."""
+    guests = RawSQL("SELECT unnest(points_guests(%s))", [member_id])
+    return Activity.objects.filter(member_id__in=guests)
 
 
 def merged_away(*, low: int, high: int) -> set[int]:
