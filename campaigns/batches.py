@@ -1,10 +1,10 @@
 """
 Many documents of one caller at once: each as if it had been sent by itself.
 
-Purchases are posted by the hundred, set by set; returns and redemptions one by one. Each chunk is
-a transaction of its own, so a batch never holds many members for long, and what is done stays done
-when the rest is refused or broken off. References decide what is a repeat: sending a batch again
-completes it.
+Purchases are posted by the hundred, set by set; returns, activities and redemptions one by one.
+Each chunk is a transaction of its own, so a batch never holds many members for long, and what is
+done stays done when the rest is refused or broken off. References decide what is a repeat: sending
+a batch again completes it.
 
 The documents of one member are posted in the order given. Purchases of others may be posted a
 little later than a redemption behind them.
@@ -22,7 +22,7 @@ from typing import TypeVar
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import operations
+from campaigns import activities, operations
 from campaigns.earning import Line
 from common.errors import DomainError
 from common.postgres import races
@@ -71,6 +71,18 @@ class ReturnDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityDocument:
+    # The member's number.
+    member: str
+    reference: str
+    at: datetime
+    at_was_given: bool
+    # Its code, as in the rulebook.
+    activity: str
+    store_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionDocument:
     # The member's number.
     member: str
@@ -81,7 +93,7 @@ class RedemptionDocument:
     store_id: int
 
 
-Document = PurchaseDocument | ReturnDocument | RedemptionDocument
+Document = PurchaseDocument | ReturnDocument | ActivityDocument | RedemptionDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ class Posted:
 
     # The member's number.
     member: str
-    # What a purchase is worth, what a return takes of it, or what was spent.
+    # What a purchase or an activity is worth, what a return takes of it, or what was spent.
     points: int
     posting: Posting | None
     replayed: bool
@@ -139,6 +151,8 @@ class _Batch:
                 self._wait(place, document)
             elif isinstance(document, ReturnDocument):
                 self._outcomes[place] = self._tried(partial(self._return, document))
+            elif isinstance(document, ActivityDocument):
+                self._outcomes[place] = self._tried(partial(self._activity, document))
             else:
                 self._outcomes[place] = self._tried(partial(self._redeem, document))
         self._post_waiting()
@@ -216,6 +230,23 @@ class _Batch:
             now=self._now,
         )
         return Posted(member.number, posted.points, posted.posting, posted.replayed)
+
+    def _activity(self, document: ActivityDocument) -> Posted:
+        if document.member in self._members:
+            self._post_waiting_first()
+        member = members.identify(document.member)
+        granted = activities.post_activity(
+            done=activities.Done(
+                member=member,
+                code=document.activity,
+                reference=document.reference,
+                at=document.at,
+                at_was_given=document.at_was_given,
+                source=self._source(document.store_id),
+            ),
+            now=self._now,
+        ).posted
+        return Posted(member.number, granted.points, granted.posting, granted.replayed)
 
     def _redeem(self, document: RedemptionDocument) -> Posted:
         if document.member in self._members:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import cells, operations
+from campaigns import activities, cells, operations
 from campaigns.operations import Purchase, Return
 from common import jobs
 from common.errors import DomainError, Invalid
@@ -31,6 +31,8 @@ from partners.models import Store
 from points import operations as points
 
 COLUMNS = ("at", "kind", "member", "reference", "amount", "points", "original")
+# Only who has activities need have it.
+ACTIVITY = "activity"
 
 
 class OutOfOrder(Invalid):
@@ -40,7 +42,7 @@ class OutOfOrder(Invalid):
 
 class UnknownKind(Invalid):
     code = "unknown_kind"
-    message = _("An event is a purchase, a return or a redemption.")
+    message = _("An event is a purchase, a return, a redemption or an activity.")
 
 
 class SuperfluousValue(Invalid):
@@ -130,7 +132,8 @@ class _Player:
         enroll: bool,
         not_after: datetime | None,
     ) -> None:
-        self._positions = table.positions(COLUMNS)
+        columns = (*COLUMNS, ACTIVITY) if ACTIVITY in table.header else COLUMNS
+        self._positions = table.positions(columns)
         self._store = store
         self._report = report
         self._enroll = enroll
@@ -160,6 +163,8 @@ class _Player:
             was_repeat = self._return(row, at)
         elif kind == "redemption":
             was_repeat = self._redemption(row, at)
+        elif kind == "activity":
+            was_repeat = self._activity(row, at)
         else:
             raise UnknownKind
         if was_repeat:
@@ -168,9 +173,9 @@ class _Player:
             self._report.posted += 1
 
     def _purchase(self, row: Row, at: datetime) -> bool:
-        self._refuse_values(row, "points", "original")
+        self._refuse_values(row, "points", "original", ACTIVITY)
         amount = cells.amount(self._cell(row, "amount"))
-        with transaction.atomic():  # a newcomer joins with the first purchase or not at all
+        with transaction.atomic():  # a newcomer joins with what they did or not at all
             member, is_new = self._member_or_newcomer(row, at)
             posted = operations.post_purchase(
                 purchase=Purchase(
@@ -186,7 +191,7 @@ class _Player:
         return posted.replayed
 
     def _return(self, row: Row, at: datetime) -> bool:
-        self._refuse_values(row, "points")
+        self._refuse_values(row, "points", ACTIVITY)
         member = self._member(row)
         posted = operations.post_return(
             returned=Return(
@@ -204,7 +209,7 @@ class _Player:
         return posted.replayed
 
     def _redemption(self, row: Row, at: datetime) -> bool:
-        self._refuse_values(row, "amount", "original")
+        self._refuse_values(row, "amount", "original", ACTIVITY)
         reference = self._cell(row, "reference")
         posting = points.redeem(
             member=self._member(row),
@@ -214,6 +219,23 @@ class _Player:
             source=self._source,
         )
         return posting.replayed
+
+    def _activity(self, row: Row, at: datetime) -> bool:
+        self._refuse_values(row, "amount", "points", "original")
+        with transaction.atomic():
+            member, is_new = self._member_or_newcomer(row, at)
+            granted = activities.post_activity(
+                done=activities.Done(
+                    member=member,
+                    code=self._cell(row, ACTIVITY),
+                    reference=self._cell(row, "reference"),
+                    at=at,
+                    source=self._source,
+                ),
+                now=at,
+            )
+        self._report.enrolled += is_new
+        return granted.posted.replayed
 
     def _member_or_newcomer(self, row: Row, at: datetime) -> tuple[Identity, bool]:
         try:
@@ -243,7 +265,9 @@ class _Player:
                 raise SuperfluousValue(kind=self._cell(row, "kind"), column=column)
 
     def _cell(self, row: Row, column: str) -> str:
-        position = self._positions[column]
+        position = self._positions.get(column)
+        if position is None:
+            return ""
         if position in row.faults:
             raise row.faults[position]
         return row.cells[position].strip()

@@ -43,6 +43,7 @@ LINES_PER_CALL = 10
 SCOPES = {
     "purchase": Scope.PURCHASES_WRITE,
     "return": Scope.PURCHASES_WRITE,
+    "activity": Scope.PURCHASES_WRITE,
     "redemption": Scope.POINTS_REDEEM,
 }
 
@@ -56,6 +57,13 @@ EXAMPLE_NDJSON = [
         "amount": "268.00",
     },
     {"type": "return", "purchase": "R-2001", "reference": "R-2001-1", "amount": "68.00"},
+    {
+        "type": "activity",
+        "reference": "C-2001",
+        "member": "M0000000018",
+        "store": "SH-PD",
+        "activity": "check-in",
+    },
 ]
 EXAMPLE_CSV = """\
 reference,member,store,amount,line,category,line_amount
@@ -85,8 +93,8 @@ class BatchList(ApiView):
         description=(
             "Up to 10,000 lines or 10 MB. Each line is answered as its single call would be; one "
             "that is refused harms no other. Sending a batch again posts what is not posted yet. "
-            "As CSV: purchases, with a header; rows of one reference that name a line are one "
-            "purchase."
+            "As CSV: purchases and activities, with a header; rows of one reference that name a "
+            "line are one purchase."
         ),
         body={
             NDJSON: PolymorphicProxySerializer(
@@ -101,7 +109,7 @@ class BatchList(ApiView):
         refusals=[TooManyLines, UnknownHeader],
         examples=[
             OpenApiExample(
-                "A purchase and its return",
+                "A purchase, its return and a check-in",
                 value=EXAMPLE_NDJSON,
                 request_only=True,
                 media_type=NDJSON,
@@ -188,6 +196,17 @@ def _return(body: Mapping[str, Any], _by: Caller, now: datetime) -> batches.Docu
     )
 
 
+def _activity(body: Mapping[str, Any], by: Caller, now: datetime) -> batches.Document:
+    return batches.ActivityDocument(
+        member=body["member"],
+        reference=body["reference"],
+        at=body.get("at", now),
+        at_was_given="at" in body,
+        activity=body["activity"],
+        store_id=by.store_id(body["store"]),
+    )
+
+
 def _redemption(body: Mapping[str, Any], by: Caller, now: datetime) -> batches.Document:
     return batches.RedemptionDocument(
         member=body["member"],
@@ -199,4 +218,9 @@ def _redemption(body: Mapping[str, Any], by: Caller, now: datetime) -> batches.D
     )
 
 
-_MAKERS = {"purchase": _purchase, "return": _return, "redemption": _redemption}
+_MAKERS = {
+    "purchase": _purchase,
+    "return": _return,
+    "activity": _activity,
+    "redemption": _redemption,
+}

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import BaseParser
 
+from campaigns.api.activity_documents import ActivityInput
 from campaigns.api.documents import PurchaseInput, ReturnInput
 from campaigns.batches import Posted
 from common.api.errors import NotValid, flattened, shown
@@ -38,8 +39,9 @@ LINES_MAX = 10_000
 # A longer one is no reference, and need not be told back.
 REFERENCE_SHOWN_MAX = 64
 
-# What each row of a CSV must tell, and what it may.
-REQUIRED = ("reference", "member", "store", "amount")
+# What each row of a CSV must tell, one of what makes it a purchase or an activity, and what it may.
+REQUIRED = ("reference", "member", "store")
+EITHER = ("amount", "activity")
 OPTIONAL = ("at", "channel", "line", "category", "product", "line_amount")
 # What all rows of one document tell alike.
 SHARED = ("member", "store", "at", "amount", "channel")
@@ -90,6 +92,10 @@ class ReturnLine(ReturnInput):
     purchase = reference(help_text="The purchase of which something comes back.")
 
 
+class ActivityLine(ActivityInput):
+    type = _type("activity")
+
+
 class RedemptionLine(RedemptionInput):
     type = _type("redemption")
 
@@ -97,6 +103,7 @@ class RedemptionLine(RedemptionInput):
 TYPES: dict[str, type[Document]] = {
     "purchase": PurchaseLine,
     "return": ReturnLine,
+    "activity": ActivityLine,
     "redemption": RedemptionLine,
 }
 
@@ -206,7 +213,8 @@ def _text_or_none(value: Any) -> str | None:
 
 def read_csv(lines: Sequence[tuple[int, bytes]]) -> Iterator[Read]:
     """
-    Read purchases, a row each; rows of one reference that name a `line` are one purchase.
+    Read purchases and activities, a row each; rows of one reference that name a `line` are one
+    purchase.
 
     :raises UnknownHeader: if the first line is no header of ours
     """
@@ -220,7 +228,10 @@ def read_csv(lines: Sequence[tuple[int, bytes]]) -> Iterator[Read]:
             faults.append(Read(number, "purchase", None, refusal=refusal))
         else:
             rows.setdefault(row.document, []).append(row)
-    read = [_purchase(of_one) for of_one in rows.values()]
+    read = [
+        _activity(of_one[0]) if "activity" in of_one[0].cells else _purchase(of_one)
+        for of_one in rows.values()
+    ]
     yield from sorted(read + faults, key=lambda each: each.number)
 
 
@@ -233,7 +244,9 @@ class _Row:
     @property
     def document(self) -> str | int:
         """What the row is part of: the document of its reference, or one of its own."""
-        return self.cells.get("reference", self.number) if "line" in self.cells else self.number
+        if "line" not in self.cells or "activity" in self.cells:
+            return self.number
+        return self.cells.get("reference", self.number)
 
 
 def _header(line: bytes) -> list[str]:
@@ -241,9 +254,10 @@ def _header(line: bytes) -> list[str]:
         names = [name.strip() for name in _split(line)]
     except MalformedLine:
         names = []
-    is_ours = set(REQUIRED) <= set(names) <= {*REQUIRED, *OPTIONAL}
-    if not is_ours or len(set(names)) != len(names):
-        raise UnknownHeader(required=", ".join(REQUIRED), optional=", ".join(OPTIONAL))
+    is_ours = set(REQUIRED) <= set(names) <= {*REQUIRED, *EITHER, *OPTIONAL}
+    if not is_ours or set(EITHER).isdisjoint(names) or len(set(names)) != len(names):
+        required = (*REQUIRED, "/".join(EITHER))
+        raise UnknownHeader(required=", ".join(required), optional=", ".join(OPTIONAL))
     return names
 
 
@@ -265,6 +279,15 @@ def _split(line: bytes) -> list[str]:
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise MalformedLine from error
     return cells
+
+
+def _activity(row: _Row) -> Read:
+    """Read an activity as the single call would: what only purchases have is a field too many."""
+    named = _text_or_none(row.cells.get("reference"))
+    try:
+        return Read(row.number, "activity", named, body=ActivityInput.read(dict(row.cells)))
+    except ValidationError as error:
+        return Read(row.number, "activity", named, refusal=NotValid(list(flattened(error.detail))))
 
 
 def _purchase(rows: Sequence[_Row]) -> Read:
@@ -304,7 +327,7 @@ class LineOutcome(Answer, omit_defaults=True):
     What became of a line, as its single call would have answered; fields that say nothing are
     left out.
 
-    `points`: what the purchase is worth, what the return takes of it, what was spent.
+    `points`: what the purchase or activity is worth, what the return takes of it, what was spent.
     """
 
     # From 1; in a CSV the header counts, and a document of several rows stands at its first.

@@ -15,6 +15,7 @@ from partners.api import throttling
 from points import queries
 from points.models import Activity, Entry
 from tests import factories
+from tests.factories.activities import cap, kind, rewarding
 from tests.till import Till, refused, wrong_places
 
 pytestmark = pytest.mark.django_db
@@ -429,6 +430,127 @@ class TestCsv:
         answer = till.send("batches/", header + b"\n1,2,3\n", **{"Content-Type": CSV})
 
         refused(answer, 422, "unknown_columns")
+
+
+class TestActivities:
+    """Check-ins and the like, beside purchases and returns."""
+
+    @pytest.fixture
+    def store(self):
+        rewarding(
+            kinds=[kind("check-in", 2, once_per="day"), kind("event", 50)],
+            caps=[cap("half", "event", share="50", of_type="consumption")],
+        )
+        return factories.store(code="S1")
+
+    def done(self, of, **changes):
+        document = {"type": "activity", "reference": "C-1", "member": of.number, "store": "S1"}
+        return document | {"at": AT, "activity": "check-in"} | changes
+
+    def test_each_is_credited_as_its_single_call_would(self, till, of):
+        answer = send(till, self.done(of))
+
+        assert answer["results"] == [
+            {
+                "line": 1,
+                "status": 201,
+                "type": "activity",
+                "reference": "C-1",
+                "entry": f"{of.number}-1",
+                "points": 2,
+                "balance_after": 2,
+            }
+        ]
+        single = till.send(
+            "activities/",
+            {name: value for name, value in self.done(of).items() if name != "type"},
+        )
+        assert (single.status_code, single.json()["entry"]["entry"]) == (200, f"{of.number}-1")
+
+    def test_stands_behind_what_the_member_bought_before_it(self, till, of):
+        """The cap is half of the points for purchases: 13 of 26, then 3 less after the return."""
+        other = factories.identity()
+        answer = send(
+            till,
+            purchase(of),
+            purchase(other, reference="R-2"),
+            self.done(of, activity="event"),
+            returned(),
+            self.done(other, activity="event", reference="C-2"),
+        )
+
+        assert [each["points"] for each in answer["results"]] == [26, 26, 13, -6, 13]
+
+    def test_again_answers_the_same_and_changes_nothing(self, till, of):
+        lines = [self.done(of), self.done(of, reference="C-2"), purchase(of)]
+        first = send(till, *lines)
+
+        again = send(till, *lines)
+
+        assert again["results"] == [{**line, "status": 200} for line in first["results"]]
+        assert [line["points"] for line in again["results"]] == [2, 0, 26]
+        assert Activity.objects.filter(kind="ACTIVITY").count() == 2
+
+    def test_one_that_is_refused_harms_no_other(self, till, of):
+        frozen = factories.identity()
+        Member.objects.filter(pk=frozen.id).update(status="FROZEN")
+
+        answer = send(
+            till,
+            self.done(of, activity="dance"),
+            self.done(frozen),
+            self.done(of, member="M0000000000"),
+            self.done(of, store="NOT-OURS"),
+            self.done(of, activity="Check in!"),
+            self.done(of, amount="1.00"),
+            self.done(of, at="2100-01-01T00:00:00Z"),
+            self.done(of),
+            self.done(of, activity="event"),
+        )
+
+        assert statuses(answer) == [
+            (422, "unknown_activity"),
+            (409, "member_frozen"),
+            (404, "unknown_member"),
+            (422, "unknown_store"),
+            (422, "invalid"),
+            (422, "invalid"),
+            (422, "dated_in_future"),
+            (201, None),
+            (409, "reference_reused"),
+        ]
+        assert queries.balance(of.id) == 2
+
+    def test_needs_the_scope_of_its_single_call(self, store, of):
+        redeeming = factories.api_client(store.organization, scopes=["points:redeem"])
+
+        answer = send(Till(redeeming), self.done(of))
+
+        assert statuses(answer) == [(403, "insufficient_scope")]
+
+    def test_in_a_csv_a_row_with_an_activity_is_one(self, till, of):
+        rows = [
+            b"reference,member,store,amount,at,activity,line,line_amount",
+            f"R-1,{of.number},S1,268.00,{AT},,1,268.00".encode(),
+            f"C-1,{of.number},S1,,{AT},check-in,,".encode(),
+            f"C-2,{of.number},S1,5.00,{AT},check-in,,".encode(),
+            f"R-1,{of.number},S1,,{AT},check-in,1,".encode(),
+        ]
+        answer = send(till, *rows, content_type=CSV)
+
+        assert [(each["line"], each["type"]) for each in answer["results"]] == [
+            (2, "purchase"),
+            (3, "activity"),
+            (4, "activity"),
+            (5, "activity"),
+        ]
+        assert statuses(answer) == [(201, None), (201, None), (422, "invalid"), (422, "invalid")]
+        assert wrong(answer, 4) == {("/amount", "unknown_field")}
+
+    def test_a_csv_of_activities_alone_needs_no_amounts(self, till, of):
+        rows = [b"reference,member,store,activity", f"C-1,{of.number},S1,check-in".encode()]
+
+        assert statuses(send(till, *rows, content_type=CSV)) == [(201, None)]
 
 
 class TestLimits:

@@ -14,6 +14,7 @@ from points import nightly, queries
 from points.models import Account, Activity, Entry
 from tests import factories
 from tests.data import reference_calculation
+from tests.factories.activities import cap, kind, rewarding
 
 DATA = Path(__file__).parents[1] / "data"
 EVENTS = DATA / "events_small.csv"
@@ -280,6 +281,62 @@ class TestEvents:
         with (tmp_path / "errors.csv").open(encoding="utf-8-sig") as file:
             [row] = csv.DictReader(file)
         assert (row["row"], row["code"], row["member"]) == ("2", "unknown_kind", "'=C1")
+
+
+class TestActivities:
+    HEADER = HEADER + ",activity"
+
+    @pytest.fixture(autouse=True)
+    def _rewarding(self, _programme):
+        rewarding(
+            valid_from="2020-01-01",
+            kinds=[kind("check-in", 2, once_per="day"), kind("event", 50)],
+            caps=[cap("half", "event", share="50", of_type="consumption")],
+        )
+
+    ROWS = (
+        "2024-01-10T09:00:00+08:00,activity,C1,E-0,,,,event",
+        "2024-01-10T10:00:00+08:00,purchase,C1,P-1,268.00,,,",
+        "2024-01-10T11:00:00+08:00,activity,C1,E-1,,,,event",
+        "2024-01-10T12:00:00+08:00,activity,C2,C-1,,,,check-in",
+        "2024-01-10T13:00:00+08:00,activity,C2,C-2,,,,check-in",
+        "2024-01-11T12:00:00+08:00,activity,C2,C-3,,,,check-in",
+    )
+
+    def test_are_played_between_purchases(self, write):
+        report = replay(write(*self.ROWS, header=self.HEADER), "--enroll")
+
+        assert (report["posted"], report["enrolled"]) == ("6", "2")
+        worth = Activity.objects.order_by("occurred_at").values_list("reference", "points")
+        assert list(worth) == [
+            ("E-0", 0), ("P-1", 26), ("E-1", 13), ("C-1", 2), ("C-2", 0), ("C-3", 2),
+        ]  # fmt: skip
+
+    def test_again_change_nothing(self, write):
+        path = write(*self.ROWS, header=self.HEADER)
+        replay(path, "--enroll")
+
+        assert replay(path, "--enroll")["repeated"] == "6"
+        assert Entry.objects.count() == 4
+
+    @pytest.mark.parametrize(
+        ("row", "code"),
+        [
+            ("activity,C1,E-1,,,,dance", "unknown_activity"),
+            ("activity,C1,E-1,,,,", "unknown_activity"),
+            ("activity,C1,E-1,1.00,,,event", "superfluous_value"),
+            ("activity,C1,E-1,,1,,event", "superfluous_value"),
+            ("activity,C1,E-1,,,P-1,event", "superfluous_value"),
+            ("purchase,C1,P-1,1.00,,,event", "superfluous_value"),
+            ("redemption,C1,R-1,,1,,event", "superfluous_value"),
+            ("return,C1,T-1,1.00,,P-1,event", "superfluous_value"),
+        ],
+    )
+    def test_one_that_is_refused_changes_nothing(self, write, row, code):
+        path = write(f"2024-01-10,{row}", self.ROWS[1], header=self.HEADER)
+
+        assert refused(path, "--enroll") == {2: code}
+        assert Activity.objects.count() == Member.objects.count() == 1
 
 
 class TestFiles:

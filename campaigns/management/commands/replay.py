@@ -19,9 +19,10 @@ from partners.queries import main_store, store_by_code
 class Command(BaseCommand):
     help = """Play dated events in order under their own clock, and each day's nightly jobs between.
 
-The file is a CSV (or XLSX) with the columns at, kind, member, reference, amount, points, original.
-kind is purchase (amount), return (amount given back of the purchase `original`) or redemption
-(points); at is a day or an ISO date-time. Playing a file again changes nothing.
+The file is a CSV (or XLSX) with the columns at, kind, member, reference, amount, points, original,
+and activity if there are any. kind is purchase (amount), return (amount given back of the purchase
+`original`), redemption (points) or activity (its code in the rulebook, as check-in); at is a day or
+an ISO date-time. Playing a file again changes nothing.
 
 Exit code: 0 when every event was posted now or before, 1 when one was refused."""
 
