@@ -218,7 +218,7 @@ def fill_members(cursor, first: int, last: int) -> None:
         _copy(
             cursor,
             "members_member (id, number, status, name, name_spelled, name_parts, sex, phone, email,"
-            " id_number, province, city, joined_at, activated_at)",
+            " id_number, province, city, attributes, joined_at, activated_at)",
             (row[:-2] for row in rows),
         )
         _copy(
@@ -416,6 +416,7 @@ def _member(n: int, chance: random.Random) -> tuple:
         "",
         "上海",
         "上海",
+        "{}",
         JOINED,
         JOINED,
         "\\\\x" + phone_index(phone(n)).hex(),

@@ -3,13 +3,50 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 REASON_MAX = 500
+
+
+class NamesWidget(forms.MultiWidget):
+    """One input for each language."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            widgets={
+                code: UnfoldAdminTextInputWidget(
+                    attrs={"lang": code, "aria-label": name, "placeholder": name}
+                )
+                for code, name in settings.LANGUAGES
+            }
+        )
+
+    def decompress(self, value: dict[str, str] | None) -> list[str]:
+        return [(value or {}).get(code, "") for code, _name in settings.LANGUAGES]
+
+
+class NamesField(forms.MultiValueField):
+    """A name in each language; only the first language's must be given."""
+
+    def __init__(self, *, max_length: int = 100, **options: Any) -> None:
+        fields = [
+            forms.CharField(max_length=max_length, required=code == settings.LANGUAGE_CODE)
+            for code, _name in settings.LANGUAGES
+        ]
+        super().__init__(fields=fields, require_all_fields=False, widget=NamesWidget, **options)
+
+    def compress(self, values: list[str]) -> dict[str, str]:
+        languages = (code for code, _name in settings.LANGUAGES)
+        return {code: text for code, text in zip(languages, values, strict=False) if text}
 
 
 class ReasonForm(forms.Form):

@@ -1,7 +1,8 @@
 """
 Who belongs: identity, phone, products, life cycle.
 
-Owns     members, phone directory, products, external numbers; encryption of personal fields.
+Owns     members, their attributes, phone directory, products, external numbers; encryption of
+         personal fields.
 Imports  common, programme, partners.
 Tells    member.joined, member.activated, member.profile_changed, member.product_bound,
          member.closed.

@@ -8,11 +8,13 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from common.staff import ReadOnlyAdmin
+from common.staff import ReadOnlyAdmin, StaffAdmin
 from members import phones, queries
-from members.models import Member, MemberStatus
+from members.forms import AttributeForm, OptionForm, OptionFormSet
+from members.models import Attribute, AttributeOption, Member, MemberStatus
 
 STATUS_LABELS = {
     MemberStatus.ACTIVE: "success",
@@ -59,3 +61,46 @@ class MemberAdmin(ReadOnlyAdmin):
     @display(description=_("Status"), label=STATUS_LABELS)
     def state(self, member: Member) -> tuple[str, str]:
         return member.status, member.get_status_display()
+
+
+class OptionInline(TabularInline):
+    model = AttributeOption
+    form = OptionForm
+    formset = OptionFormSet
+    fields = ["names", "code", "position", "is_active"]
+    extra = 0
+    verbose_name_plural = _("Choices")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Members have them: switched off, they are not offered any more.
+        return False
+
+
+@admin.register(Attribute)
+class AttributeAdmin(StaffAdmin):
+    """What this brand asks of its members besides what every programme asks."""
+
+    form = AttributeForm
+    inlines = [OptionInline]
+    list_display = ["called", "code", "kind_told", "choices_told", "by_member", "is_active"]
+    search_fields = ["code"]
+    ordering = ["position", "code"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attribute]:
+        return super().get_queryset(request).prefetch_related("options")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Attribute | None = None) -> list[str]:
+        # Members have values of this kind under this code.
+        return ["code", "kind"] if obj else []
+
+    @display(description=_("Name"))
+    def called(self, attribute: Attribute) -> str:
+        return attribute.name
+
+    @display(description=_("Kind"), label=True)
+    def kind_told(self, attribute: Attribute) -> str:
+        return attribute.get_kind_display()
+
+    @display(description=_("Choices"))
+    def choices_told(self, attribute: Attribute) -> str:
+        return "、".join(attribute.open_choices.values()) or "–"

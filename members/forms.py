@@ -1,20 +1,118 @@
 """Forms of the console about members."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
 
-from common.forms import ReasonForm
-from members import phones
-from members.models import Member, Sex
+from common.forms import NamesField, ReasonForm
+from common.localized import localized
+from members import attributes, phones
+from members.models import Attribute, AttributeKind, AttributeOption, Member, Sex
+from members.names import spelled
+
+
+class _Named(forms.ModelForm):
+    """A name in each language, and a code made of it unless one is given."""
+
+    names = NamesField(label=_("Name"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "code" in self.fields:
+            self.fields["code"].required = False
+            self.fields["code"].help_text = _("Empty: made of the name. It never changes.")
+
+    def clean_code(self) -> str:
+        if given := self.cleaned_data.get("code"):
+            return str(given)
+        if self.instance.pk:
+            return str(self.instance.code)
+        called = self.cleaned_data.get("names", {})
+        code = "-".join(spelled(called.get("en") or localized(called)).split())[:50]
+        if not code:
+            raise forms.ValidationError(_("No code can be made of this name: give one."))
+        return code
+
+
+class AttributeForm(_Named):
+    class Meta:
+        model = Attribute
+        fields = [
+            "names", "code", "kind", "position", "is_required", "is_personal", "by_member",
+            "is_active",
+        ]  # fmt: skip
+
+
+class OptionForm(_Named):
+    class Meta:
+        model = AttributeOption
+        fields = ["names", "code", "position", "is_active"]
+
+
+class OptionFormSet(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors) or self.instance.kind not in AttributeKind:
+            return
+        given = [form for form in self.forms if form.cleaned_data.get("names")]
+        asks_to_choose = self.instance.kind in (AttributeKind.CHOICE, AttributeKind.CHOICES)
+        if asks_to_choose and not given:
+            raise forms.ValidationError(_("Give the choices there are."))
+        if given and not asks_to_choose:
+            raise forms.ValidationError(_("Only what is chosen from several has choices."))
+
+
+def attribute_field(attribute: Attribute, *, known: Any = None) -> forms.Field:
+    """
+    The field of a form that asks for an attribute.
+
+    :param known: what is known already: a choice switched off since stays one for who has it
+    """
+    options: dict[str, Any] = {"label": attribute.name, "required": attribute.is_required}
+    chosen = known if isinstance(known, list) else [known]
+    offered = [
+        (code, name)
+        for code, name in attribute.choices.items()
+        if code in attribute.open_choices or code in chosen
+    ]
+    match AttributeKind(attribute.kind):
+        case AttributeKind.NUMBER:
+            return forms.DecimalField(
+                max_digits=14, decimal_places=2, widget=UnfoldAdminTextInputWidget, **options
+            )
+        case AttributeKind.DATE:
+            widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+            return forms.DateField(widget=widget, **options)
+        case AttributeKind.YES_NO:
+            return forms.TypedChoiceField(
+                choices=[("", "–"), ("yes", _("Yes")), ("no", _("No"))],
+                coerce=lambda value: value == "yes",
+                empty_value=None,
+                widget=UnfoldAdminSelectWidget,
+                **options,
+            )
+        case AttributeKind.CHOICE:
+            return forms.ChoiceField(
+                choices=[("", "–"), *offered], widget=UnfoldAdminSelectWidget, **options
+            )
+        case AttributeKind.CHOICES:
+            return forms.MultipleChoiceField(
+                choices=offered, widget=UnfoldAdminCheckboxSelectMultipleWidget, **options
+            )
+    return forms.CharField(
+        max_length=attributes.TEXT_MAX, widget=UnfoldAdminTextInputWidget, **options
+    )
 
 
 class ProfileForm(ReasonForm):
@@ -56,12 +154,36 @@ class ProfileForm(ReasonForm):
         widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("Leave empty to keep the present one."),
     )
-    field_order = ["name", "sex", "birthday", "province", "city", "phone", "email", "reason"]
+    field_order = ["name", "sex", "birthday", "province", "city", "phone", "email"]
+
+    def __init__(
+        self,
+        *args: Any,
+        known: Mapping[str, Any] | None = None,
+        asked: Sequence[Attribute] = (),
+        **kwargs: Any,
+    ) -> None:
+        """
+        :param known: the member's attributes
+        :param asked: those this reader may see
+        """
+        super().__init__(*args, **kwargs)
+        known = known or {}
+        self.asked = asked
+        for attribute in asked:
+            self.fields[_field_of(attribute)] = attribute_field(
+                attribute, known=known.get(attribute.code)
+            )
+        self.fields["reason"] = self.fields.pop("reason")
 
     @classmethod
-    def initial_of(cls, member: Member) -> dict[str, Any]:
+    def initial_of(cls, member: Member, asked: Sequence[Attribute] = ()) -> dict[str, Any]:
         birthday: date | None = member.birthday
-        return {
+        told = {_field_of(each): member.attributes.get(each.code) for each in asked}
+        for name, value in told.items():
+            if isinstance(value, bool):
+                told[name] = "yes" if value else "no"
+        return told | {
             "name": member.name,
             "sex": member.sex,
             "birthday": birthday.isoformat() if birthday else "",
@@ -72,7 +194,17 @@ class ProfileForm(ReasonForm):
     def changes(self) -> dict[str, Any]:
         """What `operations.update_profile` takes; equal values are left alone there."""
         content = {key: value for key, value in self.cleaned_data.items() if key != "reason"}
-        return {k: v for k, v in content.items() if v or k not in ("phone", "email")}
+        told = {each.code: _plain(content.pop(_field_of(each))) for each in self.asked}
+        changes = {k: v for k, v in content.items() if v or k not in ("phone", "email")}
+        return changes | {"attributes": told} if told else changes
+
+
+def _field_of(attribute: Attribute) -> str:
+    return f"attribute-{attribute.code}"
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 class AddProductForm(ReasonForm):

@@ -3,10 +3,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from common.fields import EncryptedTextField
+from common.localized import localized
 from partners.models import Organization, Store
 
 
@@ -21,6 +23,83 @@ class Sex(models.TextChoices):
     FEMALE = "FEMALE", _("Female")
     MALE = "MALE", _("Male")
     OTHER = "OTHER", _("Other")
+
+
+class AttributeKind(models.TextChoices):
+    TEXT = "TEXT", _("Text")
+    NUMBER = "NUMBER", _("Number")
+    DATE = "DATE", _("Date")
+    YES_NO = "YES_NO", _("Yes or no")
+    CHOICE = "CHOICE", _("One of several")
+    CHOICES = "CHOICES", _("Some of several")
+
+
+class Attribute(models.Model):
+    """Something this brand wants to know of its members. Switched off, never deleted."""
+
+    code = models.SlugField(
+        _("code"), max_length=50, unique=True, help_text=_("Never changes: systems use it.")
+    )
+    names = models.JSONField(_("names"))
+    kind = models.CharField(_("kind"), max_length=7, choices=AttributeKind.choices)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    is_required = models.BooleanField(_("must be known"), default=False)
+    is_personal = models.BooleanField(
+        _("personal"),
+        default=False,
+        help_text=_("Staff see it only with the right to see personal data."),
+    )
+    by_member = models.BooleanField(_("members may edit it themselves"), default=False)
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        verbose_name = _("attribute")
+        verbose_name_plural = _("attributes")
+        ordering = ["position", "code"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        return localized(self.names)
+
+    @cached_property
+    def choices(self) -> dict[str, str]:
+        """Names by code, in the order of forms; those switched off too: members have them."""
+        return {option.code: option.name for option in self.options.all()}
+
+    @cached_property
+    def open_choices(self) -> dict[str, str]:
+        """Those that may be chosen now."""
+        return {option.code: option.name for option in self.options.all() if option.is_active}
+
+
+class AttributeOption(models.Model):
+    """What can be chosen of an attribute."""
+
+    attribute = models.ForeignKey(Attribute, on_delete=models.PROTECT, related_name="options")
+    code = models.SlugField(_("code"), max_length=50)
+    names = models.JSONField(_("names"))
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        verbose_name = _("choice")
+        verbose_name_plural = _("choices")
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attribute", "code"], name="members_attributeoption_code_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        return localized(self.names)
 
 
 class Member(models.Model):
@@ -50,6 +129,8 @@ class Member(models.Model):
     id_number = EncryptedTextField(_("ID number"), blank=True)
     province = models.CharField(_("province"), max_length=50, blank=True)
     city = models.CharField(_("city"), max_length=50, blank=True)
+    # By the code of the Attribute, as `members.attributes` checks them.
+    attributes = models.JSONField(_("attributes"), default=dict, editable=False)
 
     enrolling_store = models.ForeignKey(
         Store,
@@ -95,6 +176,12 @@ class Member(models.Model):
         indexes = [
             # The console finds a member by any part of the name.
             GinIndex(fields=["name_parts"], name="members_member_name_parts"),
+            # Segments ask which members have some attribute.
+            GinIndex(
+                fields=["attributes"],
+                name="members_member_attributes",
+                opclasses=["jsonb_path_ops"],
+            ),
             # … and leafs through them as in a telephone book.
             models.Index(fields=["name_spelled", "-id"], name="members_member_by_name"),
         ]

@@ -15,9 +15,9 @@ from django.views.generic import FormView
 from common.errors import DomainError
 from common.forms import ReasonForm
 from common.staff import acting
-from members import masking, operations, phones
+from members import attributes, masking, operations, phones
 from members.forms import CloseForm, ProfileForm
-from members.models import Member, MemberStatus
+from members.models import Attribute, Member, MemberStatus
 from members.numbers import is_member_number
 from membership.console import ConsolePage
 
@@ -96,8 +96,18 @@ class EditProfile(MemberAction):
     form_class = ProfileForm
     done = _("The profile is corrected.")
 
+    @cached_property
+    def asked(self) -> list[Attribute]:
+        """The attributes this login may see and so correct."""
+        sees_all = self.request.user.has_perm("members.reveal_personal_data")
+        return [each for each in attributes.defined().values() if sees_all or not each.is_personal]
+
     def get_initial(self) -> dict[str, Any]:
-        return ProfileForm.initial_of(self.member)
+        return ProfileForm.initial_of(self.member, self.asked)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        known = {"known": self.member.attributes, "asked": self.asked}
+        return {**super().get_form_kwargs(), **known}
 
     def perform(self, form: Any) -> None:
         operations.update_profile(

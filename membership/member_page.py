@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from common.models import AuditRecord
-from members import masking, phones
+from members import attributes, masking, phones
 from members.admin import STATUS_LABELS
 from members.models import ExternalNumber, Member, MemberStatus
 from membership import member_actions, points_actions, product_actions, tier_actions
@@ -279,6 +279,7 @@ class MemberPage(ConsolePage, TemplateView):
             "phone": phones.masked(member.phone),
             "email": masking.email(member.email),
             "id_number": masking.tail(member.id_number),
+            "attributes": self._attributes(),
             "products": member.products.order_by("-pk"),
             "product_actions": self._offered(product_actions.ACTIONS.values()),
             "external_numbers": member.external,
@@ -296,6 +297,16 @@ class MemberPage(ConsolePage, TemplateView):
             "more_lots": max(0, len(held.lots) - 5),
             "entries": entry_rows(entries, told=told),
         }
+
+    def _attributes(self) -> list[tuple[str, Any]]:
+        """What the brand asks besides, as far as this login may see it."""
+        if not self.member.attributes:
+            return []
+        sees_all = self.request.user.has_perm("members.reveal_personal_data")
+        asked = attributes.defined().values()
+        return attributes.told(
+            self.member.attributes, [each for each in asked if sees_all or not each.is_personal]
+        )
 
     def _tabs(self) -> list[tuple[str, str, str]]:
         number, may = self.member.number, self.request.user.has_perm

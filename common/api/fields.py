@@ -204,6 +204,38 @@ class OneOf(StrictField):
         return data
 
 
+class Values(StrictField):
+    """Values by code; which codes there are, and of which kind each is, the operation knows."""
+
+    _PLAIN = (str, int, float, bool, type(None))
+    schema = {
+        "type": "object",
+        "maxProperties": 50,
+        "propertyNames": {"pattern": STORE_CODE},
+        "additionalProperties": {
+            "anyOf": [
+                {"type": ["string", "number", "boolean", "null"]},
+                {"type": "array", "items": {"type": "string"}, "maxItems": 50},
+            ]
+        },
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict) or len(data) > self.schema["maxProperties"]:
+            self.fail("wrong_type")
+        for code, value in data.items():
+            if not re.fullmatch(STORE_CODE, code):
+                self.fail("wrong_format")
+            if isinstance(value, list):
+                if len(value) > self.schema["maxProperties"] or not all(
+                    isinstance(each, str) for each in value
+                ):
+                    self.fail("wrong_type")
+            elif not isinstance(value, self._PLAIN):
+                self.fail("wrong_type")
+        return data
+
+
 class Document(serializers.Serializer):
     """What comes in, as an object of strict fields; others are refused."""
 

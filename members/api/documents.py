@@ -7,7 +7,16 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
-from common.api.fields import Day, Document, Flag, OneOf, Text, member_number, store_code
+from common.api.fields import (
+    Day,
+    Document,
+    Flag,
+    OneOf,
+    Text,
+    Values,
+    member_number,
+    store_code,
+)
 from common.api.rendering import Answer
 from members import masking, phones
 from members.models import Member, Sex
@@ -36,6 +45,9 @@ class MemberInput(Document):
     province = Text(limit=50, required=False)
     city = Text(limit=50, required=False)
     product = ProductInput(required=False)
+    attributes = Values(
+        required=False, help_text="What the brand asks besides, by code: see the staff console."
+    )
     external_number = Text(
         limit=64, required=False, help_text="Your own number of this customer; makes a repeat safe."
     )

@@ -5,7 +5,7 @@ from common.api.rendering import respond
 from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
-from members import operations, phones, products, queries
+from members import attributes, operations, phones, products, queries
 from members.api.documents import MemberAnswer, MemberInput, MemberLookupInput, member_answer
 from partners.api.authentication import caller
 from partners.models import Scope
@@ -38,6 +38,8 @@ class MemberList(ApiView):
             operations.PhoneTaken,
             operations.ProductTaken,
             operations.ExternalNumberTaken,
+            attributes.UnknownAttribute,
+            attributes.InvalidAttribute,
         ],
         examples=[
             example(
@@ -67,6 +69,7 @@ class MemberList(ApiView):
                 birthday=body.get("birthday"),
                 province=body.get("province", ""),
                 city=body.get("city", ""),
+                attributes=body.get("attributes", {}),
             ),
             joined_at=timezone.now(),
             active=body["activate"],

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('id_number', common.fields.EncryptedTextField(blank=True, verbose_name='ID number')),
                 ('province', models.CharField(blank=True, max_length=50, verbose_name='province')),
                 ('city', models.CharField(blank=True, max_length=50, verbose_name='city')),
+                ('attributes', models.JSONField(default=dict, editable=False, verbose_name='attributes')),
                 ('joined_at', models.DateTimeField(verbose_name='joined at')),
                 ('activated_at', models.DateTimeField(blank=True, null=True, verbose_name='activated at')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed at')),
@@ -68,6 +69,7 @@ class Migration(migrations.Migration):
                 ('id_number', common.fields.EncryptedTextField(blank=True, verbose_name='ID number')),
                 ('province', models.CharField(blank=True, max_length=50, verbose_name='province')),
                 ('city', models.CharField(blank=True, max_length=50, verbose_name='city')),
+                ('attributes', models.JSONField(default=dict, editable=False, verbose_name='attributes')),
                 ('joined_at', models.DateTimeField(verbose_name='joined at')),
                 ('activated_at', models.DateTimeField(blank=True, null=True, verbose_name='activated at')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed at')),
@@ -119,6 +121,46 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'product',
                 'verbose_name_plural': 'products',
+            },
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['attributes'], name='members_member_attributes', opclasses=['jsonb_path_ops']),
+        ),
+        migrations.CreateModel(
+            name='Attribute',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.SlugField(help_text='Never changes: systems use it.', unique=True, verbose_name='code')),
+                ('names', models.JSONField(verbose_name='names')),
+                ('kind', models.CharField(choices=[('TEXT', 'Text'), ('NUMBER', 'Number'), ('DATE', 'Date'), ('YES_NO', 'Yes or no'), ('CHOICE', 'One of several'), ('CHOICES', 'Some of several')], max_length=7, verbose_name='kind')),
+                ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
+                ('is_required', models.BooleanField(default=False, verbose_name='must be known')),
+                ('is_personal', models.BooleanField(default=False, help_text='Staff see it only with the right to see personal data.', verbose_name='personal')),
+                ('by_member', models.BooleanField(default=False, verbose_name='members may edit it themselves')),
+                ('is_active', models.BooleanField(default=True, verbose_name='in use')),
+            ],
+            options={
+                'verbose_name': 'attribute',
+                'verbose_name_plural': 'attributes',
+                'ordering': ['position', 'code'],
+            },
+        ),
+        migrations.CreateModel(
+            name='AttributeOption',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.SlugField(verbose_name='code')),
+                ('names', models.JSONField(verbose_name='names')),
+                ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
+                ('is_active', models.BooleanField(default=True, verbose_name='in use')),
+                ('attribute', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='options', to='members.attribute')),
+            ],
+            options={
+                'verbose_name': 'choice',
+                'verbose_name_plural': 'choices',
+                'ordering': ['position', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('attribute', 'code'), name='members_attributeoption_code_once')],
             },
         ),
         migrations.AddIndex(

@@ -1,15 +1,16 @@
 """How somebody becomes a member."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.timezone import localdate
 
 from common import audit, events
 from common.models import User
-from members import names, phones, queries
+from members import attributes, names, phones, queries
 from members.models import ExternalNumber, Member, MemberStatus
 from members.operations._directory import (
     ExternalNumberTaken,
@@ -34,6 +35,8 @@ class Profile:
     birthday: date | None = None
     province: str = ""
     city: str = ""
+    # By code, as `members.attributes` checks them.
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -54,6 +57,7 @@ def enroll(
     :raises PhoneTaken: :raises ProductTaken: :raises ExternalNumberTaken: if another has it
     :raises phones.InvalidPhone: :raises products.InvalidIdentifier: if it cannot be one
     :raises BirthdayOutOfRange: if nobody living can have it
+    :raises attributes.UnknownAttribute: :raises attributes.InvalidAttribute: if one is wrong
     """
     phone = phones.normalize(profile.phone) if profile.phone else ""
     if profile.birthday:
@@ -71,6 +75,9 @@ def enroll(
         birthday=profile.birthday,
         province=profile.province,
         city=profile.city,
+        attributes=attributes.merged({}, profile.attributes, attributes.defined())
+        if profile.attributes
+        else {},
         enrolling_store_id=store_id,
         joined_at=joined_at,
         activated_at=joined_at if active else None,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events
 from common.errors import Invalid
 from common.models import User
-from members import names, phones
+from members import attributes, names, phones
 from members.models import Member, MemberStatus, PhoneDirectory
 from members.operations._directory import list_phone
 from members.operations._states import locked
@@ -23,7 +23,9 @@ class BirthdayOutOfRange(Invalid):
 
 
 # What staff may correct. The phone moves in its directory, the name's parts follow the name.
-CORRECTABLE = frozenset({"name", "phone", "email", "sex", "birthday", "province", "city"})
+CORRECTABLE = frozenset(
+    {"name", "phone", "email", "sex", "birthday", "province", "city", "attributes"}
+)
 
 
 @transaction.atomic
@@ -33,10 +35,12 @@ def update_profile(
     """
     Correct what is known of a member. What is the same already is left alone.
 
-    :param changes: field → new value, of CORRECTABLE
+    :param changes: field → new value, of CORRECTABLE; of `attributes` only those that change
     :param at: a birthday after it is refused
     :raises PhoneTaken: if another member has the new phone
     :raises phones.InvalidPhone: :raises BirthdayOutOfRange: if it cannot be one
+    :raises attributes.UnknownAttribute: :raises attributes.InvalidAttribute: if one is wrong
+    :raises attributes.AttributeRequired: if one that must be known would not be
     :raises WrongState: if the membership has ended
     """
     assert changes.keys() <= CORRECTABLE, f"not correctable: {changes.keys() - CORRECTABLE}"
@@ -47,6 +51,9 @@ def update_profile(
         changes = changes | {"phone": phones.normalize(changes["phone"])}
     if changes.get("birthday"):
         require_possible_birthday(changes["birthday"], today=localdate(at))
+    if changes.get("attributes"):
+        told = attributes.merged(member.attributes, changes["attributes"], attributes.defined())
+        changes = changes | {"attributes": told}
     changed = [field for field, value in changes.items() if getattr(member, field) != value]
     if not changed:
         return member

@@ -25,6 +25,11 @@ SYSTEM = [
 STAFF = ["common.view_user", "auth.view_group"]
 SAID = ["messaging.view_message", "messaging.view_delivery"]
 WORDS = ["messaging.view_wording", "messaging.add_wording", "messaging.change_wording"]
+ASK = [
+    f"members.{verb}_{what}"
+    for verb in ("view", "add", "change")
+    for what in ("attribute", "attributeoption")
+]
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
@@ -53,7 +58,7 @@ ROLES = {
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
         "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
-        *WORDS, "common.rerun_jobrun", "common.retry_outboxevent",
+        *WORDS, *ASK, "common.rerun_jobrun", "common.retry_outboxevent",
         "common.add_user", "common.change_user",
     ],
     "programme manager": [

@@ -40,6 +40,30 @@ class TestEnroll:
         }
         assert (member.phone, member.enrolling_store) == ("+8613800138000", store)
 
+    def test_attributes_are_told_by_code(self, till):
+        answer = till.send("members/", WANG | {"attributes": {"interests": ["food"]}})
+
+        assert answer.status_code == 201
+        assert Member.objects.get().attributes == {"interests": ["food"]}
+
+    @pytest.mark.parametrize(
+        ("attributes", "code"),
+        [
+            ({"interests": "food"}, "invalid_attribute"),
+            ({"interests": ["gambling"]}, "invalid_attribute"),
+            ({"nobody": 1}, "unknown_attribute"),
+            ({"interests": {"food": 1}}, "invalid"),
+            ({"": 1}, "invalid"),
+            ([], "invalid"),
+            ({f"a{n}": 1 for n in range(51)}, "invalid"),
+        ],
+    )
+    def test_attributes_that_are_none_are_refused(self, till, attributes, code):
+        answer = till.send("members/", WANG | {"attributes": attributes})
+
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert not Member.objects.exists()
+
     def test_pre_registers(self, till):
         answer = till.send("members/", WANG | {"activate": False})
 

@@ -22,7 +22,7 @@ GIVEN = (
 )
 COLUMNS = (
     "id, number, status, name, name_spelled, name_parts, sex, phone, email, id_number, province,"
-    " city, joined_at, activated_at"
+    " city, attributes, joined_at, activated_at"
 )
 
 
@@ -37,7 +37,7 @@ def seed_members(count: int) -> None:
         parts = "{" + ",".join(names.parts(name)) + "}"
         spelled = names.spelled(name)
         members.write(
-            f"{n}\t{member_number(n)}\tACTIVE\t{name}\t{spelled}\t{parts}\t\t{sealed}\t\t\t\t\t"
+            f"{n}\t{member_number(n)}\tACTIVE\t{name}\t{spelled}\t{parts}\t\t{sealed}\t\t\t\t\t{{}}\t"
             "2024-01-01\t2024-01-01\n"
         )
         phone = f"+86{13900000000 + n}"
