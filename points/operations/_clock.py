@@ -17,7 +17,8 @@ from programme.policies import NEVER
 @transaction.atomic
 def start_clock(*, member_id: int, activated_at: datetime) -> Posting | None:
     """
-    Give points that waited for the activation the last day their rulebook says, counted from it.
+    Give points that waited for the activation the last day their rulebook says, counted from it;
+    for those of purchases with the extra time of the tier they were judged at (P6).
 
     What came later, with another's account, is counted from the day it came.
 
@@ -29,12 +30,14 @@ def start_clock(*, member_id: int, activated_at: datetime) -> Posting | None:
     versions = Entry.objects.filter(member_id=member_id, seq__in=waiting).exclude(version=None)
     moves: list[tuple[int, date, date]] = []
     account_last_days: list[date] = []
-    found = versions.order_by("seq").values_list("seq", "version_id", "effective_at")
-    for seq, version_id, came_at in found:
+    found = versions.order_by("seq").values_list(
+        "seq", "version_id", "effective_at", "activity__explanation__tier"
+    )
+    for seq, version_id, came_at, tier in found:
         policies = programme.rulebook(version_id).policies
         if not policies.clock_from_activation:
             continue
-        last_day = policies.validity.last_day(max(day, localdate(came_at)))
+        last_day = policies.validity.last_day(max(day, localdate(came_at)), tier=tier or "")
         if last_day < NEVER:
             moves.append((seq, NEVER, last_day))
         if account_last_day := policies.validity.account_last_day(day):
