@@ -380,6 +380,8 @@ SMS_REGION = env.str("SMS_REGION", default="ap-guangzhou")
 SMS_ENDPOINT = env.str("SMS_ENDPOINT", default="")
 # What the provider calls the text with a code, by language: zh-hans=SMS_1,en=SMS_2
 SMS_CODE_TEMPLATES = env.dict("SMS_CODE_TEMPLATES", default={})
+# What stands in the address that the provider sends its receipts to; empty: none are taken.
+SMS_RECEIPT_TOKEN = env.str("SMS_RECEIPT_TOKEN", default="")
 # Codes cost money, and abroad a lot of it.
 SMS_CODES_PER_DAY = env.int("SMS_CODES_PER_DAY", default=10_000)
 SMS_PREFIXES = env.list("SMS_PREFIXES", default=["+86"])

@@ -53,6 +53,7 @@ class FailedDeliveryAdmin(ReadOnlyAdmin):
         "problem",
         "key",
         "provider_id",
+        "arrived_at",
     ]
     readonly_fields = ["said_at", "number", "subject", "body", "problem", "key"]
 

@@ -8,6 +8,7 @@ from messaging.channels.sms import PROVIDERS
 from messaging.channels.webhook import SECRET_PREFIX
 
 APPLICATION_NEEDED = {"tencent"}
+RECEIPT_TOKEN_MIN = 32
 WEBHOOK_KEY_BYTES = 24
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -28,6 +29,15 @@ def a_provider_sends_the_codes(**_: Any) -> list[checks.CheckMessage]:
     needed = ["SMS_ACCESS_KEY_ID", "SMS_ACCESS_KEY_SECRET", "SMS_SIGN_NAME", "SMS_CODE_TEMPLATES"]
     if settings.SMS_PROVIDER in APPLICATION_NEEDED:
         needed.append("SMS_APP_ID")
+    # The address of the receipts is all that says who sends them.
+    token = settings.SMS_RECEIPT_TOKEN
+    if token and len(token) < RECEIPT_TOKEN_MIN:
+        return [
+            checks.Error(
+                f"SMS_RECEIPT_TOKEN can be guessed: {RECEIPT_TOKEN_MIN} characters or more.",
+                id="messaging.E005",
+            )
+        ]
     missing = [name for name in needed if not getattr(settings, name)]
     if settings.SMS_PROVIDER in PROVIDERS and not missing:
         return []

@@ -19,6 +19,8 @@ from messaging.templates import Text
 from messaging.wordings import Wordings
 from programme import queries as programme
 
+SECRET_DIGITS = 16
+
 
 def compose(delivery: Delivery, worded: Wordings) -> Outgoing:
     """
@@ -32,7 +34,7 @@ def compose(delivery: Delivery, worded: Wordings) -> Outgoing:
     language = _language(message)
     with override(language):
         outgoing = _composed(message, channel, wordings.chosen(worded, message.template, language))
-    return replace(outgoing, name=name_of(message.key), first_attempt=delivery.attempts == 1)
+    return replace(outgoing, name=outside_name(delivery), first_attempt=delivery.attempts == 1)
 
 
 def sample(wording: Wording, address: str, *, name: str) -> Outgoing:
@@ -52,6 +54,15 @@ def preview(wording: Wording) -> Text:
 def name_of(key: str) -> str:
     """What a message is called outside; it tells nothing of its key."""
     return blind_index(key, purpose="messaging.message_id").hex()[:32]
+
+
+def outside_name(delivery: Delivery) -> str:
+    """
+    What a delivery is called outside, at every attempt: a receipt leads back by it.
+
+    Its second half cannot be guessed, and keeps two installations with one account apart.
+    """
+    return f"{delivery.pk}-{name_of(delivery.message.key)[:SECRET_DIGITS]}"
 
 
 def _language(message: Message) -> str:

@@ -250,6 +250,11 @@ class Delivery(models.Model):
         help_text=_("While a worker sends it: when another may take it for lost."),
     )
     sent_at = models.DateTimeField(_("sent at"), null=True)
+    arrived_at = models.DateTimeField(
+        _("arrived at"), null=True, help_text=_("By the provider's receipt, where there is one.")
+    )
+    # Goes before all that is not, however long that has waited.
+    is_urgent = models.BooleanField(_("is urgent"), default=False)
     error = models.CharField(_("error"), max_length=500, blank=True)
     provider_id = models.CharField(
         _("provider's name for it"),
@@ -272,6 +277,10 @@ class Delivery(models.Model):
                 name="messaging_delivery_sent_has_a_time",
             ),
             models.CheckConstraint(
+                condition=Q(arrived_at=None) | Q(state="SENT"),
+                name="messaging_delivery_arrived_was_sent",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state="WAITING")
                 | Q(channel="IN_APP", retry_at=None)
                 | (~Q(channel="IN_APP") & Q(retry_at__isnull=False)),
@@ -279,11 +288,17 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            # A channel's worker takes the oldest that is due.
+            # A channel's worker takes what is urgent, then the oldest that is due.
             models.Index(
-                fields=["channel", "retry_at", "id"],
+                fields=["channel", "-is_urgent", "retry_at", "id"],
                 condition=Q(state="WAITING"),
                 name="messaging_delivery_waiting",
+            ),
+            # A receipt names a text message as the provider does.
+            models.Index(
+                fields=["provider_id"],
+                condition=Q(channel="SMS") & ~Q(provider_id=""),
+                name="messaging_delivery_receipt",
             ),
             # The console shows staff what did not arrive.
             models.Index(

@@ -1,12 +1,19 @@
 from django.conf import settings
 from django.urls import URLPattern, path
 
-from messaging.views import InboxPage, SandboxCodesPage, SettingsPage, StopPage
+from messaging.views import (
+    InboxPage,
+    SandboxCodesPage,
+    SettingsPage,
+    SmsReceipts,
+    StopPage,
+)
 
 app_name = "messaging"
 urlpatterns: list[URLPattern] = [
     path("messages/", InboxPage.as_view(), name="inbox"),
     path("messages/settings/", SettingsPage.as_view(), name="settings"),
+    path("callbacks/sms/<str:token>/", SmsReceipts.as_view(), name="sms_receipts"),
     path("messages/stop/<str:token>/", StopPage.as_view(), name="stop"),
 ]
 if settings.SANDBOX:

@@ -1,18 +1,28 @@
+import hmac
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.conf import settings
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_headers
-from django.views.generic import TemplateView
+from django.views.generic import TemplateView, View
 
 from common.htmx import HtmxRequest
 from members.views import MemberPage
-from messaging import operations, queries, stopping, templates
+from messaging import operations, queries, receipts, stopping, templates
 from messaging.forms import ReaderForm
 from messaging.models import REFUSABLE, Channel, ChoiceSource, Purpose
 
@@ -130,6 +140,22 @@ class StopPage(TemplateView):
         context = self.get_context_data(token=token, is_done=True)
         operations.unsubscribe(token=token, at=timezone.now())
         return self.render_to_response(context)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class SmsReceipts(View):
+    """Takes the SMS provider's receipts; whoever does not know the address finds nothing here."""
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        wanted, provider = settings.SMS_RECEIPT_TOKEN, settings.SMS_PROVIDER
+        if not wanted or not hmac.compare_digest(token.encode(), wanted.encode()):
+            raise Http404
+        try:
+            told = receipts.read(provider, json.loads(request.body))
+        except (ValueError, KeyError, receipts.NotReceipts):
+            return JsonResponse({"code": "not_receipts"}, status=HTTPStatus.BAD_REQUEST)
+        operations.note_receipts(receipts=told, at=timezone.now())
+        return JsonResponse(receipts.answer(provider))
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -53,6 +53,8 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('retry_at', models.DateTimeField(help_text='While a worker sends it: when another may take it for lost.', null=True, verbose_name='next attempt')),
                 ('sent_at', models.DateTimeField(null=True, verbose_name='sent at')),
+                ('arrived_at', models.DateTimeField(help_text="By the provider's receipt, where there is one.", null=True, verbose_name='arrived at')),
+                ('is_urgent', models.BooleanField(default=False, verbose_name='is urgent')),
                 ('error', models.CharField(blank=True, max_length=500, verbose_name='error')),
                 ('provider_id', models.CharField(blank=True, help_text='E-mail: Message-ID; text message: BizId or SerialNo.', max_length=200, verbose_name="provider's name for it")),
                 ('message', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='messaging.message', verbose_name='message')),
@@ -77,7 +79,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'WAITING')), fields=['channel', 'retry_at', 'id'], name='messaging_delivery_waiting'),
+            index=models.Index(condition=models.Q(('state', 'WAITING')), fields=['channel', '-is_urgent', 'retry_at', 'id'], name='messaging_delivery_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('channel', 'SMS'), models.Q(('provider_id', ''), _negated=True)), fields=['provider_id'], name='messaging_delivery_receipt'),
+        ),
+        migrations.AddConstraint(
+            model_name='delivery',
+            constraint=models.CheckConstraint(condition=models.Q(('arrived_at', None), ('state', 'SENT'), _connector='OR'), name='messaging_delivery_arrived_was_sent'),
         ),
         migrations.AddIndex(
             model_name='delivery',

@@ -19,6 +19,7 @@ from messaging.operations._messages import (
     send,
     send_many,
 )
+from messaging.operations._receipts import note_receipts
 from messaging.operations._wording import (
     TestNotSent,
     bind_follower,
@@ -41,6 +42,7 @@ __all__ = [
     "deliver_everywhere",
     "deliver_in_app",
     "deliver_waiting",
+    "note_receipts",
     "read",
     "send",
     "send_code",

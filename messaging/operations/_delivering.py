@@ -171,7 +171,7 @@ def _take(channel: Channel, now: datetime, carrier: Carrier) -> list[Delivery]:
             _due(channel, now)
             .select_related("message__member__follower", "message__member__reader")
             .select_for_update(skip_locked=True, no_key=True, of=("self",))
-            .order_by("retry_at", "id")[:size]
+            .order_by("-is_urgent", "retry_at", "id")[:size]
         )
         if taken:
             Delivery.objects.filter(pk__in=[delivery.pk for delivery in taken]).update(

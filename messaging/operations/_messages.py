@@ -87,24 +87,24 @@ SEND = f"""
         RETURNING id, key, delivered_at
     ), delivery AS (
         INSERT INTO messaging_delivery
-            (message_id, channel, state, attempts, retry_at, sent_at, error, provider_id)
+            (message_id, channel, state, attempts, retry_at, sent_at, error, provider_id, is_urgent)
         SELECT id, 'IN_APP', CASE WHEN delivered_at IS NULL THEN 'WAITING' ELSE 'SENT' END,
-            0, NULL, delivered_at, '', ''
+            0, NULL, delivered_at, '', '', %(is_security)s
         FROM message
         UNION ALL
-        SELECT message.id, 'EMAIL', 'WAITING', 0, %(at)s, NULL, '', ''
+        SELECT message.id, 'EMAIL', 'WAITING', 0, %(at)s, NULL, '', '', %(is_security)s
         FROM message JOIN wanted USING (key)
         WHERE wanted.has_email AND {WANTED_BY.format(channel="EMAIL")}
         UNION ALL
         -- A phone nobody has proven to be the member's is written to by nobody.
-        SELECT message.id, 'SMS', 'WAITING', 0, %(at)s, NULL, '', ''
+        SELECT message.id, 'SMS', 'WAITING', 0, %(at)s, NULL, '', '', %(is_security)s
         FROM message JOIN wanted USING (key)
         WHERE wanted.sees_the_inbox AND {WANTED_BY.format(channel="SMS")}
             AND %(by_sms)s AND EXISTS (
             SELECT FROM messaging_wording WHERE template = %(template)s AND channel = 'SMS'
         )
         UNION ALL
-        SELECT message.id, 'WECHAT', 'WAITING', 0, %(at)s, NULL, '', ''
+        SELECT message.id, 'WECHAT', 'WAITING', 0, %(at)s, NULL, '', '', %(is_security)s
         FROM message JOIN wanted USING (key)
         JOIN messaging_follower AS follower ON follower.member_id = wanted.member_id
         WHERE wanted.is_open AND {WANTED_BY.format(channel="WECHAT")}
@@ -112,7 +112,7 @@ SEND = f"""
             SELECT FROM messaging_wording WHERE template = %(template)s AND channel = 'WECHAT'
         )
         UNION ALL
-        SELECT message.id, 'WEBHOOK', 'WAITING', 0, %(at)s, NULL, '', ''
+        SELECT message.id, 'WEBHOOK', 'WAITING', 0, %(at)s, NULL, '', '', %(is_security)s
         FROM message JOIN wanted USING (key)
         WHERE wanted.is_open AND %(by_webhook)s
     )
