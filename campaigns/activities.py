@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -122,28 +122,31 @@ def post(done: Done, kind: Kind, rulebook: Rulebook, *, now: datetime | None = N
     )
     if posted.replayed:
         return _told_again(posted)
-    if (measured := _measured(kind, judged)) is not None:
+    if "counts" in judged:
+        more: dict[str, Any] = {judged["counts"]: 1}
+        measured = Measured(**more)
         tiers.gathered(
             member=done.member, at=done.at, measured=measured, rulebook=rulebook, now=now
         )
     return Granted(posted, judged)
 
 
-def _measured(kind: Kind, judged: Mapping[str, Any]) -> Measured | None:
+# Group → what it is when tiers are judged.
+MEASURES: Mapping[str, str] = {
+    ActivityGroup.INTERACTION: "interactions",
+    ActivityGroup.EVENT: "events",
+    ActivityGroup.REFERRAL: "referrals",
+}
+
+
+def _counts(kind: Kind, cuts: Sequence[Mapping[str, Any]]) -> str | None:
     """
-    What it adds to what tiers are judged by: nothing, if it was done in this period before, or
-    outside its campaign.
+    As what it adds to what tiers are judged by: as nothing, if it was done in this period before,
+    or outside its campaign.
     """
-    if any(cut["reason"] in ("once", NOT_BEGUN, OVER) for cut in judged["cut"]):
+    if any(cut["reason"] in ("once", NOT_BEGUN, OVER) for cut in cuts):
         return None
-    match kind.group:
-        case ActivityGroup.INTERACTION:
-            return Measured(interactions=1)
-        case ActivityGroup.EVENT:
-            return Measured(events=1)
-        case ActivityGroup.REFERRAL:
-            return Measured(referrals=1)
-    return None
+    return MEASURES.get(kind.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def _told_again(first: points.PostedActivity) -> Granted:
 
 
 def _judged(done: Done, kind: Kind, rulebook: Rulebook, day: date) -> dict[str, Any]:
-    """The explanation: what it is worth, what was cut off and by what, what budgets paid."""
+    """The explanation: what it is worth, what was cut off and by what, what budgets paid, …"""
     cuts: list[dict[str, Any]] = []
     worth = kind.points
     timetable = compiled(rulebook.id).timetable
@@ -202,6 +205,8 @@ def _judged(done: Done, kind: Kind, rulebook: Rulebook, day: date) -> dict[str, 
         "worth": kind.points,
         "points": worth,
         "cut": cuts,
+        # The nightly check derives from this what the member has gathered (tiers.verification).
+        **({"counts": counts} if (counts := _counts(kind, cuts)) else {}),
         **({"budgets": paid} if paid else {}),
         **({"campaigns": shares} if (shares := timetable.shares({kind.code: worth}, day)) else {}),
     }

@@ -1,7 +1,8 @@
 """
 The proof of standings: derive everything from the journal and the ledger and compare.
 
-  gathered   a day's points, spend and purchases are what the purchases of that day are still worth
+  gathered   a day's points, spend and purchases are what the purchases of that day are still worth,
+             its interactions, events and referrals what the journal says was counted as one
   standing   the earned tier is what the days and what was granted make of it; the shown one is the
              last decision's
   merge      whose days count with a member's are those whose accounts were merged into theirs
@@ -18,13 +19,16 @@ from django.conf import settings
 from django.db import connection
 
 from tiers import queries
-from tiers.models import Standing
+from tiers.models import LadderTerms, Standing
 from tiers.operations import judged_anew_by_range
+
+BIGGEST = 2**63 - 1
 
 DIFFERENCES = """
     WITH event AS MATERIALIZED (
         SELECT
             a.id, a.member_id, a.kind, coalesce(a.original_id, a.id) AS source, a.amount,
+            a.explanation ->> 'counts' AS counts,
             (coalesce(o.occurred_at, a.occurred_at) AT TIME ZONE %(zone)s)::date AS day
         FROM points_activity AS a
         LEFT JOIN points_activity AS o ON o.id = a.original_id
@@ -43,13 +47,17 @@ DIFFERENCES = """
             event.member_id, event.day, event.source, coalesce(sum(worth.points), 0) AS points,
             sum(CASE event.kind WHEN 'PURCHASE' THEN event.amount WHEN 'RETURN' THEN -event.amount
                 ELSE 0 END) AS spend,
-            bool_or(event.kind = 'PURCHASE') AS bought, bool_or(event.kind = 'RETURN') AS returned
+            bool_or(event.kind = 'PURCHASE') AS bought, bool_or(event.kind = 'RETURN') AS returned,
+            max(event.counts) AS counts
         FROM event LEFT JOIN worth ON worth.activity_id = event.id
         GROUP BY event.member_id, event.day, event.source
     ), derived AS (
         SELECT
             member_id, day, sum(points) AS points, sum(spend) AS spend,
-            count(*) FILTER (WHERE bought AND NOT (returned AND spend = 0)) AS purchases
+            count(*) FILTER (WHERE bought AND NOT (returned AND spend = 0)) AS purchases,
+            count(*) FILTER (WHERE counts = 'interactions') AS interactions,
+            count(*) FILTER (WHERE counts = 'events') AS events,
+            count(*) FILTER (WHERE counts = 'referrals') AS referrals
         FROM source GROUP BY member_id, day
     )
     SELECT coalesce(g.member_id, d.member_id), coalesce(g.day, d.day)
@@ -61,8 +69,13 @@ DIFFERENCES = """
         )
     ) AS g
     FULL JOIN derived AS d USING (member_id, day)
-    WHERE (coalesce(g.points, 0), coalesce(g.spend, 0), coalesce(g.purchases, 0))
-        IS DISTINCT FROM (coalesce(d.points, 0), coalesce(d.spend, 0), coalesce(d.purchases, 0))
+    WHERE (
+        coalesce(g.points, 0), coalesce(g.spend, 0), coalesce(g.purchases, 0),
+        coalesce(g.interactions, 0), coalesce(g.events, 0), coalesce(g.referrals, 0)
+    ) IS DISTINCT FROM (
+        coalesce(d.points, 0), coalesce(d.spend, 0), coalesce(d.purchases, 0),
+        coalesce(d.interactions, 0), coalesce(d.events, 0), coalesce(d.referrals, 0)
+    )
     ORDER BY 1, 2
 """
 
@@ -81,14 +94,18 @@ class Report:
 
 
 def ranges(*, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of member ids that hold every standing."""
+    """
+    Ranges of member ids with so many standings each. They leave no gap: whose standing is missing
+    is to be found, too.
+    """
+    if not LadderTerms.objects.exists():
+        return
     ids = Standing.objects.order_by("pk").values_list("pk", flat=True)
-    low = ids.first()
-    while low is not None:
-        high = ids.filter(pk__gte=low)[size - 1 : size].first() or ids.last()
-        assert high is not None
+    low = 1
+    while high := ids.filter(pk__gte=low)[size - 1 : size].first():
         yield low, high
-        low = ids.filter(pk__gt=high).first()
+        low = high + 1
+    yield low, BIGGEST
 
 
 def verify(*, low: int, high: int) -> Report:

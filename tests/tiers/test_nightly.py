@@ -9,7 +9,8 @@ from django.utils import translation
 
 from messaging.models import Message
 from messaging.templates import shown
-from tests.factories import buy, identity
+from tests.factories import buy, identity, plain
+from tests.factories.activities import do, kind, rewarding
 from tests.factories.points import NOON
 from tests.nights import done
 from tests.points.returning import give_back
@@ -26,7 +27,8 @@ from tests.tiers.ladder import (
     simple,
     standing,
 )
-from tiers import nightly, queries
+from tiers import nightly, queries, verification
+from tiers.judging import COUNTED
 from tiers.models import Decision, DowngradeWarning, Gathered, Standing
 
 pytestmark = pytest.mark.django_db
@@ -307,20 +309,28 @@ class TestVerification:
 
     @pytest.fixture(autouse=True)
     def _bought(self, of):
-        publish(simple(10))
+        rewarding(
+            tiers=simple(10),
+            kinds=[
+                kind("share", once_per="day"),
+                kind("event", group="event"),
+                kind("friend", group="referral"),
+            ],
+        )
         buy(of, "500.00", reference="P")
         buy(of, "300.00", reference="Q")
 
     def test_finds_nothing_in_what_was_posted(self, of):
         give_back("P", "200.00", reference="B", at=NOON + timedelta(days=3))
         give_back("Q", "300.00", reference="C", at=NOON + timedelta(days=4))
-        activity = dict.fromkeys(("interactions", "events", "referrals"), 1)
-        gather(of, "2026-06-20", **activity)
+        for code in ("share", "event", "friend", "share"):
+            do(of, code)
 
         assert self.verify() == []
-        assert Gathered.objects.values_list("points", "spend", "purchases")[0] == (30, 300, 1)
+        counters = [each.value for each in COUNTED]
+        assert Gathered.objects.values_list(*counters)[0] == (30, 300, 1, 1, 1, 1)
 
-    @pytest.mark.parametrize("counter", ["points", "spend", "purchases"])
+    @pytest.mark.parametrize("counter", [each.value for each in COUNTED])
     def test_finds_a_counter_that_is_wrong(self, of, counter):
         Gathered.objects.update(**{counter: F(counter) + 1})
 
@@ -333,10 +343,34 @@ class TestVerification:
             "2026-06-14", "2026-06-15",
         ]  # fmt: skip
 
+    def test_finds_an_activity_that_was_not_counted(self, of):
+        do(of, "share", at=NOON + timedelta(days=2))
+        Gathered.objects.filter(interactions=1).delete()
+
+        assert self.verify() == [["gathered", "2026-06-17"]]
+
+    @pytest.mark.parametrize("size", [1, 2, 5000])
+    def test_looks_at_members_whose_standing_is_missing(self, of, size, monkeypatch):
+        """Also between two ranges, and behind the last."""
+        monkeypatch.setattr(nightly, "VERIFIED_AT_ONCE", size)
+        for _ in range(3):
+            buy(identity(), "10.00")
+        Standing.objects.exclude(pk=of.id).delete()
+        Gathered.objects.exclude(member_id=of.id).delete()
+
+        assert self.verify() == [["gathered", "2026-06-15"]] * 3
+
     def test_finds_a_standing_nothing_explains(self, of):
         Standing.objects.filter(pk=of.id).update(valid_until=date(2030, 1, 1), level="regular")
 
         assert self.verify() == [["standing", ""], ["decision", ""]]
+
+
+def test_there_is_nothing_to_verify_without_tiers():
+    plain()
+    buy(identity(), "10.00")
+
+    assert list(verification.ranges(size=1)) == []
 
 
 def test_all_of_a_chunk_costs_a_fixed_number_of_queries(django_assert_max_num_queries):
