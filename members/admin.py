@@ -14,14 +14,39 @@ from unfold.decorators import display
 from common.staff import ReadOnlyAdmin, StaffAdmin
 from members import phones, queries
 from members.forms import AttributeForm, OptionForm, OptionFormSet
-from members.models import Attribute, AttributeOption, Member, MemberStatus
+from members.models import (
+    Attribute,
+    AttributeOption,
+    Member,
+    MemberStatus,
+    Tag,
+    Tagging,
+)
 
+TAGS_OFFERED = 200
 STATUS_LABELS = {
     MemberStatus.ACTIVE: "success",
     MemberStatus.PRE_REGISTERED: "info",
     MemberStatus.FROZEN: "warning",
     MemberStatus.CLOSED: "danger",
 }
+
+
+class TagFilter(admin.SimpleListFilter):
+    """By one tag in use."""
+
+    title = _("tag")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        in_use = Tag.objects.filter(is_active=True).order_by("name")[:TAGS_OFFERED]
+        return [(str(pk), name) for pk, name in in_use.values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Member]) -> QuerySet[Member]:
+        chosen = self.value() or ""
+        if not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
+            return queryset
+        return queryset.filter(pk__in=Tagging.objects.filter(tag=int(chosen)).values("member"))
 
 
 @admin.register(Member)
@@ -31,6 +56,7 @@ class MemberAdmin(ReadOnlyAdmin):
     list_display = ["number", "shown_name", "shown_phone", "state", "enrolling_store", "joined_at"]
     list_display_links = ["number", "shown_name"]
     list_select_related = ["enrolling_store"]
+    list_filter = [TagFilter]
     search_fields = ["number"]
     search_help_text = _("Phone or its last 4 digits, number, name or pinyin, VIN, external number")
     change_list_template = "console/member_list.html"
@@ -104,3 +130,11 @@ class AttributeAdmin(StaffAdmin):
     @display(description=_("Choices"))
     def choices_told(self, attribute: Attribute) -> str:
         return "、".join(attribute.open_choices.values()) or "–"
+
+
+@admin.register(Tag)
+class TagAdmin(StaffAdmin):
+    list_display = ["name", "is_active"]
+    search_fields = ["name"]
+    ordering = ["name"]
+    fields = ["name", "is_active"]

@@ -15,9 +15,10 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from common.errors import DomainError
 from common.forms import NamesField, ReasonForm
 from common.localized import localized
-from members import attributes, phones
+from members import attributes, operations, phones
 from members.models import Attribute, AttributeKind, AttributeOption, Member, Sex
 from members.names import spelled
 
@@ -246,6 +247,23 @@ class HandOverForm(ProductForm):
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Member number or phone."),
     )
+
+
+class TagsForm(ReasonForm):
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        max_length=3000,
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "tags", "autocomplete": "off"}),
+        help_text=_("Separated by commas. What is not there yet is made."),
+    )
+    field_order = ["tags", "reason"]
+
+    def clean_tags(self) -> list[str]:
+        try:
+            return operations.read_tags(self.cleaned_data["tags"])
+        except DomainError as refusal:
+            raise forms.ValidationError(refusal.sentence) from refusal
 
 
 class CloseForm(ReasonForm):

@@ -270,3 +270,50 @@ class ExternalNumber(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class Tag(models.Model):
+    """A word staff, imports and rules put on members. Switched off, never deleted."""
+
+    name = models.CharField(_("name"), max_length=50, unique=True)
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        constraints = [
+            models.CheckConstraint(
+                name="members_tag_is_a_word", condition=Q(name__regex=r"^[^,，;；\s][^,，;；]*$")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TagSource(models.TextChoices):
+    HAND = "HAND", _("by hand")
+    IMPORT = "IMPORT", _("by an import")
+    RULE = "RULE", _("by a rule")
+
+
+class Tagging(models.Model):
+    """That a member has a tag. Which came and went, the audit trail tells."""
+
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="taggings", db_index=False
+    )
+    tag = models.ForeignKey(Tag, on_delete=models.PROTECT, related_name="taggings", db_index=False)
+    source = models.CharField(_("source"), max_length=6, choices=TagSource.choices)
+    tagged_at = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("tag of a member")
+        verbose_name_plural = _("tags of members")
+        constraints = [
+            models.UniqueConstraint(fields=["member", "tag"], name="members_tagging_once")
+        ]
+        indexes = [models.Index(fields=["tag", "member"], name="members_tagging_by_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.tag_id}"

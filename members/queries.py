@@ -13,7 +13,7 @@ from common.errors import DomainError, NotFound
 from common.fields import blind_index
 from common.postgres.calls import first_row
 from members import names, phones, products
-from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product
+from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product, Tagging
 from members.numbers import is_member_number
 
 
@@ -225,6 +225,12 @@ def _is_tail(word: str) -> bool:
 
 def _ending(tail: str) -> QuerySet[PhoneDirectory]:
     return PhoneDirectory.objects.filter(tail_index=phone_tail_index(tail))
+
+
+def tags_of(member_id: int) -> list[str]:
+    """The tags on a member, in the order of their names."""
+    on = Tagging.objects.filter(member_id=member_id, tag__is_active=True)
+    return list(on.order_by("tag__name").values_list("tag__name", flat=True))
 
 
 def phone_index(phone: str) -> bytes:

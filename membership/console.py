@@ -69,6 +69,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:tier-decisions",
                     "tiers.view_decision",
                 ),
+                _list("label", _("Tags"), "members", "tag"),
                 _list("list_alt", _("Attributes of members"), "members", "attribute"),
                 _list("unsubscribe", _("Failed deliveries"), "messaging", "delivery"),
                 _list("text_snippet", _("Wordings of messages"), "messaging", "wording"),

@@ -15,8 +15,8 @@ from django.views.generic import FormView
 from common.errors import DomainError
 from common.forms import ReasonForm
 from common.staff import acting
-from members import attributes, masking, operations, phones
-from members.forms import CloseForm, ProfileForm
+from members import attributes, masking, operations, phones, queries
+from members.forms import CloseForm, ProfileForm, TagsForm
 from members.models import Attribute, Member, MemberStatus
 from members.numbers import is_member_number
 from membership.console import ConsolePage
@@ -119,6 +119,27 @@ class EditProfile(MemberAction):
         )
 
 
+class EditTags(MemberAction):
+    title = _("Edit tags")
+    icon = "label"
+    permission_required = "members.change_member"
+    form_class = TagsForm
+    done = _("The tags are saved.")
+    is_quiet = True
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"tags": "，".join(queries.tags_of(self.member.pk))}
+
+    def perform(self, form: Any) -> None:
+        operations.set_tags(
+            member_id=self.member.pk,
+            names=form.cleaned_data["tags"],
+            at=timezone.now(),
+            by=acting(self.request),
+            reason=form.cleaned_data["reason"],
+        )
+
+
 class Activate(MemberAction):
     title = _("Activate")
     icon = "how_to_reg"
@@ -210,6 +231,7 @@ class Reveal(MemberAction):
 
 ACTIONS: dict[str, type[MemberAction]] = {
     "profile": EditProfile,
+    "tags": EditTags,
     "activate": Activate,
     "freeze": Freeze,
     "unfreeze": Unfreeze,

@@ -18,11 +18,12 @@ from django.views.generic import TemplateView
 
 from common.models import AuditRecord
 from members import attributes, masking, phones
+from members import queries as members
 from members.admin import STATUS_LABELS
 from members.models import ExternalNumber, Member, MemberStatus
 from membership import member_actions, points_actions, product_actions, tier_actions
 from membership.console import ConsolePage
-from membership.member_actions import MemberAction, member_or_404
+from membership.member_actions import EditTags, MemberAction, member_or_404
 from messaging import queries as messaging
 from messaging import templates
 from messaging.admin import STATE_LABELS as DELIVERY_LABELS
@@ -280,6 +281,8 @@ class MemberPage(ConsolePage, TemplateView):
             "email": masking.email(member.email),
             "id_number": masking.tail(member.id_number),
             "attributes": self._attributes(),
+            "tags": members.tags_of(member.pk),
+            "tags_page": next((page for *_told, page in self._offered([EditTags])), ""),
             "products": member.products.order_by("-pk"),
             "product_actions": self._offered(product_actions.ACTIONS.values()),
             "external_numbers": member.external,

@@ -123,6 +123,35 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'products',
             },
         ),
+        migrations.CreateModel(
+            name='Tag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=50, unique=True, verbose_name='name')),
+                ('is_active', models.BooleanField(default=True, verbose_name='in use')),
+            ],
+            options={
+                'verbose_name': 'tag',
+                'verbose_name_plural': 'tags',
+                'constraints': [models.CheckConstraint(condition=models.Q(('name__regex', '^[^,，;；\\s][^,，;；]*$')), name='members_tag_is_a_word')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Tagging',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('source', models.CharField(choices=[('HAND', 'by hand'), ('IMPORT', 'by an import'), ('RULE', 'by a rule')], max_length=6, verbose_name='source')),
+                ('tagged_at', models.DateTimeField(verbose_name='since')),
+                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='taggings', to='members.member')),
+                ('tag', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='taggings', to='members.tag')),
+            ],
+            options={
+                'verbose_name': 'tag of a member',
+                'verbose_name_plural': 'tags of members',
+                'indexes': [models.Index(fields=['tag', 'member'], name='members_tagging_by_tag')],
+                'constraints': [models.UniqueConstraint(fields=('member', 'tag'), name='members_tagging_once')],
+            },
+        ),
         migrations.AddIndex(
             model_name='member',
             index=django.contrib.postgres.indexes.GinIndex(fields=['attributes'], name='members_member_attributes', opclasses=['jsonb_path_ops']),

@@ -28,12 +28,20 @@ from members.operations._profiles import (
     update_profile,
 )
 from members.operations._states import WrongState, activate, close, freeze, unfreeze
+from members.operations._tags import (
+    InvalidTag,
+    TooManyTags,
+    read_tags,
+    set_tags,
+    tag_many,
+)
 
 __all__ = [
     "CORRECTABLE",
     "BirthdayOutOfRange",
     "Enrolled",
     "ExternalNumberTaken",
+    "InvalidTag",
     "Newcomer",
     "NotOwned",
     "OwnedElsewhere",
@@ -43,6 +51,7 @@ __all__ = [
     "ProductFacts",
     "ProductTaken",
     "Profile",
+    "TooManyTags",
     "WrongState",
     "activate",
     "add_product",
@@ -54,7 +63,10 @@ __all__ = [
     "freeze",
     "hand_over",
     "login_for",
+    "read_tags",
     "reveal",
+    "set_tags",
+    "tag_many",
     "unfreeze",
     "update_profile",
 ]

@@ -28,7 +28,7 @@ WORDS = ["messaging.view_wording", "messaging.add_wording", "messaging.change_wo
 ASK = [
     f"members.{verb}_{what}"
     for verb in ("view", "add", "change")
-    for what in ("attribute", "attributeoption")
+    for what in ("attribute", "attributeoption", "tag")
 ]
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.

@@ -116,5 +116,5 @@ class TestSearch:
         with CaptureQueriesContext(connection) as captured:
             client.get(page, {"q": q})
 
-        # Beside them the session, the login and what waits for approval.
-        assert len(captured) == (6 if q else 5)
+        # Beside them the session, the login, what waits for approval, the tags to narrow by.
+        assert len(captured) == (7 if q else 6)
