@@ -341,6 +341,8 @@ class TestEveryList:
             message(member(email="a@example.com"))
         Delivery.objects.filter(channel="EMAIL").update(state="DEAD", error="550 no")
         for n in range(52):
+            wording(template=f"tests.many_{n}")
+        for n in range(52):
             wish(by=colleagues[n], reference=f"many-{n}")
 
     def models(self):
