@@ -80,7 +80,7 @@ def effective(document: dict[str, Any]) -> list[Row]:
         (
             category or _("Without a category"),
             "",
-            [_share(document, plain, tier, category) for tier in tiers(document)],
+            [_share(document, plain, tier, Line("1", category, SPENT)) for tier in tiers(document)],
         )
         for category in (NO_CATEGORY, *categories(document))
     ]
@@ -90,7 +90,8 @@ def effective(document: dict[str, Any]) -> list[Row]:
         when = {name: asked for name, asked in boost["when"].items() if name in ABOUT}
         boosted = Earning.of({"rules": rules, "boosts": [{**boost, "when": when}]})
         category = next(iter(when.get("categories", ())), NO_CATEGORY)
-        of_tiers = [_share(document, boosted, tier, category) for tier in tiers(document)]
+        bought = Line("1", category, SPENT, next(iter(when.get("products", ())), ""))
+        of_tiers = [_share(document, boosted, tier, bought) for tier in tiers(document)]
         shares.append((localized(boost["names"]), words.gives(boost["gives"]), of_tiers))
     widest = max((each for _name, _gives, of_tiers in shares for each in of_tiers), default=0)
     return [
@@ -116,7 +117,7 @@ def receipts(document: dict[str, Any], *, amount: Decimal, category: str) -> lis
 def _receipt(
     document: dict[str, Any], earning: Earning, tier: Tier, amount: Decimal, category: str
 ) -> Receipt:
-    judged = _judged(document, earning, tier, amount, category)
+    judged = _judged(document, earning, tier, Line("1", category, amount))
     told = judged.explanation
     named = {
         each["code"]: localized(each["names"])
@@ -149,19 +150,17 @@ def _receipt(
     )
 
 
-def _share(document: dict[str, Any], earning: Earning, tier: Tier, category: str) -> Fraction:
+def _share(document: dict[str, Any], earning: Earning, tier: Tier, bought: Line) -> Fraction:
     """What the points are worth, of what is spent."""
-    exact = sum(_judged(document, earning, tier, SPENT, category).exact, Fraction(0))
+    exact = sum(_judged(document, earning, tier, bought).exact, Fraction(0))
     return exact / document["programme"]["points_per_currency_unit"] / Fraction(SPENT)
 
 
-def _judged(
-    document: dict[str, Any], earning: Earning, tier: Tier, amount: Decimal, category: str
-) -> Judgement:
+def _judged(document: dict[str, Any], earning: Earning, tier: Tier, bought: Line) -> Judgement:
     return judge(
         rules=earning,
         rounding=Rounding(**document["policies"]["rounding"]),
-        lines=[Line("1", category, amount)],
+        lines=[bought],
         version=0,
         facts=Facts(day=date.fromisoformat(document["valid_from"]), tier=tier.code),
     )

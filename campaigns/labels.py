@@ -2,12 +2,16 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from campaigns import words
 from campaigns.models import ActivityGroup, CampaignKind, GiftOccasion, Period, TaskStep
 from common import schemas
 
 
 def register() -> None:
     schemas.labels(NAMES, HELPS)
+    schemas.teller("gives", lambda value, _choices: words.gives(value))
+    schemas.teller("rate", lambda value, _choices: words.rate_of(value))
+    schemas.teller("days", lambda value, _choices: words.days(value))
     for field, choices in CHOICES.items():
         schemas.labels({f"{field}={value}": name for value, name in choices})
 

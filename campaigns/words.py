@@ -1,10 +1,12 @@
 """Earning rules in words, in the active language."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -44,6 +46,16 @@ def rate(points: Decimal, per_amount: Decimal) -> str:
         "points": f"{points.normalize():f}",
         "amount": f"{per_amount.normalize():f}",
     }
+
+
+def rate_of(document: Mapping[str, str]) -> str:
+    return rate(Decimal(document["points"]), Decimal(document["per_amount"]))
+
+
+def days(window: Mapping[str, str]) -> str:
+    """{"from": "2026-10-01", "until": "2026-10-07"} in words; both days count."""
+    first, last = (date_format(date.fromisoformat(window[name])) for name in ("from", "until"))
+    return _("%(first)s to %(last)s") % {"first": first, "last": last}
 
 
 def names(version_id: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from itertools import chain, count
@@ -244,6 +245,16 @@ def _revision(data: QueryDict) -> int:
 # --- The editor -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing in a list, such as a rule: what it is called and what it says."""
+
+    name: str
+    code: str
+    color: str
+    said: str
+
+
 class Part:
     """A part of the document that has a page of its own: a section, or its first day and note."""
 
@@ -330,8 +341,8 @@ class Part:
             if name in content and name not in self.lists
         ]
 
-    def listed(self) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
-        """Its lists: name, title, and of each thing its name, code and what it says."""
+    def listed(self) -> list[tuple[str, str, list[Entry]]]:
+        """Its lists: name, title, and what is in it."""
         return [
             (
                 listed,
@@ -341,13 +352,14 @@ class Part:
             for listed in self.lists
         ]
 
-    def _entry(self, listed: str, entry: dict[str, Any]) -> tuple[str, str, str]:
-        rest = {key: value for key, value in entry.items() if key not in ("code", "names")}
+    def _entry(self, listed: str, entry: dict[str, Any]) -> Entry:
+        shown = ("code", "names", "color")
+        rest = {key: value for key, value in entry.items() if key not in shown}
         schema = self.schema["properties"][listed]["items"]
         said = schemas.told(
             schema, rest, root=self.root, path=(*self.path, listed), choices=self.choices
         )
-        return localized(entry["names"]), entry["code"], said
+        return Entry(localized(entry["names"]), entry["code"], entry.get("color", ""), said)
 
 
 def parts(document: dict[str, Any], names: Iterable[str]) -> list[Part]:

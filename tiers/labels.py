@@ -7,11 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 from common import schemas
 from common.localized import localized
+from tiers import words
 from tiers.criteria import Measure
 
 
 def register() -> None:
     schemas.labels(NAMES, HELPS)
+    schemas.teller("criterion", lambda value, _choices: words.criterion(value))
     schemas.source("tiers", _levels, label=_("Tier"))
     schemas.labels({f"measure={value}": name for value, name in Measure.choices})
 

@@ -74,7 +74,7 @@ def _criterion(depth: int) -> dict[str, Any]:
     return {"if": {"required": ["measure"]}, "then": _THRESHOLD, "else": group}
 
 
-_CRITERION = _criterion(DEPTH_MAX)
+_CRITERION = _criterion(DEPTH_MAX) | {"told": "criterion"}
 
 _LEVEL = {
     "type": "object",

@@ -10,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from common import schemas
 from common.amounts import money
 from programme import queries as programme
 from tiers import queries
@@ -47,6 +48,32 @@ def amount(measure: str, number: str | Decimal) -> str:
 def wanted(tree: Tree) -> str:
     """“10,000 qualifying points, or a spend of 5,000.00”: what evidence was judged by."""
     return _joined(tree, lambda leaf: amount(leaf["measure"], leaf["at_least"]))
+
+
+def criterion(document: Mapping[str, Any]) -> str:
+    """As it stands in a rulebook: “10,000 qualifying points or a spend of ¥5,000 (12 months)”."""
+    return _joined(_tree(document), _asked)
+
+
+def _tree(document: Mapping[str, Any]) -> Tree:
+    if "measure" in document:
+        return document
+    word = next(word for word in ("some", "all", "any") if word in document)
+    of = document["of"] if word == "some" else document[word]
+    return {**document, "word": word, "of": [_tree(each) for each in of]}
+
+
+def _asked(leaf: Tree) -> str:
+    wanted = amount(leaf["measure"], leaf["at_least"])
+    window = leaf.get("window")
+    if window is None:
+        return wanted
+    if isinstance(window, dict):
+        months = ngettext("%(count)s month", "%(count)s months", window["months"])
+        told = months % {"count": window["months"]}
+        return _("%(amount)s within %(time)s") % {"amount": wanted, "time": told}
+    named = {"amount": wanted, "window": schemas.choice(("window",), window)}
+    return _("%(amount)s (%(window)s)") % named
 
 
 def missing(tree: Tree) -> str:

@@ -9,7 +9,7 @@ from common.schemas._labels import choice, label, labels
 from common.schemas._problems import Path, Problem, path_of, schema_problems, where
 from common.schemas._reading import act
 from common.schemas._shapes import ABSENT, Schema, is_entries, resolved
-from common.schemas._telling import Change, changes, told
+from common.schemas._telling import Change, changes, teller, told
 
 __all__ = [
     "ABSENT",
@@ -31,6 +31,7 @@ __all__ = [
     "resolved",
     "schema_problems",
     "source",
+    "teller",
     "told",
     "unknown",
     "where",

@@ -74,6 +74,12 @@ class Choices:
             self._found[name] = found
         return self._found[name]
 
+    def in_order(self, keys: Schema, mapping: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        """A mapping's entries as their keys are offered; the database keeps no order of its own."""
+        offered = list(self.of(keys["choices"])) if "choices" in keys else []
+        known = [key for key in offered if key in mapping]
+        return [(key, mapping[key]) for key in dict.fromkeys([*known, *mapping])]
+
     def name(self, schema: Schema, value: Any) -> str:
         """What a value of a field is called; itself if nobody knows it."""
         named = self.of(schema["choices"]) if "choices" in schema else {}

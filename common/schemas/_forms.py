@@ -281,7 +281,8 @@ class _Drawing:
 
     def _pairs(self, made: Node, schema: Schema, value: Any) -> None:
         made.kind = "pairs"
-        pairs = value.items() if isinstance(value, dict) else value or []
+        keys = schema.get("propertyNames", {})
+        pairs = self.choices.in_order(keys, value) if isinstance(value, dict) else value or []
         for nth, (key, inner) in enumerate(pairs):
             row = self.node(
                 schema["additionalProperties"],
@@ -293,7 +294,7 @@ class _Drawing:
             # The key is typed in: the row is called by what it is a row of.
             row.label = label((*made.path, ANY))
             row = _row(made, nth, row, key=key)
-            self._key(row, schema.get("propertyNames", {}).get("choices"))
+            self._key(row, keys.get("choices"))
             made.body.append(row)
         _mark_last(made)
 

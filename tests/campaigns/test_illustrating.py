@@ -39,6 +39,12 @@ def test_per_cent_of_spend_by_tier_category_and_boost():
     assert widths == [25, 31, 50]
 
 
+def test_a_boost_on_a_product_is_shown_for_that_product():
+    made = document(boosts=[boost("launch", {"factor": "3"}, {"products": ["NEW"]})])
+
+    assert table(made)["launch"] == ["3", "3", "3"]
+
+
 def test_a_programme_without_tiers_has_one_column():
     made = document(rule())
     del made["tiers"]

@@ -1,9 +1,12 @@
 """The programmes we ship: the console's editor loses nothing of them, the check finds nothing."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from membership.drafts_page import Part, part_names
@@ -48,3 +51,23 @@ def test_a_draft_of_it_can_be_begun_on_any_day(path):
     draft = operations.start_draft(by=staff(), at=timezone.now() + timedelta(days=4000))
 
     assert draft.document["earning"] == document["earning"]
+
+
+def test_a_version_reads_in_plain_words(at_work):
+    """Tiers, boosts, activities and caps by their names, without a code to be looked up."""
+    retail = next(path for path in PROGRAMMES if path.stem == "retail")
+    operations.load(document=documents.parse(retail.read_text()), published_at=timezone.now())
+
+    html = at_work("campaign manager").get(reverse("admin:rulebook", args=[1])).content.decode()
+
+    told = " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+    for sentence in (
+        "To reach it: 10,000 qualifying points or a spend of 5,000.00 yuan within 12 months;",
+        "Other rate for a tier: Silver: 1 points for every 8; Gold: 1 points for every 5;",
+        "Double points on member day, the 8th",
+        "Applies when: Member day: Days of the month: 8; Gives: 2 times as much;",
+        "Feb. 16, 2026 to Feb. 22, 2026",
+        "Of what: Check-in; At most so many points: 365; For each: a year",
+        "Of what: All activities and tasks;",
+    ):
+        assert sentence in told, sentence
