@@ -8,7 +8,15 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaigns import campaign_words, checks, choices, labels, words  # noqa: PLC0415
+        from campaigns import (  # noqa: PLC0415
+            campaign_words,
+            checks,
+            choices,
+            labels,
+            nightly,  # noqa: F401 - they register themselves
+            subscribers,  # noqa: F401
+            words,
+        )
         from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
         from campaigns.campaign_rulebook import CAMPAIGNS_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now

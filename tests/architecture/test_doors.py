@@ -1,6 +1,9 @@
 """Doors: every call of the API names its scope, every scheduled task is there."""
 
 import inspect
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from celery import current_app
@@ -126,3 +129,21 @@ def test_every_kind_of_request_can_be_decided_by_somebody():
     held = {f"{p.content_type.app_label}.{p.codename}" for p in granted}
 
     assert {kind.permission for kind in approvals._kinds.values()} <= held
+
+
+def test_what_registers_itself_is_imported_wherever_django_is():
+    """A room that forgets to import its nightly jobs or subscribers has none, silently."""
+    rooms = Path(__file__).parents[2]
+    wanted = {
+        f"{path.parent.name}.{path.stem}"
+        for name in ("nightly", "subscribers")
+        for path in rooms.glob(f"*/{name}.py")
+    }
+    code = "import django, sys; django.setup(); print(*sys.modules)"
+    # A process of its own: tests import what they need.
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=rooms, capture_output=True, text=True, check=True
+    )
+
+    assert len(wanted) > 5
+    assert wanted - set(found.stdout.split()) == set()
