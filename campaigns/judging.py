@@ -32,7 +32,8 @@ def is_plain(version_id: int) -> bool:
         or rules.purchase_caps
         or _budgets_of(version_id)
         or rules.has_task(TaskStep.FIRST_PURCHASE)
-        or tiers.ladder(version_id)
+        # Also one that began later: it may count what is told of late.
+        or tiers.has_tiers()
     )
 
 

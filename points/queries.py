@@ -28,6 +28,7 @@ from points.models import (
     EntryKind,
     Funding,
     Lot,
+    Merge,
     Notice,
     Pending,
 )
@@ -374,6 +375,21 @@ def done_by_account(member_id: int) -> QuerySet[Activity]:
     """What a member did, and who was merged into the member's account, for as long as they are."""
     guests = RawSQL("SELECT unnest(points_guests(%s))", [member_id])
     return Activity.objects.filter(member_id__in=guests)
+
+
+def merges(*, low: int, high: int) -> list[tuple[int, int]]:
+    """Who is merged into whom, the earliest first, where either is of members low … high."""
+    both = Q(member_id__gte=low, member_id__lte=high) | Q(into_id__gte=low, into_id__lte=high)
+    found = Merge.objects.filter(both, unmerged_at=None).order_by("pk")
+    return list(found.values_list("member_id", "into_id"))
+
+
+def active_between(*, low: int, high: int, since: datetime, until: datetime) -> list[int]:
+    """Of members low … high, who did something from `since` on and before `until`."""
+    found = Activity.objects.filter(
+        member_id__gte=low, member_id__lte=high, occurred_at__gte=since, occurred_at__lt=until
+    )
+    return list(found.order_by("member_id").values_list("member_id", flat=True).distinct())
 
 
 def merged_away(*, low: int, high: int) -> set[int]:

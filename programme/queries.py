@@ -59,6 +59,11 @@ def rulebook_on(day: date) -> Rulebook:
     return rulebooks[index - 1]
 
 
+def rulebooks() -> tuple[Rulebook, ...]:
+    """Every published version, by its first day."""
+    return _published()
+
+
 def rulebook(version_id: int) -> Rulebook:
     """
     Return the rulebook that judged something, whatever was published since.

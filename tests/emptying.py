@@ -8,6 +8,7 @@ APPEND_ONLY = (
     "points_funding",
     "points_notice",
     "common_auditrecord",
+    "tiers_beginning",
     "tiers_decision",
     "tiers_downgradewarning",
     "messaging_choice",

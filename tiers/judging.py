@@ -69,6 +69,9 @@ class History:
                 tuple(a + b for a, b in zip(self._sums[-1], gathering.amounts, strict=True))
             )
 
+    def has_days_before(self, day: date) -> bool:
+        return bool(self.days) and self.days[0] < day
+
     def with_guests(self, guests: Iterable["History"]) -> "History":
         """Together with what members gathered who were merged into this one."""
         together = copy(self)
@@ -173,6 +176,7 @@ def walk(
     start: State | None = None,
     after: date | None = None,
     grants: Iterable[Grant] = (),
+    begins: Iterable[date] = (),
 ) -> Course:
     """
     Judge day by day: periods that end, then what was granted, then what was gathered; last of all
@@ -181,11 +185,14 @@ def walk(
     :param until: the last day to judge; periods that ended before it are reviewed
     :param start: where the member stood when the day `after` was over; None: from the beginning
     :param grants: of days behind `after`
+    :param begins: first days of tiers, on which what was gathered before them is judged
     """
     course = Course(history, start or State())
     granted = {grant.on: [g for g in grants if g.on == grant.on] for grant in grants}
     gathered = [day for day in history.days if (after is None or day > after) and day <= until]
-    for day in sorted({*gathered, *(on for on in granted if on <= until)}):
+    begun = [day for day in begins if day <= until and history.has_days_before(day)]
+    days = {*gathered, *(on for on in granted if on <= until)}
+    for day in sorted(days.union(day for day in begun if after is None or day > after)):
         _review(course, history, ladder_on=ladder_on, day=day)
         ladder = ladder_on(day)
         for grant in granted.get(day, ()):

@@ -111,6 +111,28 @@ class StartingLevel(models.Model):
         return f"{self.product}: {self.level}"
 
 
+class Beginning(models.Model):
+    """
+    The first day of tiers in a programme that had none the day before: what was bought earlier was
+    taken up that night (see `tiers.operations.take_up`).
+    """
+
+    day = models.DateField(primary_key=True)
+    counts_from = models.DateField(help_text="As far back as the ladder's windows reach.")
+
+    class Meta:
+        verbose_name = _("beginning of tiers")
+        verbose_name_plural = _("beginnings of tiers")
+        constraints = [
+            models.CheckConstraint(
+                name="tiers_beginning_looks_back", condition=Q(counts_from__lte=models.F("day"))
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
 class Gathered(models.Model):
     """
     What a member gathered on one day, of everything a tier may ask for.

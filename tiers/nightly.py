@@ -1,7 +1,7 @@
 """Whole-programme work on standings, set by set. Never called by a request."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -19,6 +19,28 @@ logger = logging.getLogger(__name__)
 VERIFIED_AT_ONCE = 5_000
 
 DUE = "SELECT member_id FROM tiers_standing WHERE review_on <= %(day)s"
+
+
+BOUGHT_BEFORE = """
+    SELECT DISTINCT a.member_id FROM points_activity AS a WHERE a.occurred_at < %(day)s
+"""
+
+
+def _to_take_up(day: date) -> Iterable[jobs.Range]:
+    return jobs.members_in(BOUGHT_BEFORE)(day) if operations.begins_on(day) else []
+
+
+@jobs.nightly(
+    name="tiers.take_up",
+    # Before the review, which would find nobody on a ladder.
+    order=31,
+    title=_("First night of tiers"),
+    plan=_to_take_up,
+    figures={"members": _("Members"), "decisions": _("Tier decisions")},
+)
+def take_up(*, day: date, low: int, high: int) -> dict[str, int]:
+    """In a ladder's first night, count what was bought before it and decide who stands where."""
+    return operations.take_up(low=low, high=high, day=day, at=start_of_day(day))
 
 
 @jobs.nightly(

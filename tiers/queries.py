@@ -18,6 +18,7 @@ from tiers.criteria import Criterion
 from tiers.judging import COUNTED, Gathering, History, Owned, Sight, State
 from tiers.ladders import Ladder, Level
 from tiers.models import (
+    Beginning,
     Decision,
     Document,
     Gathered,
@@ -52,6 +53,28 @@ def ladder_on(day: date) -> Ladder:
         return ladder(programme.rulebook_on(day).id)
     except programme.NoRulebook:
         return NO_LADDER
+
+
+def has_tiers() -> bool:
+    """Whether any published version has a ladder, in force or to come."""
+    return any(ladder(rulebook.id) for rulebook in programme.rulebooks())
+
+
+def beginnings() -> list[date]:
+    """First days of tiers on which what members had bought before was taken up."""
+    return list(Beginning.objects.values_list("day", flat=True))
+
+
+def counting_ladder(version_id: int, day: date, *, today: date) -> Ladder:
+    """
+    The ladder for which what a version judged on a day counts: its own, or that which began later
+    and took the day up. An empty one: it counts for none.
+    """
+    own = ladder(version_id)
+    if own or not (present := ladder_on(today)):
+        return own
+    taken_up = Beginning.objects.filter(counts_from__lte=day, day__gt=day, day__lte=today)
+    return present if taken_up.exists() else own
 
 
 LEVEL_ON = """

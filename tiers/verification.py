@@ -32,8 +32,12 @@ DIFFERENCES = """
             (coalesce(o.occurred_at, a.occurred_at) AT TIME ZONE %(zone)s)::date AS day
         FROM points_activity AS a
         LEFT JOIN points_activity AS o ON o.id = a.original_id
-        JOIN tiers_ladderterms AS t ON t.version_id = a.version_id
-        WHERE a.member_id BETWEEN %(low)s AND %(high)s AND NOT EXISTS (
+        LEFT JOIN tiers_ladderterms AS t ON t.version_id = a.version_id
+        WHERE (t.version_id IS NOT NULL OR EXISTS (
+            SELECT FROM tiers_beginning AS b
+            WHERE (coalesce(o.occurred_at, a.occurred_at) AT TIME ZONE %(zone)s)::date
+                BETWEEN b.counts_from AND b.day - 1
+        )) AND a.member_id BETWEEN %(low)s AND %(high)s AND NOT EXISTS (
             SELECT FROM points_merge AS m
             WHERE a.member_id IN (m.member_id, m.into_id) AND m.unmerged_at IS NULL
         )

@@ -121,6 +121,7 @@ def test_what_must_not_change_cannot():
         "points_entry",
         "points_funding",
         "points_notice",
+        "tiers_beginning",
         "tiers_decision",
         "tiers_downgradewarning",
     ]

@@ -25,6 +25,7 @@ from tests.tiers.ladder import simple
 
 DAY = date(2026, 7, 1)
 NEW_YEAR = date(2027, 1, 1)
+FIRST_OF_TIERS = date(2026, 4, 1)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=NOON.tzinfo)
 # Ids this far apart lie in chunks of their own.
 APART = 10_000
@@ -127,6 +128,17 @@ def _accounts() -> None:
         lot(identity(), 10 + n)
 
 
+def _bought_before_tiers() -> None:
+    """Enough, or too little for a tier; and one who did nothing."""
+    rulebook(valid_from="2026-02-01")
+    for n in range(6):
+        one = identity()
+        if n < 5:
+            amount = "100.00" if n % 2 else "90.00"
+            buy(one, amount, at=datetime(2026, 3, 20, 4, tzinfo=NOON.tzinfo))
+    rulebook(valid_from=FIRST_OF_TIERS.isoformat(), sections=TIERS)
+
+
 def _tiers_that_end() -> None:
     """Some have earned theirs again, some have not, and one has time left."""
     rulebook(valid_from="2026-05-01", sections=TIERS)
@@ -195,6 +207,7 @@ WORK: dict[str, Callable[[], None]] = {
     "points.keep_unnoticed_lots": _lots_nobody_announced,
     "points.expire_due_lots": _lapsed_lots,
     "points.verify_ledger": _accounts,
+    "tiers.take_up": _bought_before_tiers,
     "tiers.review_standings": _tiers_that_end,
     "tiers.warn_of_downgrades": _tiers_about_to_end,
     "tiers.verify_counters": _tiers_about_to_end,
@@ -206,7 +219,7 @@ WORK: dict[str, Callable[[], None]] = {
 }
 
 # Jobs that have something to do in other nights only.
-ON = {"campaigns.convert_spend": NEW_YEAR}
+ON = {"campaigns.convert_spend": NEW_YEAR, "tiers.take_up": FIRST_OF_TIERS}
 
 OF_OTHER_NIGHTS = ("room.old", "room.young")
 BOOKKEEPING = {"django_migrations", "django_session", "django_content_type", "auth_permission"}

@@ -64,6 +64,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Beginning',
+            fields=[
+                ('day', models.DateField(primary_key=True, serialize=False)),
+                ('counts_from', models.DateField(help_text="As far back as the ladder's windows reach.")),
+            ],
+            options={
+                'verbose_name': 'beginning of tiers',
+                'verbose_name_plural': 'beginnings of tiers',
+                'constraints': [models.CheckConstraint(condition=models.Q(('counts_from__lte', models.F('day'))), name='tiers_beginning_looks_back')],
+            },
+        ),
+        migrations.CreateModel(
             name='Gathered',
             fields=[
                 ('pk', models.CompositePrimaryKey('member_id', 'day', blank=True, editable=False, primary_key=True, serialize=False)),

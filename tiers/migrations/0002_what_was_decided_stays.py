@@ -11,6 +11,7 @@ RULES = """
         FOR EACH ROW EXECUTE FUNCTION programme_rule_is_immutable();
     CREATE TRIGGER immutable BEFORE INSERT OR UPDATE OR DELETE ON tiers_startinglevel
         FOR EACH ROW EXECUTE FUNCTION programme_rule_is_immutable();
+    SELECT common_make_append_only('tiers_beginning');
     SELECT common_make_append_only('tiers_decision');
     SELECT common_make_append_only('tiers_downgradewarning');
     SELECT common_keep_rows('tiers_standing');
@@ -23,6 +24,7 @@ RULES = """
 UNDO = """
     DROP TRIGGER append_only ON tiers_downgradewarning;
     DROP TRIGGER append_only ON tiers_decision;
+    DROP TRIGGER append_only ON tiers_beginning;
     DROP TRIGGER immutable ON tiers_startinglevel;
     DROP TRIGGER immutable ON tiers_level;
     DROP TRIGGER immutable ON tiers_ladderterms;

@@ -1,5 +1,6 @@
 """What can be done with tiers."""
 
+from tiers.operations._beginning import begins_on, take_up
 from tiers.operations._by_hand import (
     CannotApply,
     EndsTooSoon,
@@ -58,6 +59,7 @@ __all__ = [
     "UnknownProposal",
     "apply",
     "approve_proposal",
+    "begins_on",
     "end_manual",
     "extend",
     "follow_merge",
@@ -70,6 +72,7 @@ __all__ = [
     "review",
     "set_manual",
     "start_by_products",
+    "take_up",
     "to_be_warned",
     "warn",
 ]

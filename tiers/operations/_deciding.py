@@ -232,12 +232,14 @@ def _walked(guests: Guests, *, until: dict[int, date]) -> dict[int, Course]:
         with_products=queries.ladder_on(max(until.values())).counts_products,
     )
     grants = _grants(guests)
+    begins = queries.beginnings()
     return {
         member_id: walk(
             histories[member_id],
             ladder_on=queries.ladder_on,
             until=until[member_id],
             grants=grants.get(member_id, ()),
+            begins=begins,
         )
         for member_id in guests
     }

@@ -82,7 +82,7 @@ def gathered(
     :param now: when it became known, if not when it happened: a return, a late purchase
     :returns: the decision that came of it
     """
-    ladder = queries.ladder(rulebook.id)
+    ladder = queries.ladder_on(localdate(now or at))
     # Only a return may come after a merge.
     hosts = points.hosts_of(member.id) if ladder and measured.takes_back else []
     if hosts:
@@ -105,7 +105,7 @@ def gathered_many(happened: Sequence[Happened], *, now: datetime | None = None) 
 
 
 def _settled(happened: Sequence[Happened], now: datetime | None) -> list[Settled]:
-    counted = [_Counted(*each, now) for each in happened if queries.ladder(each[3].id)]
+    counted = [each for each in (_Counted(*each, now) for each in happened) if each.ladder]
     if not counted:
         return []
     assert connection.in_atomic_block, "what is counted is posted in the same transaction"
@@ -142,7 +142,7 @@ def _settled(happened: Sequence[Happened], now: datetime | None) -> list[Settled
 
 
 class _Counted:
-    """One thing somebody did, on a day whose rulebook has tiers."""
+    """One thing somebody did. Without a ladder it counts for nothing."""
 
     def __init__(
         self,
@@ -156,8 +156,8 @@ class _Counted:
         self.at = at
         self.day = localdate(at)
         self.measured = measured
-        self.ladder = queries.ladder(rulebook.id)
         self._known_on = localdate(now) if now else self.day
+        self.ladder = queries.counting_ladder(rulebook.id, self.day, today=self._known_on)
 
     def today(self, held: Held) -> date:
         """The day that is judged now: the latest anybody knows of."""
