@@ -5,6 +5,6 @@ Owns     earning rules, boosts, activities, caps, budgets and their purses, gift
          and what staff write of them, imports.
 Imports  everything below it, but not care.
 Tells    nothing yet.
-Hears    member.joined, member.activated, member.profile_changed, member.product_bound,
-         tier.upgraded.
+Hears    member.joined, members.joined, member.activated, member.profile_changed,
+         member.product_bound, tier.upgraded.
 """

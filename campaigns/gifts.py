@@ -29,25 +29,48 @@ from programme.policies import NEVER, Policies, months_from
 from programme.queries import Rulebook
 
 
-@transaction.atomic
 def give(*, member_id: int, occasion: GiftOccasion, at: datetime) -> int:
     """
     Give a member what the rulebook of the day gives on an occasion. Repeating gives nothing more.
 
     :returns: the points given now; none to who is frozen or has left
     """
-    day = localdate(at)
+    return give_many(people=[(member_id, at)], occasion=occasion)
+
+
+@transaction.atomic
+def give_many(*, people: Sequence[tuple[int, datetime]], occasion: GiftOccasion) -> int:
+    """As `give`, for some hundreds at once: each member, and when the occasion was."""
+    found = [
+        (rulebook, gift, member_id, at)
+        for member_id, at in people
+        if (rulebook := _rulebook_on(localdate(at)))
+        for gift in compiled(rulebook.id).gifts
+        if _is_due(gift, occasion, localdate(at), rulebook)
+    ]
+    if not found:
+        return 0
+    identities = members.identities_of({member_id for _rulebook, _gift, member_id, _at in found})
+    # Nobody merges them between the look at what was given and the gift.
+    points.lock_many(identities)
+    by_rulebook: dict[Rulebook, list[_Due]] = {}
+    for rulebook, gift, member_id, at in found:
+        member = identities[member_id]
+        due = _Due(
+            gift, member, int(gift.points), _reference(gift, member), at=at, day=localdate(at)
+        )
+        by_rulebook.setdefault(rulebook, []).append(due)
+    return sum(
+        sum(_grant(rulebook, _without_what_guests_got(due)))
+        for rulebook, due in by_rulebook.items()
+    )
+
+
+def _rulebook_on(day: date) -> Rulebook | None:
     try:
-        rulebook = programme.rulebook_on(day)
+        return programme.rulebook_on(day)
     except programme.NoRulebook:
-        return 0
-    gifts = [gift for gift in compiled(rulebook.id).gifts if _is_due(gift, occasion, day, rulebook)]
-    if not gifts:
-        return 0
-    member = members.identity_of(member_id)
-    due = [_Due(gift, member, int(gift.points), _reference(gift, member)) for gift in gifts]
-    due = _without_what_guests_got(due)
-    return sum(_grant(rulebook, due, at=at, day=day))
+        return None
 
 
 # Whose accounts were merged into the member's, and what they were given then counts for both.
@@ -79,6 +102,9 @@ class _Due:
     member: Identity
     points: int
     reference: str
+    at: datetime
+    # The day of the occasion, which decides what campaigns pay.
+    day: date
 
 
 def _is_due(gift: Gift, occasion: str, day: date, rulebook: Rulebook) -> bool:
@@ -96,43 +122,17 @@ def _reference(gift: Gift, member: Identity, year: int | None = None) -> str:
     return ":".join(parts)
 
 
-def _grant(rulebook: Rulebook, gifts: Sequence[_Due], *, at: datetime, day: date) -> list[int]:
-    """
-    Grant in one round trip; how many points each made now. Refused and repeated ones: none.
-
-    :param day: the day of the occasion, which decides what campaigns pay
-    """
-    purses = [_purse_of(rulebook, each.gift, day) for each in gifts]
+def _grant(rulebook: Rulebook, gifts: Sequence[_Due]) -> list[int]:
+    """Grant in one round trip; how many points each made now. Refused and repeated ones: none."""
+    purses = [_purse_of(rulebook, each.gift, each.day) for each in gifts]
     # As whoever takes from budgets does: the account first.
-    for member_id in sorted(
-        {each.member.id for each, purse in zip(gifts, purses, strict=True) if purse}
-    ):
-        points.lock(member_id)
+    if any(purses):
+        points.lock_many(each.member.id for each in gifts)
     gifts = [
-        replace(each, points=_taken(purse, each.points, rulebook, day)) if purse else each
+        replace(each, points=_taken(purse, each, rulebook)) if purse else each
         for each, purse in zip(gifts, purses, strict=True)
     ]
-    affordable = [each for each in gifts if each.points]
-    outcomes = iter(
-        points.grant(
-            grants=[
-                points.Grant(
-                    member=each.member,
-                    points=each.points,
-                    reference=each.reference,
-                    at=at,
-                    expires_on=_last_day(rulebook.policies, each.member, localdate(at)) or NEVER,
-                    lapses_on=_account_last_day(rulebook.policies, each.member, localdate(at)),
-                )
-                for each in affordable
-            ],
-            source=our_source(rulebook),
-            type=PointType.INITIAL,
-            rolls=rulebook.policies.validity.counts(EntryKind.EARN),
-        )
-        if affordable
-        else ()
-    )
+    outcomes = iter(_granted(rulebook, [each for each in gifts if each.points]))
     given = []
     for each, purse in zip(gifts, purses, strict=True):
         outcome = next(outcomes) if each.points else None
@@ -143,6 +143,28 @@ def _grant(rulebook: Rulebook, gifts: Sequence[_Due], *, at: datetime, day: date
     return given
 
 
+def _granted(rulebook: Rulebook, gifts: Sequence[_Due]) -> list[points.Posting | DomainError]:
+    if not gifts:
+        return []
+    policies = rulebook.policies
+    return points.grant(
+        grants=[
+            points.Grant(
+                member=each.member,
+                points=each.points,
+                reference=each.reference,
+                at=each.at,
+                expires_on=_last_day(policies, each.member, localdate(each.at)) or NEVER,
+                lapses_on=_account_last_day(policies, each.member, localdate(each.at)),
+            )
+            for each in gifts
+        ],
+        source=our_source(rulebook),
+        type=PointType.INITIAL,
+        rolls=policies.validity.counts(EntryKind.EARN),
+    )
+
+
 def _purse_of(rulebook: Rulebook, gift: Gift, day: date) -> BudgetRule | None:
     """The campaign that pays for a gift on a day: one at most, as they share nothing at a time."""
     for rule in compiled(rulebook.id).campaign_budgets:
@@ -151,11 +173,11 @@ def _purse_of(rulebook: Rulebook, gift: Gift, day: date) -> BudgetRule | None:
     return None
 
 
-def _taken(purse: BudgetRule, worth: int, rulebook: Rulebook, day: date) -> int:
+def _taken(purse: BudgetRule, due: _Due, rulebook: Rulebook) -> int:
     return budgets.take(
-        points=worth,
+        points=due.points,
         rules=[purse],
-        day=day,
+        day=due.day,
         issuer_id=points.our_source().issuer_id,
         version_number=rulebook.number,
     ).points
@@ -233,12 +255,19 @@ def convert_spend(*, year: int, low: int, high: int) -> tuple[int, int]:
         if not _is_due(gift, GiftOccasion.YEAR_END, last_day, rulebook):
             continue
         due = [
-            _Due(gift, spend.member, worth, _reference(gift, spend.member, year))
+            _Due(
+                gift,
+                spend.member,
+                worth,
+                _reference(gift, spend.member, year),
+                at=start_of_day(until),
+                day=last_day,
+            )
             for spend in _spent(gift, year=year, low=low, high=high)
             if (worth := _worth(gift, spend.amount, rulebook))
         ]
         if due:
-            given += _grant(rulebook, due, at=start_of_day(until), day=last_day)
+            given += _grant(rulebook, due)
     return sum(1 for worth in given if worth), sum(given)
 
 

@@ -19,6 +19,17 @@ def welcome(payload: dict[str, Any]) -> None:
     steps.complete_profile(member_id=member_id, at=at)
 
 
+@events.subscribe("members.joined")
+def welcome_many(payload: dict[str, Any]) -> None:
+    """Those whom a file brought, some hundreds at once. Of them nothing is known but that."""
+    people = [(member_id, datetime.fromisoformat(at)) for member_id, at in payload["members"]]
+    for occasion in (GiftOccasion.JOINED, GiftOccasion.ACTIVATED):
+        gifts.give_many(people=people, occasion=occasion)
+    for step in (TaskStep.JOINED, TaskStep.ACTIVATED):
+        for member_id, at in people:
+            steps.take(member_id=member_id, step=step, at=at)
+
+
 @events.subscribe("member.activated")
 def reward_activation(payload: dict[str, Any]) -> None:
     _activated(payload["member_id"], datetime.fromisoformat(payload["activated_at"]))

@@ -4,7 +4,7 @@ Who belongs: identity, phone, products, life cycle.
 Owns     members, their attributes, phone directory, products, external numbers; encryption of
          personal fields.
 Imports  common, programme, partners.
-Tells    member.joined, member.activated, member.profile_changed, member.product_bound,
-         member.closed.
+Tells    member.joined, members.joined (of those whom a file brings), member.activated,
+         member.profile_changed, member.product_bound, member.closed.
 Hears    nothing.
 """
