@@ -45,7 +45,9 @@ def read(schema: Schema, data: QueryDict, name: str, root: Schema, *, required: 
     schema = resolved(schema, root)
     if several := shapes(schema, root):
         chosen = next((each for each in several if each.key == data.get(f"{name}@kind")), None)
-        return read(chosen.schema, data, name, root) if chosen else ABSENT
+        value = read(chosen.schema, data, name, root) if chosen else ABSENT
+        # What tells the shape is there though it is still empty: else the choice were forgotten.
+        return {chosen.key: "", **value} if chosen and isinstance(value, dict) else value
     if "const" in schema:
         return schema["const"] if required or name in data else ABSENT
     if "enum" in schema:

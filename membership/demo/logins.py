@@ -23,6 +23,9 @@ from partners.models import ApiClient, Organization, Scope
 STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin": ("系统管理员 administrator", ()),
     "care": ("客户服务 customer care", ("customer care",)),
+    # One drafts rules and asks for what a second person decides; the other decides.
+    "planner": ("活动策划 campaign manager", ("campaign manager",)),
+    "manager": ("项目负责人 programme manager", ("programme manager",)),
     "auditor": ("审计 auditor", ("auditor",)),
 }
 CLIENT = "海天 DMS 接口（演示）"

@@ -161,6 +161,18 @@ def test_what_is_sent_as_it_is_stays_as_it_is(value):
     assert there_and_back(CRITERION, deepcopy(value), CRITERION) == value
 
 
+@pytest.mark.parametrize("kind", ["measure", "all", "some"])
+def test_a_shape_that_was_chosen_shows_its_fields(kind):
+    """Of something optional too, into whose fields nothing was typed yet."""
+    form = Form(CRITERION, CRITERION)
+    form.read(query({"v.name": [""], "v.upgrade@kind": [kind]}))
+
+    shape = next(each for each in form.draw().body if each.name == "v.upgrade")
+
+    assert [value for value, _name, is_chosen in shape.options if is_chosen] == [kind]
+    assert f"v.upgrade.{kind}" in [each.name for each in shape.body]
+
+
 def test_what_is_optional_and_left_empty_is_absent():
     form = Form(CRITERION, CRITERION)
     form.value = {"name": "x"}

@@ -166,7 +166,13 @@ class TestDemo:
     def check_logins(self, sandbox):
         told = json.loads(demo("--logins"))
 
-        assert [each["username"] for each in told["staff"]] == ["admin", "care", "auditor"]
+        assert [each["username"] for each in told["staff"]] == [
+            "admin",
+            "care",
+            "planner",
+            "manager",
+            "auditor",
+        ]
         for each in told["staff"]:
             assert User.objects.get(username=each["username"]).check_password(each["password"])
         assert User.objects.get(username="admin").is_superuser
@@ -212,7 +218,13 @@ def test_without_the_demo_there_are_staff_and_nobody_else(db, settings):
 
     told = json.loads(demo("--logins"))
 
-    assert [each["username"] for each in told["staff"]] == ["admin", "care", "auditor"]
+    assert [each["username"] for each in told["staff"]] == [
+        "admin",
+        "care",
+        "planner",
+        "manager",
+        "auditor",
+    ]
     assert (told["members"], told["clients"]) == ([], [])
 
 
