@@ -1,8 +1,9 @@
 """
 What we say to members, and the proof that it reached them.
 
-Owns     messages, their deliveries by channel, the templates rooms register; one-time codes.
+Owns     messages, their deliveries by channel and the channels' clients (`channels`), the templates
+         rooms register and how staff word them, what members want to hear; one-time codes.
 Imports  common, programme, partners, members.
 Tells    nothing yet.
-Hears    nothing.
+Hears    nothing; the SMS provider's receipts come by a door of its own (`views.SmsReceipts`).
 """

@@ -34,7 +34,9 @@ def compose(delivery: Delivery, worded: Wordings) -> Outgoing:
     language = _language(message)
     with override(language):
         outgoing = _composed(message, channel, wordings.chosen(worded, message.template, language))
-    return replace(outgoing, name=outside_name(delivery), first_attempt=delivery.attempts == 1)
+    # Staff may have had it tried from the start again: then its last error still stands there.
+    first_attempt = delivery.attempts == 1 and not delivery.error
+    return replace(outgoing, name=outside_name(delivery), first_attempt=first_attempt)
 
 
 def sample(wording: Wording, address: str, *, name: str) -> Outgoing:

@@ -152,8 +152,9 @@ def try_again(*, delivery_ids: Sequence[int], now: datetime, by: User) -> int:
     )
     held = failed.select_for_update(no_key=True, of=("self",)).order_by("pk")
     numbers = dict(held.values_list("pk", "message__member__number"))
+    # The error stays until the next one: what has one may have arrived, and is asked for first.
     Delivery.objects.filter(pk__in=numbers).update(
-        state=DeliveryState.WAITING, attempts=0, retry_at=now, error=""
+        state=DeliveryState.WAITING, attempts=0, retry_at=now
     )
     audit.record_many(action="delivery.retried", targets=numbers.values(), by=by)
     return len(numbers)

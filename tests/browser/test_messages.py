@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from common import limits
-from messaging.models import Delivery
+from messaging import queries, stopping
+from messaging.models import Channel, Delivery, Purpose
 from tests.browser.test_console import DESKTOP
 from tests.browser.test_console import console as console  # noqa: PLC0414 - a fixture
 from tests.browser.test_member_pages import PHONE, faint_texts, log_in
@@ -57,10 +58,40 @@ def test_fits_each_screen_in_both_schemes(open_page, who, scheme, width):
     for key in limits.client().scan_iter("limit:*"):
         limits.client().delete(key)
     log_in(page)
-    for path in ("/", "/messages/", "/messages/?before=1"):
+    stop = stopping.token(number=who.number, purpose=Purpose.ACCOUNT, channel=Channel.EMAIL)
+    for path in (
+        "/",
+        "/messages/",
+        "/messages/?before=1",
+        "/messages/settings/",
+        f"/messages/stop/{stop}/",
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") == width, path
         assert faint_texts(page) == []
+
+
+@pytest.mark.parametrize("java_script", [True, False])
+def test_a_member_chooses_what_to_hear(open_page, who, java_script):
+    page = open_page("/login/", java_script_enabled=java_script)
+    log_in(page)
+    page.goto("/messages/")
+    page.locator(".page-head a").click()
+    boxes = page.locator("input[type=checkbox]")
+    expect(boxes).to_have_count(6)
+    assert [box.is_checked() for box in boxes.all()] == [True] * 3 + [False] * 3
+
+    boxes.nth(0).uncheck()
+    boxes.nth(3).check()
+    page.locator("select[name=language]").select_option("en")
+    page.locator("button.primary").click()
+
+    expect(page.locator("[role=status]")).to_have_count(1)
+    assert [box.is_checked() for box in boxes.all()] == [False, True, True, True, False, False]
+    expect(page.locator("select[name=language]")).to_have_value("en")
+    wanted = {pair for pair, is_wanted in queries.choices(who.pk).items() if is_wanted}
+    assert (Purpose.ACCOUNT, Channel.EMAIL) not in wanted
+    assert (Purpose.MARKETING, Channel.EMAIL) in wanted
 
 
 def test_staff_see_what_was_said_and_have_a_failed_delivery_tried_again(console, who):

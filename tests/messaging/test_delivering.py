@@ -337,7 +337,8 @@ class TestTryAgain:
         )
 
         assert count == 2
-        assert outcome(refused) == outcome(given_up) == ("WAITING", 0, "")
+        assert outcome(refused) == ("WAITING", 0, "550 no")
+        assert outcome(given_up) == ("WAITING", 0, "451 no")
         assert outcome(sent)[0] == "SENT"
         numbers = {one.message.member.number for one in (refused, given_up)}
         records = AuditRecord.objects.filter(action="delivery.retried", actor=boss)

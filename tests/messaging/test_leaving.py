@@ -15,7 +15,7 @@ from django.utils import timezone
 from messaging import operations
 from messaging.composing import outside_name
 from messaging.models import Channel, Delivery, Message
-from tests.factories import member, message, wording
+from tests.factories import member, message, staff, wording
 from tests.factories.points import NOON
 from tests.messaging.test_settings import complaints
 from tests.providers import HANG_UP
@@ -130,6 +130,19 @@ class TestLostAnswer:
         ali.speaks.set()
 
         assert deliver(at=NOON + 5 * MINUTE) == 1
+        assert len(ali.sent) == 1
+
+    def test_nor_if_it_was_given_up_and_staff_have_it_tried_again(self, ali):
+        wording()
+        said = message(member())
+        ali.speaks.clear()
+        deliver()
+        ali.speaks.set()
+        Delivery.objects.filter(message=said, channel="SMS").update(state="DEAD", retry_at=None)
+
+        operations.try_again(delivery_ids=[the(said).pk], now=NOON + HOUR, by=staff())
+
+        assert deliver(at=NOON + HOUR) == 1
         assert len(ali.sent) == 1
 
     def test_one_that_did_not_arrive_is(self, qcloud):
