@@ -27,7 +27,7 @@ from tests.tiers.ladder import (
     standing,
 )
 from tiers import approvals as tier_approvals
-from tiers import nightly, operations, queries
+from tiers import nightly, operations, queries, words
 from tiers.models import Decision, Proposal
 
 pytestmark = pytest.mark.django_db
@@ -230,6 +230,16 @@ class TestStartingTier:
 
         assert decisions(of) == [("START", "regular", "t2", DAY)]
         assert standing(of).valid_until == date(2027, 6, 15)
+
+    def test_reads_well(self, of):
+        self.bind(of, "S")
+
+        with translation.override("en"):
+            assert words.why(queries.decisions(of.id)[0]) == [
+                "T2 came with S on June 15, 2026.",
+                "It is valid until June 15, 2027, that day included.",
+                "Judged by the rulebook's version 1.",
+            ]
 
     def test_comes_once(self, of):
         self.bind(of, "S")
