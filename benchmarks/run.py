@@ -18,12 +18,14 @@ def main(words: list[str]) -> int:
         night,
         options,
         proof,
+        quotes,
         report,
         rules,
         search,
         seeding,
         server,
         statement,
+        tiers,
         web,
     )
     from benchmarks.measuring import Bench
@@ -46,9 +48,11 @@ def main(words: list[str]) -> int:
         "sql": ("the ledger by SQL", ledger.measure_sql),
         "python": ("the ledger from Python", ledger.measure_python),
         "http": ("requests over HTTP", web.measure),
+        "quotes": ("quotes over HTTP", quotes.measure),
         "checkpoint": ("the ledger just after a checkpoint", ledger.measure_after_checkpoint),
         "statement": ("pages of statements", statement.measure),
         "growth": ("growth", growth.measure),
+        "tiers": ("the review of tiers", tiers.measure),
         "night": ("the night", night.measure),
         "proof": ("a hammer and a kill −9", proof.measure),
     }

@@ -40,6 +40,11 @@ def subscribe(event: str) -> Callable[[Subscriber], Subscriber]:
     return register
 
 
+def is_heard(event: str) -> bool:
+    """Whether anybody subscribes: who would tell of many things at once need not, if not."""
+    return bool(_subscribers.get(event))
+
+
 def publish(event: str, *payloads: dict[str, Any]) -> None:
     """Write one row per fact and subscriber, in the caller's transaction."""
     assert transaction.get_connection().in_atomic_block, "a fact is published with its cause"

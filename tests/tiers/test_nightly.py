@@ -7,6 +7,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import translation
 
+from common import events
+from common.models import OutboxEvent
 from messaging.models import Message
 from messaging.templates import shown
 from tests.factories import buy, identity, plain
@@ -300,6 +302,29 @@ class TestWarning:
         )
 
         assert (first, again) == ({"warnings": 1}, {"warnings": 0})
+
+
+class TestListeners:
+    @pytest.mark.parametrize("heard", [True, False])
+    def test_are_told_who_keeps_a_tier(self, of, heard, monkeypatch):
+        if heard:
+            monkeypatch.setitem(events._subscribers, "tier.retained", {"a.listener": print})
+        ladder()
+        gather(of, WON, points=10)
+        gather(of, "2025-06-15", points=10)
+        night(AFTER)
+
+        told = [each.payload for each in OutboxEvent.objects.filter(name="tier.retained")]
+        kept = Decision.objects.get(kind="KEEP")
+        assert told == heard * [
+            {
+                "member_id": of.id,
+                "decision_id": kept.pk,
+                "from": "t1",
+                "to": "t1",
+                "on": "2025-06-16",
+            }
+        ]
 
 
 class TestVerification:
