@@ -21,12 +21,10 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError
-from members import consents
 from members import queries as members
-from members.models import ConsentPurpose
 from messaging.channels import sms
 from messaging.models import Channel, Delivery, DeliveryState, Message, Purpose
-from messaging.restraint import needs_consent
+from messaging.restraint import is_wanted_at_first
 from messaging.templates import template as template_named
 
 
@@ -55,7 +53,7 @@ class ToSend:
 WITH_PHONE = "LEFT JOIN members_phonedirectory AS phone ON phone.member_id = member.id"
 CAN_SEE_THE_INBOX = "(member.status IN ('ACTIVE', 'FROZEN') AND phone.member_id IS NOT NULL)"
 
-# Unless a member's latest choice says no. Looked at again before it leaves.
+# A member's latest choice, else what holds at first. Looked at again before it leaves.
 WANTED_BY = """(%(is_security)s OR coalesce((
             SELECT choice.is_wanted
             FROM messaging_choice AS choice
@@ -63,10 +61,7 @@ WANTED_BY = """(%(is_security)s OR coalesce((
                 AND choice.channel = '{channel}'
             ORDER BY choice.id DESC
             LIMIT 1
-        ), true))"""
-
-# Offers reach nobody who did not agree to them, not even the inbox.
-AGREED = consents.HAS.format(member="member.id", purpose=ConsentPurpose.MARKETING.value)
+        ), %(at_first)s))"""
 
 # In the order of keys, so that two callers with the same ones do not deadlock. Members are looked
 # up once, by the ids given: joined again for their e-mail, a table with few addresses is read from
@@ -81,7 +76,6 @@ SEND = f"""
             AS given (member_id, key, variables)
         JOIN members_member AS member ON member.id = given.member_id
         {WITH_PHONE}
-        WHERE NOT %(needs_consent)s OR {AGREED}
     ), message AS (
         INSERT INTO messaging_message
             (member_id, template, key, variables, created_at, delivered_at)
@@ -186,7 +180,7 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
                 "at": at,
                 "purpose": said.purpose,
                 "is_security": said.purpose == Purpose.SECURITY,
-                "needs_consent": needs_consent(said.purpose),
+                "at_first": is_wanted_at_first(said.purpose),
                 "by_sms": sms.provider() is not None,
                 "by_wechat": bool(settings.WECHAT_APP_ID),
                 "by_webhook": bool(settings.WEBHOOK_URL),
