@@ -128,7 +128,7 @@ class TestQueries:
         few, many = (counted_statements(members, often, at) for members in (10, 50))
 
         assert len(many) == len(few), "\n".join(many)
-        assert len(many) <= 2 + 8 * often, "\n".join(many)
+        assert len(many) <= 2 + 10 * often, "\n".join(many)
 
     def test_a_task_that_all_have_done_costs_one(self):
         publish(RICH | {"task": True})
