@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from django.db import connection
@@ -61,8 +62,12 @@ def has_tiers() -> bool:
 
 
 def beginnings() -> list[date]:
-    """First days of tiers on which what members had bought before was taken up."""
-    return list(Beginning.objects.values_list("day", flat=True))
+    """The first days of ladders that came after versions without one: those are read already."""
+    return [
+        after.valid_from
+        for before, after in pairwise(programme.rulebooks())
+        if ladder(after.id) and not ladder(before.id)
+    ]
 
 
 def counting_ladder(version_id: int, day: date, *, today: date) -> Ladder:
