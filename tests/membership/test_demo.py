@@ -21,6 +21,15 @@ from tiers.models import DowngradeWarning, Proposal, Standing
 
 END = date(2026, 11, 22)
 START = END - story.LENGTH
+# As the standard has them; what the code knows is not asked.
+VIN_VALUES = dict(
+    zip(
+        "0123456789ABCDEFGHJKLMNPRSTUVWXYZ",
+        map(int, "012345678912345678123457923456789"),
+        strict=True,
+    )
+)
+VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
 class TestCast:
@@ -45,13 +54,13 @@ class TestCast:
     def test_vins_check_themselves(self):
         # A VIN whose check character is published: position nine is X.
         known = "1M8GDM9AXKP042788"
-        values = [cast.VIN_VALUES[character] for character in known]
-        total = sum(v * w for v, w in zip(values, cast.VIN_WEIGHTS, strict=True))
+        values = [VIN_VALUES[character] for character in known]
+        total = sum(v * w for v, w in zip(values, VIN_WEIGHTS, strict=True))
         assert total % 11 == 10
 
         for person in cast.people(start=START, end=END):
-            values = [cast.VIN_VALUES[character] for character in person.vin]
-            total = sum(v * w for v, w in zip(values, cast.VIN_WEIGHTS, strict=True))
+            values = [VIN_VALUES[character] for character in person.vin]
+            total = sum(v * w for v, w in zip(values, VIN_WEIGHTS, strict=True))
             assert person.vin[8] == ("X" if total % 11 == 10 else str(total % 11))
             assert len(person.vin) == 17
 
