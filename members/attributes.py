@@ -46,7 +46,11 @@ _EXPECTED = {
 
 def defined() -> dict[str, Attribute]:
     """Those in use, by code, in the order of forms: in two queries."""
-    in_use = Attribute.objects.filter(is_active=True).prefetch_related("options")
+    in_use = (
+        Attribute.objects.filter(is_active=True)
+        .order_by("position", "code")
+        .prefetch_related("options")
+    )
     return {each.code: each for each in in_use}
 
 

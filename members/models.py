@@ -55,7 +55,6 @@ class Attribute(models.Model):
     class Meta:
         verbose_name = _("attribute")
         verbose_name_plural = _("attributes")
-        ordering = ["position", "code"]
 
     def __str__(self) -> str:
         return self.name
@@ -67,12 +66,17 @@ class Attribute(models.Model):
     @cached_property
     def choices(self) -> dict[str, str]:
         """Names by code, in the order of forms; those switched off too: members have them."""
-        return {option.code: option.name for option in self.options.all()}
+        return {option.code: option.name for option in self._in_order}
 
     @cached_property
     def open_choices(self) -> dict[str, str]:
         """Those that may be chosen now."""
-        return {option.code: option.name for option in self.options.all() if option.is_active}
+        return {option.code: option.name for option in self._in_order if option.is_active}
+
+    @property
+    def _in_order(self) -> "list[AttributeOption]":
+        # Here and not by the database, so that one look-up serves many attributes.
+        return sorted(self.options.all(), key=lambda option: (option.position, option.pk))
 
 
 class AttributeOption(models.Model):
@@ -87,7 +91,6 @@ class AttributeOption(models.Model):
     class Meta:
         verbose_name = _("choice")
         verbose_name_plural = _("choices")
-        ordering = ["position", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["attribute", "code"], name="members_attributeoption_code_once"

@@ -248,9 +248,11 @@ class DecisionKind(models.TextChoices):
 class Decision(models.Model):
     """Why a member stands where they do. Never changed; the latest one that had begun counts."""
 
+    # Members and versions are never deleted: a constraint would only cost the night a look-up each.
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, db_index=False, related_name="+", verbose_name=_("member")
-    )
+        Member, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+",
+        verbose_name=_("member"),
+    )  # fmt: skip
     kind = models.CharField(_("kind"), max_length=10, choices=DecisionKind.choices)
     from_level = models.CharField(_("from"), max_length=CODE_MAX)
     to_level = models.CharField(_("to"), max_length=CODE_MAX)
@@ -260,8 +262,8 @@ class Decision(models.Model):
     decided_at = models.DateTimeField(_("decided at"))
     recorded_at = models.DateTimeField(db_default=Now(), help_text="When we wrote it down.")
     version = models.ForeignKey(
-        Version, on_delete=models.PROTECT, db_index=False, related_name="+", null=True,
-        verbose_name=_("rulebook version"),
+        Version, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+",
+        null=True, verbose_name=_("rulebook version"),
     )  # fmt: skip
     granted = models.BooleanField(
         default=False, help_text="Not from what was gathered: somebody or a product gave it."

@@ -172,7 +172,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'attribute',
                 'verbose_name_plural': 'attributes',
-                'ordering': ['position', 'code'],
             },
         ),
         migrations.CreateModel(
@@ -188,7 +187,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'choice',
                 'verbose_name_plural': 'choices',
-                'ordering': ['position', 'pk'],
                 'constraints': [models.UniqueConstraint(fields=('attribute', 'code'), name='members_attributeoption_code_once')],
             },
         ),
