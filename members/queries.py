@@ -151,6 +151,11 @@ def by_phone(phone: str) -> Member:
     return entry.member
 
 
+def has_phone(phone: str) -> bool:
+    """Whether some member has a normalized phone."""
+    return PhoneDirectory.objects.filter(phone_index=phone_index(phone)).exists()
+
+
 def by_product(identifier: str) -> Member:
     """
     :raises UnknownMember: if nobody owns it today

@@ -1,10 +1,32 @@
 """From a proven phone to a login, and from a session to who is logged in."""
 
+from datetime import date, datetime
+
 from django.contrib.auth.backends import ModelBackend
+from django.db import transaction
 
 from common.models import User
 from members import operations, queries
 from messaging.operations import ChallengeOver
+
+
+@transaction.atomic
+def join(*, phone: str, name: str, birthday: date | None, at: datetime) -> User:
+    """
+    Make who has proven a phone an active member, and return the login.
+
+    Who became one meanwhile, in another window or at a store, is logged in as that member.
+
+    :raises members.operations.BirthdayOutOfRange: if nobody living can have it
+    :raises ChallengeOver: as `login_by_phone`
+    """
+    profile = operations.Profile(phone=phone, name=name, birthday=birthday)
+    try:
+        with transaction.atomic():
+            operations.enroll(profile=profile, joined_at=at, active=True)
+    except operations.PhoneTaken:
+        pass
+    return login_by_phone(phone)
 
 
 def login_by_phone(phone: str) -> User:

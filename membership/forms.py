@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import DomainError
 from members import phones
 
+# Controls, marks of direction, halves of characters, ends of lines.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
 
 class PhoneForm(forms.Form):
     phone = forms.CharField(
@@ -30,6 +33,32 @@ class PhoneForm(forms.Form):
             return phones.normalize(unicodedata.normalize("NFKC", self.cleaned_data["phone"]))
         except DomainError as refusal:
             raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
+
+
+class JoinForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "name", "autofocus": True}),
+    )
+    birthday = forms.DateField(
+        label=_("Birthday (optional)"),
+        required=False,
+        widget=forms.DateInput(
+            attrs={"type": "date", "autocomplete": "bday", "min": "1900-01-01"}, format="%Y-%m-%d"
+        ),
+    )
+    agreed = forms.BooleanField(
+        label=_("I agree to the membership terms and the privacy notice"),
+        error_messages={"required": _("Without your agreement we cannot take you in.")},
+    )
+
+    def clean_name(self) -> str:
+        name = unicodedata.normalize("NFC", self.cleaned_data["name"]).strip()
+        # Not str.isprintable: it refuses characters of names that Unicode took in since.
+        if any(unicodedata.category(each) in UNSEEN for each in name):
+            raise forms.ValidationError(_("The name has characters that cannot be seen."))
+        return name
 
 
 class CodeForm(forms.Form):

@@ -21,6 +21,7 @@ from django.views.generic import FormView
 from common import context, limits
 from common.amounts import money
 from common.errors import DomainError
+from common.models import User
 from members import phones
 from members.views import MemberPage
 from membership import accounts
@@ -61,20 +62,26 @@ class LoginPage(LoginForm):
 
     template_name = "login.html"
     form_class = PhoneForm
+    challenge_key = CHALLENGE
+    code_page = "login_code"
+    to_strangers = False
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(has_asked=CHALLENGE in self.request.session, **kwargs)
+        has_asked = self.challenge_key in self.request.session
+        return super().get_context_data(has_asked=has_asked, **kwargs)
 
     def form_valid(self, form: Form) -> HttpResponse:
         try:
             challenge = messaging.ask_for_code(
-                phone=form.cleaned_data["phone"], address=context.current.get().ip or ""
+                phone=form.cleaned_data["phone"],
+                address=context.current.get().ip or "",
+                to_strangers=self.to_strangers,
             )
         except DomainError as refusal:
             return self.refuse(form, refusal)
-        self.request.session[CHALLENGE] = challenge
+        self.request.session[self.challenge_key] = challenge
         self.request.session[NEXT] = self.get_redirect_url()
-        return redirect("login_code")
+        return redirect(self.code_page)
 
 
 class CodePage(LoginForm):
@@ -82,10 +89,13 @@ class CodePage(LoginForm):
 
     template_name = "login_code.html"
     form_class = CodeForm
+    challenge_key = CHALLENGE
+    phone_page = "login"
+    code_page = "login_code"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if CHALLENGE not in request.session:
-            return redirect("login")
+        if self.challenge_key not in request.session:
+            return redirect(self.phone_page)
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -94,28 +104,37 @@ class CodePage(LoginForm):
             phone=phone,
             masked_phone=phones.masked(phone),
             next=self.request.session.get(NEXT, ""),
+            phone_page=self.phone_page,
+            code_page=self.code_page,
             **kwargs,
         )
 
     def _phone(self) -> str:
         try:
-            return messaging_queries.phone_asked(self.request.session.get(CHALLENGE, ""))
+            return messaging_queries.phone_asked(self.request.session.get(self.challenge_key, ""))
         except limits.Unavailable:
             return ""
 
     def form_valid(self, form: Form) -> HttpResponse:
-        session = self.request.session
+        challenge = self.request.session.get(self.challenge_key, "")
         try:
-            phone = messaging.answer(
-                challenge=session.get(CHALLENGE, ""), code=form.cleaned_data["code"]
-            )
-            user = accounts.login_by_phone(phone)
+            phone = messaging.answer(challenge=challenge, code=form.cleaned_data["code"])
+            response = self.proven(phone)
         except DomainError as refusal:
             return self.refuse(form, refusal)
-        target = session.pop(NEXT, "")
-        session.pop(CHALLENGE, None)
-        auth.login(self.request, user, backend="membership.accounts.Backend")
-        return redirect(target or "home")
+        self.request.session.pop(self.challenge_key, None)
+        return response
+
+    def proven(self, phone: str) -> HttpResponse:
+        """:raises DomainError: if it opens nothing"""
+        return enter(self.request, accounts.login_by_phone(phone))
+
+
+def enter(request: HttpRequest, user: User) -> HttpResponse:
+    """Log somebody in and go where they wanted to."""
+    target = request.session.pop(NEXT, "")
+    auth.login(request, user, backend="membership.accounts.Backend")
+    return redirect(target or "home")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,19 @@ from messaging import operations
 
 
 @shared_task(name="messaging.send_code")
-def send_code(*, challenge: str, language: str = "", **_later_arguments: object) -> None:
-    operations.send_code(challenge=challenge, language=language, sent_at=timezone.now())
+def send_code(
+    *,
+    challenge: str,
+    language: str = "",
+    to_strangers: bool = False,
+    **_later_arguments: object,
+) -> None:
+    operations.send_code(
+        challenge=challenge,
+        language=language,
+        to_strangers=to_strangers,
+        sent_at=timezone.now(),
+    )
 
 
 @shared_task(name="messaging.deliver_waiting")

@@ -5,7 +5,8 @@ Somebody asks for a code and gets a challenge; the code goes to the phone; whoev
 challenge with the code has the phone (docs/decisions/0006).
 
 Asking does the same for every phone: the worker, not the request, looks whether a member has it.
-So neither the answer nor its time tells a stranger who is a member.
+So neither the answer nor its time tells a stranger who is a member. Who wants to join gets a code
+whoever they are, from a budget of its own: strangers cannot use up the codes of members.
 """
 
 import hashlib
@@ -52,11 +53,12 @@ class ChallengeOver(DomainError):
     message = _("That code is no longer valid. Please ask for a new one.")
 
 
-def ask_for_code(*, phone: str, address: str) -> str:
+def ask_for_code(*, phone: str, address: str, to_strangers: bool = False) -> str:
     """
     Have a code sent to a phone if a member has it, and return the challenge it answers.
 
     :param address: the network address of who asks
+    :param to_strangers: also if nobody has it: somebody wants to join
     :raises phones.InvalidPhone: if it is none
     :raises NoSmsProvider: outside a sandbox, unless a provider is set
     :raises limits.TooMany: after one a minute or five a day to a phone, or thirty an hour from
@@ -76,25 +78,31 @@ def ask_for_code(*, phone: str, address: str) -> str:
     try:
         challenge = challenges.start(phone)
         # A code that waited longer than it is good for is of no use to anybody.
-        wanted = {"challenge": challenge, "language": get_language() or ""}
+        wanted = {
+            "challenge": challenge,
+            "language": get_language() or "",
+            "to_strangers": to_strangers,
+        }
         later.apply_async(kwargs=wanted, expires=challenges.SECONDS)
     except (redis.RedisError, kombu.exceptions.OperationalError) as error:
         raise limits.Unavailable from error
     return challenge
 
 
-def send_code(*, challenge: str, sent_at: datetime, language: str = "") -> None:
+def send_code(
+    *, challenge: str, sent_at: datetime, language: str = "", to_strangers: bool = False
+) -> None:
     """
     Make a code for a challenge and send it, if a member has the phone. The worker's part.
 
     :param language: the one of the page that asked
+    :param to_strangers: also if nobody has it
     """
     phone = challenges.phone_of(challenge)
     if not phone:
         return
-    try:
-        members.by_phone(phone)
-    except members.UnknownMember:
+    is_member = members.has_phone(phone)
+    if not (is_member or to_strangers):
         return
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
     challenges.set_code(challenge, code)
@@ -104,9 +112,14 @@ def send_code(*, challenge: str, sent_at: datetime, language: str = "") -> None:
         return
     try:
         # Somebody with many addresses and phones must not empty our account.
-        limits.consume("codes:sent:day", limit=settings.SMS_CODES_PER_DAY, seconds=DAY)
+        if is_member:
+            limits.consume("codes:sent:day", limit=settings.SMS_CODES_PER_DAY, seconds=DAY)
+        else:
+            most = settings.SMS_JOINING_CODES_PER_DAY
+            limits.consume("codes:joining:day", limit=most, seconds=DAY)
     except limits.TooMany:
-        logger.error("More one-time codes than SMS_CODES_PER_DAY: no more are sent today")
+        name = "SMS_CODES_PER_DAY" if is_member else "SMS_JOINING_CODES_PER_DAY"
+        logger.error("More one-time codes than %s: no more are sent today", name)
         return
     _send_by_sms(phone, code, challenge, language)
 
