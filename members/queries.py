@@ -4,6 +4,7 @@ import contextlib
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import DomainError, NotFound
 from common.fields import blind_index
 from common.postgres.calls import first_row
-from members import names, phones, products
+from members import cards, names, phones, products
 from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product, Tagging
 from members.numbers import is_member_number
 
@@ -154,6 +155,18 @@ def by_phone(phone: str) -> Member:
 def has_phone(phone: str) -> bool:
     """Whether some member has a normalized phone."""
     return PhoneDirectory.objects.filter(phone_index=phone_index(phone)).exists()
+
+
+def by_card(code: str, *, at: datetime) -> Member:
+    """
+    :raises cards.InvalidCard: :raises cards.CardExpired: as `cards.read` does
+    :raises UnknownMember: if the membership has ended since
+    """
+    found = Member.objects.filter(pk=cards.read(code, at=at)).exclude(status=MemberStatus.CLOSED)
+    member = found.first()
+    if member is None:
+        raise UnknownMember
+    return member
 
 
 def by_product(identifier: str) -> Member:
