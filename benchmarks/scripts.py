@@ -137,4 +137,6 @@ def judged_purchase(store: Store) -> JudgedPurchase:
         lines=[Line("1", "labour", Decimal("120.00")), Line("2", "parts", Decimal("148.00"))],
         source=Source(issuer_id=store.organization_id, store_id=store.pk),
     )
-    return campaigns.judged(purchase, now=now)
+    [judged] = campaigns.judged_many(purchases=[purchase], now=now)
+    assert isinstance(judged, JudgedPurchase), judged
+    return judged

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, NotFound
@@ -245,10 +245,10 @@ def _ending(tail: str) -> QuerySet[PhoneDirectory]:
     return PhoneDirectory.objects.filter(tail_index=phone_tail_index(tail))
 
 
-def tags_of(member_id: int) -> list[str]:
-    """The tags on a member, in the order of their names."""
+def tags_of(member_id: int | OuterRef) -> QuerySet[Tagging, Any]:
+    """The names of a member's tags, in order."""
     on = Tagging.objects.filter(member_id=member_id, tag__is_active=True)
-    return list(on.order_by("tag__name").values_list("tag__name", flat=True))
+    return on.order_by("tag__name").values_list("tag__name", flat=True)
 
 
 def phone_index(phone: str) -> bytes:

@@ -249,10 +249,14 @@ class MemberPage(ConsolePage, TemplateView):
 
     @cached_property
     def member(self) -> Any:
-        """With `external`: the numbers other organizations know the member by."""
+        """With `external`, the numbers other organizations know the member by, and `tag_names`."""
         known_as = ExternalNumber.objects.filter(member_id=OuterRef("pk")).order_by("pk")
         told = known_as.values(told=JSONObject(by="organization__name", number="number"))
-        return member_or_404(self.kwargs["number"], external=ArraySubquery(told))
+        return member_or_404(
+            self.kwargs["number"],
+            external=ArraySubquery(told),
+            tag_names=ArraySubquery(members.tags_of(OuterRef("pk"))),
+        )
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         member = self.member
@@ -281,7 +285,7 @@ class MemberPage(ConsolePage, TemplateView):
             "email": masking.email(member.email),
             "id_number": masking.tail(member.id_number),
             "attributes": self._attributes(),
-            "tags": members.tags_of(member.pk),
+            "tags": member.tag_names,
             "tags_page": next((page for *_told, page in self._offered([EditTags])), ""),
             "products": member.products.order_by("-pk"),
             "product_actions": self._offered(product_actions.ACTIONS.values()),

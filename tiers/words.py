@@ -107,6 +107,9 @@ def _line(leaf: Tree) -> str:
     if leaf["from"] is None:
         return _("%(total)s of %(at_least)s until %(until)s") % words
     words["from"] = _day(leaf["from"])
+    if leaf["from"] > leaf["until"]:
+        # A change of tier begins a period with the next day: nothing can be counted yet.
+        return _("%(total)s of %(at_least)s, counting from %(from)s") % words
     return _("%(total)s of %(at_least)s from %(from)s to %(until)s") % words
 
 

@@ -34,6 +34,7 @@ class MemberList(ApiView):
             UnknownStore,
             phones.InvalidPhone,
             products.InvalidIdentifier,
+            products.InvalidVin,
             operations.BirthdayOutOfRange,
             operations.PhoneTaken,
             operations.ProductTaken,

@@ -24,7 +24,7 @@ class TestByHand:
 
         put(of, "VIP", "试驾", by=by)
 
-        assert queries.tags_of(of.pk) == ["VIP", "试驾"]
+        assert list(queries.tags_of(of.pk)) == ["VIP", "试驾"]
         record = AuditRecord.objects.filter(action="member.tagged").latest("pk")
         assert (record.target, record.actor, record.reason) == (of.number, by, "来电")
         assert record.details == {"added": ["试驾"], "removed": ["车友会"]}
@@ -42,7 +42,7 @@ class TestByHand:
         put(of, "旧", "新")
         Tag.objects.filter(name="旧").update(is_active=False)
 
-        assert queries.tags_of(of.pk) == ["新"]
+        assert list(queries.tags_of(of.pk)) == ["新"]
         put(of, "新", "VIP")
 
         assert Tagging.objects.filter(member=of, tag__name="旧").exists()

@@ -17,7 +17,7 @@ from common import events
 from common.models import AuditRecord, JobRun, OutboxEvent, User
 from members import operations as members
 from members import queries as member_queries
-from members.models import Member, MemberStatus, PhoneDirectory
+from members.models import Member, MemberStatus, PhoneDirectory, Tag
 from messaging.models import Delivery
 from partners.models import Organization, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
@@ -162,6 +162,14 @@ PAGES = {
     "member-unfreeze": "as",
     "member-close": "as",
     "member-reveal": "as",
+    "member-tags": "as",
+    "member-product-add": "as",
+    "member-product-hand-over": "as",
+    "member-product-end": "as",
+    "members_attribute_changelist": "a",
+    "members_attribute_add": "a",
+    "members_tag_changelist": "a",
+    "members_tag_add": "a",
     "member-tier": "apsu",
     "member-set-tier": "as",
     "member-extend-tier": "as",
@@ -342,6 +350,7 @@ class TestEveryList:
         Delivery.objects.filter(channel="EMAIL").update(state="DEAD", error="550 no")
         for n in range(52):
             wording(template=f"tests.many_{n}")
+        Tag.objects.bulk_create(Tag(name=f"T{n}") for n in range(52))
         for n in range(52):
             wish(by=colleagues[n], reference=f"many-{n}")
 

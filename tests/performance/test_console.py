@@ -39,6 +39,11 @@ def plans(captured) -> str:
     return "\n".join(lines)
 
 
+def read_from_end_to_end(plan: str) -> list[str]:
+    """Which of the large tables of members."""
+    return [table for table in MEMBERS_TABLES.split(", ") if f"Seq Scan on {table}" in plan]
+
+
 def some_name() -> str:
     return Member.objects.filter(pk__lte=1000, name__regex=r"^.{3}$").first().name
 
@@ -93,7 +98,7 @@ class TestFindAMember:
         rows = response.context["cl"].result_list
         assert len(rows) == found if found is not None else 0 < len(rows) <= 50
         plan = plans(captured)
-        assert "Seq Scan on members_" not in plan, plan
+        assert not read_from_end_to_end(plan), plan
 
     @pytest.mark.parametrize("order", ["1", "-1"], ids=["from A", "from Z"])
     def test_names_in_the_order_of_the_alphabet_are_read_off_their_index(self, client, order):
@@ -105,7 +110,7 @@ class TestFindAMember:
         assert len(response.context["cl"].result_list) == 50
         plan = plans(captured)
         assert "members_member_by_name" in plan, plan
-        assert "Seq Scan on members_" not in plan, plan
+        assert not read_from_end_to_end(plan), plan
 
     def test_the_page_of_one_reads_no_table_from_end_to_end(self, client):
         client.force_login(staff())
@@ -115,4 +120,4 @@ class TestFindAMember:
 
         assert response.status_code == 200
         plan = plans(captured)
-        assert "Seq Scan on members_" not in plan, plan
+        assert not read_from_end_to_end(plan), plan

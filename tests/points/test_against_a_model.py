@@ -447,19 +447,17 @@ class Years(RuleBasedStateMachine):
 
         def call():
             now = self.now()
-            judged = [
-                campaigns.judged(
-                    campaigns.Purchase(
-                        member=self.who[number],
-                        reference=reference,
-                        at=at,
-                        amount=Decimal(lines[0][2]) / 100,
-                        source=self.source,
-                    ),
-                    now=now,
+            purchases = [
+                campaigns.Purchase(
+                    member=self.who[number],
+                    reference=reference,
+                    at=at,
+                    amount=Decimal(lines[0][2]) / 100,
+                    source=self.source,
                 )
                 for number, reference, lines, at in documents
             ]
+            judged = campaigns.judged_many(purchases=purchases, now=now)
             return operations.post_purchases(purchases=judged)
 
         def plan(model):

@@ -234,7 +234,7 @@ class TestCycle:
             for n, at in enumerate(days[1:])
         ]
         operations.post_purchases(
-            purchases=[campaigns.judged(each, now=days[-1]) for each in purchases]
+            purchases=campaigns.judged_many(purchases=purchases, now=days[-1])
         )
 
         assert [line[1:3] for line in entries(another)] == [
@@ -412,7 +412,7 @@ class TestInactivity:
         ]
 
         operations.post_purchases(
-            purchases=[campaigns.judged(each, now=days[-1]) for each in purchases]
+            purchases=campaigns.judged_many(purchases=purchases, now=days[-1])
         )
 
         assert [line[1:3] for line in entries(another)] == [

@@ -3,11 +3,18 @@
 import time
 
 import pytest
+from django.utils import translation
 
 from programme import documents
 from tests.factories.programme import PLAIN
 
 TEXT = PLAIN.read_text()
+
+
+@pytest.fixture(autouse=True)
+def _in_english():
+    with translation.override("en"):
+        yield
 
 
 def refusal_of(text):

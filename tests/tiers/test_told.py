@@ -66,6 +66,16 @@ class TestProgress:
         assert progress.falls_on == date(2028, 1, 11)
         assert progress.projected.code == "regular"
 
+    def test_on_the_day_of_a_change_it_says_from_when_it_counts(self, of):
+        publish(RETAIL)
+        gather(of, TODAY.isoformat(), points=10000)
+
+        progress = queries.progress(of.id, TODAY)
+
+        assert words.gathered(progress.upgrade.evidence)[0] == (
+            "0 qualifying points of 20,000 qualifying points, counting from June 16, 2026"
+        )
+
     def test_projects_that_a_tier_is_kept(self, of):
         publish(RETAIL)
         gather(of, "2026-01-10", points=10000)
