@@ -169,6 +169,10 @@ def by_card(code: str, *, at: datetime) -> Member:
     return member
 
 
+def owns_products(member_id: int) -> bool:
+    return Product.objects.filter(member_id=member_id, owned_until=None).exists()
+
+
 def by_product(identifier: str) -> Member:
     """
     :raises UnknownMember: if nobody owns it today

@@ -1,6 +1,7 @@
 """What members type in. Forms clean the text; whether it is right is for the operations to say."""
 
 import unicodedata
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +36,40 @@ class PhoneForm(forms.Form):
             raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
 
 
+def agreed_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=_("I agree to the membership terms and the privacy notice"),
+        error_messages={"required": _("Without your agreement we cannot take you in.")},
+    )
+
+
+class ActivationForm(forms.Form):
+    """Asks for an identifier only of whom a product is known."""
+
+    identifier = forms.CharField(
+        label=_("VIN or serial number"),
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+    )
+    agreed = agreed_field()
+
+    def __init__(self, *args: Any, has_product: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_product:
+            del self.fields["identifier"]
+
+    def clean_identifier(self) -> str:
+        text = unicodedata.normalize("NFKC", self.cleaned_data["identifier"])
+        return "".join(text.split())
+
+
 class JoinForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
@@ -48,10 +83,7 @@ class JoinForm(forms.Form):
             attrs={"type": "date", "autocomplete": "bday", "min": "1900-01-01"}, format="%Y-%m-%d"
         ),
     )
-    agreed = forms.BooleanField(
-        label=_("I agree to the membership terms and the privacy notice"),
-        error_messages={"required": _("Without your agreement we cannot take you in.")},
-    )
+    agreed = agreed_field()
 
     def clean_name(self) -> str:
         name = unicodedata.normalize("NFC", self.cleaned_data["name"]).strip()

@@ -13,14 +13,19 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.views.generic.edit import FormMixin
 
+from common import context
 from common.errors import DomainError
 from common.fields import seal, unseal
 from members import phones
-from members import queries as members
+from members import operations as members
+from members import queries
+from members.models import MemberStatus
+from members.views import MemberPage
 from membership import accounts
-from membership.forms import JoinForm
-from membership.views import CodePage, LoginForm, LoginPage, enter
+from membership.forms import ActivationForm, JoinForm
+from membership.views import CodePage, LoginForm, LoginPage, enter, refused
 
 CHALLENGE = "join_challenge"
 PROVEN = "join_proven"
@@ -47,7 +52,7 @@ class JoinCodePage(CodePage):
     code_page = "join_code"
 
     def proven(self, phone: str) -> HttpResponse:
-        if members.has_phone(phone):
+        if queries.has_phone(phone):
             return super().proven(phone)
         self.request.session[PROVEN] = {
             "phone": seal(phone, column=_SEALED_AS),
@@ -85,6 +90,42 @@ class JoinDetailsPage(LoginForm):
             return self.refuse(form, refusal)
         del self.request.session[PROVEN]
         return enter(self.request, user)
+
+
+class ActivatePage(FormMixin, MemberPage):
+    """
+    A pre-registered member names what they bought. Who opens the page has proven the phone: until
+    the activation a code sent there is the only way in.
+    """
+
+    template_name = "activate.html"
+    form_class = ActivationForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        member = getattr(request.user, "member", None)
+        if member is not None and member.status != MemberStatus.PRE_REGISTERED:
+            return redirect("home")
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        has_product = queries.owns_products(self.member.pk)
+        return super().get_form_kwargs() | {"has_product": has_product}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self.get_form()
+        if not form.is_valid():
+            return self.form_invalid(form)
+        try:
+            members.activate_by_product(
+                member_id=self.member.pk,
+                identifier=form.cleaned_data.get("identifier", ""),
+                address=context.current.get().ip or "",
+                activated_at=timezone.now(),
+                by=self.request.user,
+            )
+        except DomainError as refusal:
+            return refused(self, form, refusal)
+        return redirect("home")
 
 
 def proven_phone(request: HttpRequest, *, now: datetime) -> str:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("join/", joining.JoinPage.as_view(), name="join"),
     path("join/code/", joining.JoinCodePage.as_view(), name="join_code"),
     path("join/details/", joining.JoinDetailsPage.as_view(), name="join_details"),
+    path("activate/", joining.ActivatePage.as_view(), name="activate"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("", include("points.urls")),

@@ -23,6 +23,7 @@ from common.amounts import money
 from common.errors import DomainError
 from common.models import User
 from members import phones
+from members.models import MemberStatus
 from members.views import MemberPage
 from membership import accounts
 from membership.forms import CodeForm, PhoneForm
@@ -50,11 +51,7 @@ class LoginForm(RedirectURLMixin, FormView):
         return super().dispatch(request, *args, **kwargs)
 
     def refuse(self, form: Form, refusal: DomainError) -> HttpResponse:
-        form.add_error(None, refusal.sentence)
-        response = self.render_to_response(self.get_context_data(form=form), status=refusal.status)
-        if retry_after := refusal.details.get("retry_after"):
-            response["Retry-After"] = str(retry_after)
-        return response
+        return refused(self, form, refusal)
 
 
 class LoginPage(LoginForm):
@@ -130,10 +127,23 @@ class CodePage(LoginForm):
         return enter(self.request, accounts.login_by_phone(phone))
 
 
+def refused(page: Any, form: Form, refusal: DomainError) -> HttpResponse:
+    """A page with its form again, and above it what the operation said."""
+    form.add_error(None, refusal.sentence)
+    response: HttpResponse = page.render_to_response(
+        page.get_context_data(form=form), status=refusal.status
+    )
+    if retry_after := refusal.details.get("retry_after"):
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
 def enter(request: HttpRequest, user: User) -> HttpResponse:
     """Log somebody in and go where they wanted to."""
     target = request.session.pop(NEXT, "")
     auth.login(request, user, backend="membership.accounts.Backend")
+    if user.member.status == MemberStatus.PRE_REGISTERED:
+        return redirect("activate")
     return redirect(target or "home")
 
 

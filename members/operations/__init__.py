@@ -1,5 +1,6 @@
 """What can be done with a membership."""
 
+from members.operations._activating import WrongProduct, activate_by_product
 from members.operations._directory import ExternalNumberTaken, PhoneTaken
 from members.operations._enrolling import (
     Enrolled,
@@ -52,8 +53,10 @@ __all__ = [
     "ProductTaken",
     "Profile",
     "TooManyTags",
+    "WrongProduct",
     "WrongState",
     "activate",
+    "activate_by_product",
     "add_product",
     "close",
     "end_ownership",
