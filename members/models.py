@@ -209,6 +209,21 @@ class PhoneDirectory(models.Model):
         return str(self.member_id)
 
 
+class EmailDirectory(models.Model):
+    """One e-mail to log in with, one member, who has proven to read it. The key as for phones."""
+
+    email_index = models.BinaryField(primary_key=True, max_length=32)
+    member = models.OneToOneField(Member, on_delete=models.CASCADE, related_name="email_entry")
+    confirmed_at = models.DateTimeField(_("confirmed at"))
+
+    class Meta:
+        verbose_name = _("e-mail directory entry")
+        verbose_name_plural = _("e-mail directory")
+
+    def __str__(self) -> str:
+        return str(self.member_id)
+
+
 class Product(models.Model):
     """What a member owns, by its unique identifier (VIN 车架号, serial number)."""
 

@@ -13,8 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import DomainError, NotFound
 from common.fields import blind_index
 from common.postgres.calls import first_row
-from members import cards, names, phones, products
-from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product, Tagging
+from members import cards, emails, names, phones, products
+from members.models import (
+    EmailDirectory,
+    ExternalNumber,
+    Member,
+    MemberStatus,
+    PhoneDirectory,
+    Product,
+    Tagging,
+)
 from members.numbers import is_member_number
 
 
@@ -169,6 +177,20 @@ def by_card(code: str, *, at: datetime) -> Member:
     return member
 
 
+def by_email(email: str) -> Member:
+    """
+    Who has proven to read an e-mail address.
+
+    :raises UnknownMember: if nobody has
+    :raises emails.InvalidEmail: if it is none
+    """
+    index = email_index(emails.normalize(email))
+    entry = EmailDirectory.objects.filter(email_index=index).select_related("member").first()
+    if entry is None:
+        raise UnknownMember
+    return entry.member
+
+
 def owns_products(member_id: int) -> bool:
     return Product.objects.filter(member_id=member_id, owned_until=None).exists()
 
@@ -258,6 +280,17 @@ def tags_of(member_id: int | OuterRef) -> QuerySet[Tagging, Any]:
 def phone_index(phone: str) -> bytes:
     """The directory's key of a normalized phone."""
     return blind_index(phone, purpose="members.phone")
+
+
+def email_index(email: str) -> bytes:
+    """The directory's key of a normalized e-mail address."""
+    return blind_index(email, purpose="members.email")
+
+
+def email_key(member_id: int) -> bytes:
+    """The directory's key of the e-mail a member may log in with; empty if there is none."""
+    held = EmailDirectory.objects.filter(member_id=member_id).values_list("email_index", flat=True)
+    return bytes(held.first() or b"")
 
 
 def phone_tail_index(phone: str) -> bytes:

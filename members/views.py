@@ -11,6 +11,7 @@ from django.views.generic import TemplateView
 from django_htmx.http import HttpResponseClientRedirect
 
 from common.htmx import HtmxRequest
+from common.models import User
 from members.models import Member
 
 
@@ -29,6 +30,11 @@ class MemberPage(LoginRequiredMixin, TemplateView):
         if member is not None:
             self.member = member
         return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def login(self) -> User:
+        assert isinstance(self.request.user, User), "a member's page asks for a login"
+        return self.request.user
 
     def handle_no_permission(self) -> HttpResponseRedirect:
         answer: Any = super().handle_no_permission()

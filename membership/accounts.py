@@ -6,7 +6,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.db import transaction
 
 from common.models import User
-from members import operations, queries
+from members import masking, operations, queries
+from members.models import Member
+from membership import links, notices
+from messaging import operations as messaging
 from messaging.operations import ChallengeOver
 
 
@@ -42,6 +45,56 @@ def login_by_phone(phone: str) -> User:
     user = operations.login_for(member_id=member.pk)
     if not user.is_active:
         raise ChallengeOver
+    return user
+
+
+def username_of(email: str) -> str:
+    """
+    What to look for among logins, whoever has the address: for nobody's, a name that nobody has.
+
+    Neither tells the address: failed logins are kept by it (django-axes).
+    """
+    try:
+        return queries.by_email(email).number
+    except queries.UnknownMember:
+        return f"email:{queries.email_index(email).hex()[:32]}"
+
+
+@transaction.atomic
+def confirm_email(said: links.Confirmation, *, at: datetime) -> None:
+    """
+    Let a member log in with an e-mail address whose link they opened, and tell them.
+
+    :raises members.operations.EmailTaken: :raises members.operations.EmailChanged: if so
+    :raises members.operations.WrongState: if the member is neither active nor frozen
+    """
+    member = operations.confirm_email(
+        member_id=said.member_id, email=said.email, replacing=said.replacing, at=at
+    )
+    messaging.send(
+        member_id=member.pk,
+        template=notices.EMAIL_CONFIRMED,
+        key=f"{notices.EMAIL_CONFIRMED}:{member.number}:{at.isoformat()}",
+        variables={"email": masking.email(said.email)},
+        at=at,
+    )
+
+
+@transaction.atomic
+def set_password(*, member: Member, password: str, at: datetime) -> User:
+    """
+    Set what a member logs in with, and tell them.
+
+    :raises members.operations.WrongState: if the member is neither active nor frozen
+    """
+    user = operations.set_password(member_id=member.pk, password=password)
+    messaging.send(
+        member_id=member.pk,
+        template=notices.PASSWORD_SET,
+        key=f"{notices.PASSWORD_SET}:{member.number}:{at.isoformat()}",
+        variables={},
+        at=at,
+    )
     return user
 
 

@@ -9,7 +9,12 @@ class MembershipConfig(AppConfig):
 
     def ready(self) -> None:
         # Whoever starts a task, be it a web process or a command, goes by our broker's address.
-        from membership import celery  # noqa: F401, PLC0415 - importing makes it the current app
+        from membership import (  # noqa: PLC0415 - models are there by now
+            celery,  # noqa: F401 - importing makes it the current app
+            notices,
+        )
+
+        notices.register()
 
 
 class StaffConsoleConfig(admin_apps.AdminConfig):

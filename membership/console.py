@@ -163,6 +163,8 @@ def waiting_approvals(request: HttpRequest) -> int:
 
 def locked_out(request: HttpRequest, *_asked: Any) -> HttpResponse:
     """The answer to a login after too many wrong passwords (django-axes)."""
+    if not request.path.startswith(reverse("admin:index")):
+        return render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
     context = {**admin.site.each_context(request), "title": _("Login locked")}
     status = HTTPStatus.TOO_MANY_REQUESTS
     return render(request, "console/locked_out.html", context, status=status)
@@ -209,6 +211,8 @@ SAID_BY_OTHERS = [
     ),
     gettext_noop("member.enrolled"),
     gettext_noop("member.activated"),
+    gettext_noop("member.email_confirmed"),
+    gettext_noop("member.password_set"),
     gettext_noop("member.corrected"),
     gettext_noop("member.revealed"),
     gettext_noop("member.frozen"),

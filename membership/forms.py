@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError
-from members import phones
+from members import emails, phones
 
 # Controls, marks of direction, halves of characters, ends of lines.
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -34,6 +34,31 @@ class PhoneForm(forms.Form):
             return phones.normalize(unicodedata.normalize("NFKC", self.cleaned_data["phone"]))
         except DomainError as refusal:
             raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
+
+
+class EmailForm(forms.Form):
+    email = forms.CharField(
+        label=_("E-mail"),
+        max_length=emails.TEXT_MAX,
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "email", "autocapitalize": "none", "autofocus": True}
+        ),
+    )
+
+    def clean_email(self) -> str:
+        try:
+            return emails.normalize(self.cleaned_data["email"])
+        except DomainError as refusal:
+            raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
+
+
+class EmailLoginForm(EmailForm):
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
 
 def agreed_field() -> forms.BooleanField:

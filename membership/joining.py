@@ -18,9 +18,8 @@ from django.views.generic.edit import FormMixin
 from common import context
 from common.errors import DomainError
 from common.fields import seal, unseal
-from members import phones
 from members import operations as members
-from members import queries
+from members import phones, queries
 from members.models import MemberStatus
 from members.views import MemberPage
 from membership import accounts
@@ -121,7 +120,7 @@ class ActivatePage(FormMixin, MemberPage):
                 identifier=form.cleaned_data.get("identifier", ""),
                 address=context.current.get().ip or "",
                 activated_at=timezone.now(),
-                by=self.request.user,
+                by=self.login,
             )
         except DomainError as refusal:
             return refused(self, form, refusal)

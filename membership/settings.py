@@ -154,6 +154,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Of a link to a new password.
+PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = reverse_lazy("login")
 LOGIN_REDIRECT_URL = reverse_lazy("home")
 LOGOUT_REDIRECT_URL = reverse_lazy("login")
@@ -163,6 +165,8 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+# Failed logins are kept with what was typed: of that not the e-mail address, as not the password.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "email"]
 AXES_LOCKOUT_CALLABLE = "membership.console.locked_out"
 
 SESSION_COOKIE_NAME = "membership_session" if SANDBOX else "__Host-membership_session"

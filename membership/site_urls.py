@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from membership import joining, views
+from membership import joining, security_pages, views
 from membership.own_tier_page import OwnTierPage
 
 urlpatterns = [
@@ -15,6 +15,12 @@ urlpatterns = [
     path("join/code/", joining.JoinCodePage.as_view(), name="join_code"),
     path("join/details/", joining.JoinDetailsPage.as_view(), name="join_details"),
     path("activate/", joining.ActivatePage.as_view(), name="activate"),
+    path("login/email/", security_pages.EmailLoginPage.as_view(), name="login_email"),
+    path("password/", security_pages.ForgottenPage.as_view(), name="forgotten"),
+    path("password/<uidb64>/<token>/", security_pages.ResetPage.as_view(), name="reset_password"),
+    path("security/", security_pages.SecurityPage.as_view(), name="security"),
+    path("security/password/", security_pages.PasswordPage.as_view(), name="password"),
+    path("security/email/<str:token>/", security_pages.ConfirmPage.as_view(), name="confirm_email"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("", include("points.urls")),

@@ -64,8 +64,11 @@ class LoginPage(LoginForm):
     to_strangers = False
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        has_asked = self.challenge_key in self.request.session
-        return super().get_context_data(has_asked=has_asked, **kwargs)
+        return super().get_context_data(
+            has_asked=self.challenge_key in self.request.session,
+            next=self.get_redirect_url(),
+            **kwargs,
+        )
 
     def form_valid(self, form: Form) -> HttpResponse:
         try:

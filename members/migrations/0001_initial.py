@@ -108,6 +108,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='EmailDirectory',
+            fields=[
+                ('email_index', models.BinaryField(max_length=32, primary_key=True, serialize=False)),
+                ('member', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='email_entry', to='members.member')),
+                ('confirmed_at', models.DateTimeField(verbose_name='confirmed at')),
+            ],
+            options={
+                'verbose_name': 'e-mail directory entry',
+                'verbose_name_plural': 'e-mail directory',
+            },
+        ),
+        migrations.CreateModel(
             name='Product',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

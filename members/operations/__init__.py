@@ -2,6 +2,7 @@
 
 from members.operations._activating import WrongProduct, activate_by_product
 from members.operations._directory import ExternalNumberTaken, PhoneTaken
+from members.operations._emails import EmailChanged, EmailTaken, confirm_email, set_password
 from members.operations._enrolling import (
     Enrolled,
     Newcomer,
@@ -40,6 +41,8 @@ from members.operations._tags import (
 __all__ = [
     "CORRECTABLE",
     "BirthdayOutOfRange",
+    "EmailChanged",
+    "EmailTaken",
     "Enrolled",
     "ExternalNumberTaken",
     "InvalidTag",
@@ -59,6 +62,7 @@ __all__ = [
     "activate_by_product",
     "add_product",
     "close",
+    "confirm_email",
     "end_ownership",
     "enroll",
     "enroll_many",
@@ -68,6 +72,7 @@ __all__ = [
     "login_for",
     "read_tags",
     "reveal",
+    "set_password",
     "set_tags",
     "tag_many",
     "unfreeze",

@@ -12,7 +12,7 @@ from common import audit, events
 from common.errors import Invalid
 from common.models import User
 from members import attributes, names, phones
-from members.models import Member, MemberStatus, PhoneDirectory
+from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory
 from members.operations._directory import list_phone
 from members.operations._states import locked
 
@@ -63,6 +63,9 @@ def update_profile(
         PhoneDirectory.objects.filter(member=member).delete()
         if member.phone:
             list_phone(member, member.phone)
+    if "email" in changed:
+        # Nobody has proven the new one, so nobody logs in with it.
+        EmailDirectory.objects.filter(member=member).delete()
     member.name_spelled = names.spelled(member.name) or None
     member.name_parts = names.parts(member.name)
     setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events
 from common.errors import DomainError
 from common.models import User
-from members.models import Member, MemberStatus, PhoneDirectory
+from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory
 
 
 class WrongState(DomainError):
@@ -59,7 +59,7 @@ def unfreeze(*, member_id: int, by: User, reason: str) -> Member:
 @transaction.atomic
 def close(*, member_id: int, closed_at: datetime, by: User | None, reason: str) -> Member:
     """
-    End a membership. The points follow by way of `member.closed`; the phone becomes free.
+    End a membership. The points follow by way of `member.closed`; phone and e-mail become free.
 
     :raises WrongState: if it has ended before
     """
@@ -69,6 +69,7 @@ def close(*, member_id: int, closed_at: datetime, by: User | None, reason: str) 
     member.status = MemberStatus.CLOSED
     member.closed_at = closed_at
     PhoneDirectory.objects.filter(member=member).delete()
+    EmailDirectory.objects.filter(member=member).delete()
     if member.user is not None:
         member.user.is_active = False
         member.user.save(update_fields=["is_active"])

@@ -10,6 +10,7 @@ from messaging.operations._codes import (
     send_code,
 )
 from messaging.operations._delivering import deliver_everywhere, deliver_waiting, try_again
+from messaging.operations._letters import send_letter
 from messaging.operations._messages import (
     WAITING_IN_THE_INBOX,
     KeyReused,
@@ -46,6 +47,7 @@ __all__ = [
     "read",
     "send",
     "send_code",
+    "send_letter",
     "send_many",
     "send_test",
     "set_reader",

@@ -212,6 +212,13 @@ def test_login_and_joining_lead_to_each_other(client):
     assert 'href="/login/"' in client.get("/join/").content.decode()
 
 
+def test_the_form_carries_where_the_member_wanted_to_go(client):
+    page = client.get("/login/?next=/statement/").content.decode()
+    assert '<input type="hidden" name="next" value="/statement/">' in page
+    elsewhere = client.get("/login/?next=https://evil.example/").content.decode()
+    assert '<input type="hidden" name="next" value="">' in elsewhere
+
+
 def test_who_is_logged_in_has_nothing_to_join(client):
     member(phone="+8613800138000")
     log_in(client)
