@@ -14,24 +14,32 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from common import personal
+
 REASON_MAX = 500
 
 
 class NamesWidget(forms.MultiWidget):
     """One input for each language."""
 
+    one: type[forms.Widget] = UnfoldAdminTextInputWidget
+
     def __init__(self) -> None:
         super().__init__(
             widgets={
-                code: UnfoldAdminTextInputWidget(
-                    attrs={"lang": code, "aria-label": name, "placeholder": name}
-                )
+                code: self.one(attrs={"lang": code, "aria-label": name, "placeholder": name})
                 for code, name in settings.LANGUAGES
             }
         )
 
     def decompress(self, value: dict[str, str] | None) -> list[str]:
         return [(value or {}).get(code, "") for code, _name in settings.LANGUAGES]
+
+
+class LongNamesWidget(NamesWidget):
+    """For texts of several lines."""
+
+    one = UnfoldAdminTextareaWidget
 
 
 class NamesField(forms.MultiValueField):
@@ -42,7 +50,8 @@ class NamesField(forms.MultiValueField):
             forms.CharField(max_length=max_length, required=code == settings.LANGUAGE_CODE)
             for code, _name in settings.LANGUAGES
         ]
-        super().__init__(fields=fields, require_all_fields=False, widget=NamesWidget, **options)
+        options = {"widget": NamesWidget} | options
+        super().__init__(fields=fields, require_all_fields=False, **options)
 
     def compress(self, values: list[str]) -> dict[str, str]:
         languages = (code for code, _name in settings.LANGUAGES)
@@ -58,6 +67,13 @@ class ReasonForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("For the audit record: who asked for it, which document proves it."),
     )
+
+    def clean_reason(self) -> str:
+        """The record cannot be erased with the member, so nothing personal may stand there."""
+        reason = str(self.cleaned_data["reason"])
+        if personal.names_somebody(reason):
+            raise forms.ValidationError(personal.KEEP_OUT, code="personal")
+        return reason
 
 
 class NoteForm(forms.Form):

@@ -4,19 +4,24 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from common.staff import ReadOnlyAdmin, StaffAdmin
-from members import phones, queries
-from members.forms import AttributeForm, OptionForm, OptionFormSet
+from common.staff import ReadOnlyAdmin, StaffAdmin, acting
+from members import operations, phones, queries
+from members.forms import AttributeForm, ConsentTextForm, OptionForm, OptionFormSet
 from members.models import (
     Attribute,
     AttributeOption,
+    ConsentPurpose,
+    ConsentText,
     Member,
     MemberStatus,
     Tag,
@@ -24,6 +29,7 @@ from members.models import (
 )
 
 TAGS_OFFERED = 200
+TEXT_SHOWN = 80
 STATUS_LABELS = {
     MemberStatus.ACTIVE: "success",
     MemberStatus.PRE_REGISTERED: "info",
@@ -138,3 +144,35 @@ class TagAdmin(StaffAdmin):
     search_fields = ["name"]
     ordering = ["name"]
     fields = ["name", "is_active"]
+
+
+@admin.register(ConsentText)
+class ConsentTextAdmin(StaffAdmin):
+    """What members read when they agree. Another text is another version; none ever changes."""
+
+    form = ConsentTextForm
+    list_display = ["purpose_told", "version", "shown", "published_at"]
+    ordering = ["purpose", "-version"]
+
+    def has_change_permission(self, request: HttpRequest, obj: ConsentText | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ConsentText, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's hook
+        published = operations.publish_consent_text(
+            purpose=ConsentPurpose(obj.purpose),
+            texts=obj.texts,
+            at=timezone.now(),
+            by=acting(request),
+        )
+        obj.pk, obj.version = published.pk, published.version
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+        """The operation has recorded it."""
+
+    @display(description=_("Purpose"), label=True)
+    def purpose_told(self, text: ConsentText) -> str:
+        return text.get_purpose_display()
+
+    @display(description=_("Text"))
+    def shown(self, text: ConsentText) -> str:
+        return Truncator(text.text).chars(TEXT_SHOWN)

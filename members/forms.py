@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -16,10 +17,10 @@ from unfold.widgets import (
 )
 
 from common.errors import DomainError
-from common.forms import NamesField, ReasonForm
+from common.forms import LongNamesWidget, NamesField, ReasonForm
 from common.localized import localized
 from members import attributes, operations, phones
-from members.models import Attribute, AttributeKind, AttributeOption, Member, Sex
+from members.models import Attribute, AttributeKind, AttributeOption, ConsentText, Member, Sex
 from members.names import spelled
 
 
@@ -44,6 +45,22 @@ class _Named(forms.ModelForm):
         if not code:
             raise forms.ValidationError(_("No code can be made of this name: give one."))
         return code
+
+
+class ConsentTextForm(forms.ModelForm):
+    """Published as the next version of its purpose."""
+
+    texts = NamesField(label=_("Text"), max_length=2000, widget=LongNamesWidget)
+
+    class Meta:
+        model = ConsentText
+        fields = ["purpose", "texts"]
+
+    def clean_texts(self) -> dict[str, str]:
+        texts: dict[str, str] = self.cleaned_data["texts"]
+        if len(texts) < len(settings.LANGUAGES):
+            raise forms.ValidationError(_("Members must be able to read it: in every language."))
+        return texts
 
 
 class AttributeForm(_Named):
@@ -264,6 +281,13 @@ class TagsForm(ReasonForm):
             return operations.read_tags(self.cleaned_data["tags"])
         except DomainError as refusal:
             raise forms.ValidationError(refusal.sentence) from refusal
+
+
+class EraseForm(ReasonForm):
+    asked = forms.BooleanField(
+        label=_("The member has asked for it in writing, and has proven to be the member"),
+        widget=UnfoldBooleanWidget,
+    )
 
 
 class CloseForm(ReasonForm):

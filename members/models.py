@@ -9,7 +9,7 @@ from simple_history.models import HistoricalRecords
 
 from common.fields import EncryptedTextField
 from common.localized import localized
-from partners.models import Organization, Store
+from partners.models import ApiClient, Organization, Store
 
 
 class MemberStatus(models.TextChoices):
@@ -157,6 +157,8 @@ class Member(models.Model):
             ("activate_member", "Can activate a pre-registered member"),
             ("freeze_member", "Can freeze and unfreeze a member"),
             ("close_member", "Can end a membership"),
+            ("export_member", "Can have a member's data put together for the member"),
+            ("erase_member", "Can have a member's data erased"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -335,3 +337,209 @@ class Tagging(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} {self.tag_id}"
+
+
+class ConsentPurpose(models.TextChoices):
+    """What a member may agree to (docs/decisions/0015)."""
+
+    # What the membership itself needs: it ends with the membership.
+    SERVICE = "SERVICE", _("Membership and service")
+    MARKETING = "MARKETING", _("Offers and news")
+    PROFILING = "PROFILING", _("Offers that fit me")
+    # With one partner, who is named.
+    SHARING = "SHARING", _("Sharing with a partner")
+
+
+class ConsentText(models.Model):
+    """What members read when they agree. INSERT only: another text is another version."""
+
+    purpose = models.CharField(_("purpose"), max_length=9, choices=ConsentPurpose.choices)
+    version = models.PositiveSmallIntegerField(_("version"))
+    texts = models.JSONField(_("text"))
+    published_at = models.DateTimeField(_("published at"))
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("published by"),
+    )
+
+    class Meta:
+        verbose_name = _("text of a consent")
+        verbose_name_plural = _("texts of consents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose", "version"], name="members_consenttext_version_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(version__gt=0), name="members_consenttext_versions_from_one"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_purpose_display()} {self.version}"
+
+    @property
+    def text(self) -> str:
+        return localized(self.texts)
+
+
+class ConsentChannel(models.TextChoices):
+    WEB = "WEB", _("The member's page")
+    STORE = "STORE", _("Staff")
+    API = "API", _("A dealer's system")
+    IMPORT = "IMPORT", _("An import")
+
+
+class Consent(models.Model):
+    """
+    A member's yes or no to a purpose. INSERT only: the latest counts, all of them are the history.
+    """
+
+    # Its index leads the one below; nobody asks by the others.
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="consents", db_index=False
+    )
+    purpose = models.CharField(_("purpose"), max_length=9, choices=ConsentPurpose.choices)
+    partner = models.ForeignKey(
+        Organization,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("partner"),
+    )
+    is_given = models.BooleanField(_("agreed"))
+    # A foreign key of both sees that it is of the same purpose.
+    text = models.ForeignKey(
+        ConsentText,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("text"),
+        help_text=_("What the member read; of a withdrawal, what had been agreed to."),
+    )
+    at = models.DateTimeField(_("when"))
+    channel = models.CharField(_("channel"), max_length=6, choices=ConsentChannel.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("noted by"),
+    )
+    client = models.ForeignKey(
+        ApiClient,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("API client"),
+    )
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(purpose="SHARING", partner__isnull=False)
+                | (~Q(purpose="SHARING") & Q(partner=None)),
+                name="members_consent_sharing_names_the_partner",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["member", "purpose", "partner", "-at", "-id"], name="members_consent_latest"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.purpose} {self.is_given}"
+
+
+class DataExport(models.Model):
+    """All we know of a member as one file, for the member alone. Goes after a week."""
+
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="data_exports", verbose_name=_("member")
+    )
+    asked_at = models.DateTimeField(_("asked at"))
+    language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES)
+    made_at = models.DateTimeField(_("made at"), null=True)
+    # A ZIP in base64: sealed like every other personal value.
+    content = EncryptedTextField(_("content"), blank=True)
+
+    class Meta:
+        verbose_name = _("copy of a member's data")
+        verbose_name_plural = _("copies of members' data")
+        constraints = [
+            # Who asks again before it is there gets the same one.
+            models.UniqueConstraint(
+                fields=["member"],
+                condition=Q(made_at=None),
+                name="members_dataexport_one_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.asked_at:%Y-%m-%d}"
+
+
+class Erasure(models.Model):
+    """
+    A member's wish to be forgotten: waits for its day, is taken back, or is done.
+
+    Once it is done, the row is all that says so; whose it was, only the member number tells.
+    """
+
+    member = models.ForeignKey(
+        Member,
+        on_delete=models.PROTECT,
+        related_name="erasures",
+        db_index=False,
+        verbose_name=_("member"),
+    )
+    asked_at = models.DateTimeField(_("asked at"))
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("asked by"),
+    )
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    due_on = models.DateField(
+        _("due on"),
+        help_text=_("The first minutes of this day erase; until then it can be taken back."),
+    )
+    withdrawn_at = models.DateTimeField(_("taken back at"), null=True)
+    erased_at = models.DateTimeField(_("erased at"), null=True)
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member"],
+                condition=Q(withdrawn_at=None),
+                name="members_erasure_one_a_member",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None) | Q(erased_at=None),
+                name="members_erasure_taken_back_or_done",
+            ),
+        ]
+        indexes = [
+            # The night asks what is due, and looks again at what it did lately.
+            models.Index(
+                fields=["due_on"],
+                condition=Q(withdrawn_at=None),
+                name="members_erasure_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.due_on}"

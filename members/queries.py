@@ -15,7 +15,9 @@ from common.fields import blind_index
 from common.postgres.calls import first_row
 from members import cards, emails, names, phones, products
 from members.models import (
+    DataExport,
     EmailDirectory,
+    Erasure,
     ExternalNumber,
     Member,
     MemberStatus,
@@ -269,6 +271,18 @@ def _is_tail(word: str) -> bool:
 
 def _ending(tail: str) -> QuerySet[PhoneDirectory]:
     return PhoneDirectory.objects.filter(tail_index=phone_tail_index(tail))
+
+
+def open_erasure(member_id: int) -> Erasure | None:
+    """A member's wish to be forgotten, waiting or done; None if there is none."""
+    return Erasure.objects.filter(member_id=member_id, withdrawn_at=None).first()
+
+
+def copies(member_id: int, *, since: datetime) -> QuerySet[DataExport]:
+    """Copies of a member's data: those being made, and those made since a time."""
+    asked = DataExport.objects.filter(member_id=member_id)
+    wanted = asked.filter(Q(made_at=None) | Q(made_at__gt=since))
+    return wanted.defer("content").order_by("-pk")
 
 
 def tags_of(member_id: int | OuterRef) -> QuerySet[Tagging, Any]:

@@ -6,8 +6,8 @@ from django.contrib.auth.backends import ModelBackend
 from django.db import transaction
 
 from common.models import User
-from members import masking, operations, queries
-from members.models import Member
+from members import consents, masking, operations, queries
+from members.models import ConsentChannel, ConsentPurpose, Member
 from membership import links, notices
 from messaging import operations as messaging
 from messaging.operations import ChallengeOver
@@ -26,10 +26,17 @@ def join(*, phone: str, name: str, birthday: date | None, at: datetime) -> User:
     profile = operations.Profile(phone=phone, name=name, birthday=birthday)
     try:
         with transaction.atomic():
-            operations.enroll(profile=profile, joined_at=at, active=True)
+            operations.enroll(profile=profile, joined_at=at, active=True, agreed=_agreed())
     except operations.PhoneTaken:
         pass
     return login_by_phone(phone)
+
+
+def _agreed() -> operations.Agreed:
+    """The tick on the form: to what the membership needs, as far as there is a text of it."""
+    word = operations.Word(purpose=ConsentPurpose.SERVICE, is_given=True)
+    words = [word] if ConsentPurpose.SERVICE in consents.texts() else []
+    return operations.Agreed(words=words, channel=ConsentChannel.WEB)
 
 
 def login_by_phone(phone: str) -> User:

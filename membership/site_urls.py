@@ -6,6 +6,7 @@ from django.views.i18n import set_language
 
 from membership import joining, security_pages, views
 from membership.own_tier_page import OwnTierPage
+from membership.privacy_page import PrivacyPage
 
 urlpatterns = [
     path("", views.HomePage.as_view(), name="home"),
@@ -23,6 +24,7 @@ urlpatterns = [
     path("security/email/<str:token>/", security_pages.ConfirmPage.as_view(), name="confirm_email"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
+    path("privacy/", PrivacyPage.as_view(), name="privacy"),
     path("", include("points.urls")),
     path("", include("messaging.urls")),
     # What the next tier gives, rooms above tiers know: their page stands before the room's own.

@@ -66,7 +66,7 @@ class Purpose(models.TextChoices):
     SECURITY = "SECURITY", _("Security")
     # Unless the member says no.
     ACCOUNT = "ACCOUNT", _("Points and membership")
-    # Only after the member said yes.
+    # Only who agreed to it (`members.consents`), and there unless the member says no to a channel.
     MARKETING = "MARKETING", _("Offers and news")
 
 
@@ -153,8 +153,8 @@ class ChoiceSource(models.TextChoices):
 
 class Choice(models.Model):
     """
-    A member's yes or no to messages of a purpose on a channel. INSERT only: the latest counts, all
-    of them are the history of a consent.
+    Where a member wants to hear what: yes or no to a purpose on a channel. INSERT only: the latest
+    counts. Whether we may send offers at all is no choice but a consent (`members.consents`).
     """
 
     # Its index leads the one below.
@@ -166,9 +166,6 @@ class Choice(models.Model):
     is_wanted = models.BooleanField(_("is wanted"))
     made_at = models.DateTimeField(_("made at"))
     source = models.CharField(_("source"), max_length=5, choices=ChoiceSource.choices)
-    text_version = models.CharField(
-        _("version of the text"), max_length=20, help_text=_("What the member read when choosing.")
-    )
 
     class Meta:
         verbose_name = _("choice of messages")

@@ -16,7 +16,6 @@ from messaging.models import (
     Reader,
     SandboxCode,
 )
-from messaging.restraint import is_wanted_at_first
 
 # A badge tells no more than “99+”.
 UNREAD_COUNTED = 100
@@ -68,13 +67,13 @@ CHOSEN = [
 
 
 def choices(member_id: int) -> dict[tuple[Purpose, Channel], bool]:
-    """What a member wants to hear, by purpose and channel: as chosen, else as it is at first."""
+    """Where a member wants to hear what, by purpose and channel: anywhere unless they said no."""
     made = Choice.objects.filter(member_id=member_id).order_by("pk")
     latest = {
         (purpose, channel): is_wanted
         for purpose, channel, is_wanted in made.values_list("purpose", "channel", "is_wanted")
     }
-    return {pair: latest.get(pair, is_wanted_at_first(pair[0])) for pair in CHOSEN}
+    return {pair: latest.get(pair, True) for pair in CHOSEN}
 
 
 def reader(member_id: int) -> Reader:

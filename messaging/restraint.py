@@ -1,5 +1,6 @@
 """
-When not to send: the member said no, it is night there, or there was enough for a day.
+When not to send: the member does not agree or said no, it is night there, or there was enough for
+a day.
 
 Security messages and one-time codes know no restraint.
 """
@@ -13,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.db import connection
 
+from members import consents
+from members.models import ConsentPurpose
 from messaging import templates
 from messaging.models import REFUSABLE, RINGING, Channel, Delivery, DeliveryState, Purpose, Reader
 
@@ -49,23 +52,23 @@ def sift(
     taken: Sequence[Delivery], channel: Channel, now: datetime
 ) -> tuple[list[Delivery], list[HeldBack]]:
     """
-    Part what may be sent from what may not, in two queries.
+    Part what may be sent from what may not, in three queries at most.
 
     :param taken: with `message`, its `member` and the member's `reader` selected
     """
+    allowed, held = _agreed(taken)
     if channel not in REFUSABLE:
-        return list(taken), []
-    members = list({delivery.message.member_id for delivery in taken})
+        return allowed, held
+    members = list({delivery.message.member_id for delivery in allowed})
     choices = _choices(members, channel)
     sent = _sent_lately(members, channel, now)
     cap = int(settings.MESSAGES_PER_DAY.get(channel, 0))
     may: list[Delivery] = []
-    held: list[HeldBack] = []
-    for delivery in taken:
+    for delivery in allowed:
         purpose, member = purpose_of(delivery.message.template), delivery.message.member_id
         if purpose == Purpose.SECURITY:
             may.append(delivery)
-        elif not choices.get((member, purpose), is_wanted_at_first(purpose)):
+        elif not choices.get((member, purpose), True):
             held.append(HeldBack(delivery, None))
         elif channel in RINGING and (morning := quiet_until(now, zone_of(delivery))):
             held.append(HeldBack(delivery, morning))
@@ -81,9 +84,9 @@ def state_of(held: HeldBack) -> DeliveryState:
     return DeliveryState.UNWANTED if held.until is None else DeliveryState.WAITING
 
 
-def is_wanted_at_first(purpose: Purpose) -> bool:
-    """What holds until a member chooses."""
-    return purpose != Purpose.MARKETING
+def needs_consent(purpose: Purpose) -> bool:
+    """Whether only those hear of it who agreed to offers."""
+    return purpose == Purpose.MARKETING
 
 
 def purpose_of(template: str) -> Purpose:
@@ -118,6 +121,18 @@ def zone_of(delivery: Delivery) -> ZoneInfo:
         return ZoneInfo(chosen or settings.TIME_ZONE)
     except ZoneInfoNotFoundError:
         return ZoneInfo(settings.TIME_ZONE)
+
+
+def _agreed(taken: Sequence[Delivery]) -> tuple[list[Delivery], list[HeldBack]]:
+    """Offers only to those who agree to them now: a consent may be gone since they were written."""
+    offers = {each.pk for each in taken if needs_consent(purpose_of(each.message.template))}
+    asked = {each.message.member_id for each in taken if each.pk in offers}
+    agreeing = consents.having(asked, ConsentPurpose.MARKETING)
+    refused = {
+        each.pk for each in taken if each.pk in offers and each.message.member_id not in agreeing
+    }
+    may = [delivery for delivery in taken if delivery.pk not in refused]
+    return may, [HeldBack(each, None) for each in taken if each.pk in refused]
 
 
 def _choices(members: Iterable[int], channel: Channel) -> dict[tuple[int, str], bool]:

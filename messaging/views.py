@@ -21,10 +21,13 @@ from django.views.decorators.vary import vary_on_headers
 from django.views.generic import TemplateView, View
 
 from common.htmx import HtmxRequest
+from members import consents
+from members.models import ConsentPurpose
 from members.views import MemberPage
 from messaging import operations, queries, receipts, stopping, templates
 from messaging.forms import ReaderForm
 from messaging.models import REFUSABLE, Channel, ChoiceSource, Purpose
+from messaging.restraint import needs_consent
 
 CODES_SHOWN = 50
 PAGE_SIZE = 20
@@ -90,6 +93,7 @@ class SettingsPage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         choices = queries.choices(self.member.pk)
+        hears_offers = consents.has(self.member.pk, ConsentPurpose.MARKETING)
         reader = queries.reader(self.member.pk)
         form = kwargs.pop("form", None) or ReaderForm(
             initial={"language": reader.language, "time_zone": reader.time_zone}
@@ -98,7 +102,9 @@ class SettingsPage(MemberPage):
             purposes=[
                 Offered(purpose, [(channel, choices[purpose, channel]) for channel in REFUSABLE])
                 for purpose in (Purpose.ACCOUNT, Purpose.MARKETING)
+                if hears_offers or not needs_consent(purpose)
             ],
+            hears_offers=hears_offers,
             form=form,
             is_saved="saved" in self.request.GET,
             **kwargs,
@@ -113,6 +119,7 @@ class SettingsPage(MemberPage):
             wanted={
                 (purpose, channel): f"{purpose}-{channel}" in request.POST
                 for purpose, channel in queries.CHOSEN
+                if purpose in request.POST.getlist("asked")
             },
             at=timezone.now(),
             source=ChoiceSource.PAGE,

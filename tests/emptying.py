@@ -12,6 +12,8 @@ APPEND_ONLY = (
     "tiers_decision",
     "tiers_downgradewarning",
     "messaging_choice",
+    "members_consenttext",
+    "members_consent",
     "campaigns_evaluation",
 )
 

@@ -5,26 +5,30 @@ from typing import Any
 
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from common.api.fields import (
+    STORE_CODE,
     Day,
     Document,
     Flag,
     OneOf,
     Text,
     Values,
+    Whole,
     member_number,
     store_code,
 )
 from common.api.rendering import Answer
 from members import masking, phones
-from members.models import Member, Sex
+from members.models import ConsentPurpose, Member, Sex
 
 PHONE = r"^\+?[0-9][0-9 ()-]{3,30}$"
 EMAIL = (
     r"^[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}$"
 )
+CONSENTS_MAX = 20
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9-]{2,63}$"
 
 
@@ -32,6 +36,22 @@ class ProductInput(Document):
     identifier = Text(limit=64, pattern=IDENTIFIER, help_text="VIN or serial number.")
     name = Text(limit=200, required=False)
     purchased_on = Day(required=False)
+
+
+class ConsentInput(Document):
+    purpose = OneOf(
+        ConsentPurpose.values,
+        help_text="SHARING: with the partner named beside it.",
+    )
+    text_version = Whole(
+        low=1, high=32_767, help_text="Which text the customer read: see the staff console."
+    )
+    partner = Text(
+        limit=50,
+        pattern=STORE_CODE,
+        required=False,
+        help_text="Code of the partner; for SHARING and for nothing else.",
+    )
 
 
 class MemberInput(Document):
@@ -47,6 +67,12 @@ class MemberInput(Document):
     product = ProductInput(required=False)
     attributes = Values(
         required=False, help_text="What the brand asks besides, by code: see the staff console."
+    )
+    consents = serializers.ListField(
+        child=ConsentInput(),
+        required=False,
+        max_length=CONSENTS_MAX,
+        help_text="What the customer agreed to, in writing or on your screen.",
     )
     external_number = Text(
         limit=64, required=False, help_text="Your own number of this customer; makes a repeat safe."

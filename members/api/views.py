@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -7,9 +9,10 @@ from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import attributes, operations, phones, products, queries
 from members.api.documents import MemberAnswer, MemberInput, MemberLookupInput, member_answer
+from members.models import ConsentChannel, ConsentPurpose
+from partners import queries as partners
 from partners.api.authentication import caller
 from partners.models import Scope
-from partners.queries import UnknownStore
 
 TO_THE_MEMBER = {
     "member": link("get_members_number", number="number"),
@@ -31,7 +34,7 @@ class MemberList(ApiView):
         body=MemberInput,
         answers={201: MemberAnswer, 200: (MemberAnswer, "Enrolled before, by you.")},
         refusals=[
-            UnknownStore,
+            partners.UnknownStore,
             phones.InvalidPhone,
             products.InvalidIdentifier,
             products.InvalidVin,
@@ -41,6 +44,9 @@ class MemberList(ApiView):
             operations.ExternalNumberTaken,
             attributes.UnknownAttribute,
             attributes.InvalidAttribute,
+            operations.UnknownConsentText,
+            operations.NotAPartner,
+            partners.UnknownPartner,
         ],
         examples=[
             example(
@@ -52,6 +58,7 @@ class MemberList(ApiView):
                     "activate": True,
                     "product": {"identifier": "LSVAM4187C2184841", "name": "朗逸"},
                     "external_number": "C-20931",
+                    "consents": [{"purpose": "MARKETING", "text_version": 1}],
                 },
             )
         ],
@@ -79,8 +86,23 @@ class MemberList(ApiView):
             if product
             else None,
             external=(by.organization_id, external_number) if external_number else None,
+            agreed=operations.Agreed(
+                words=[_word(told) for told in body.get("consents", [])],
+                channel=ConsentChannel.API,
+                client_id=by.client_id,
+            ),
         )
         return respond(member_answer(enrolled.member), status=200 if enrolled.replayed else 201)
+
+
+def _word(told: dict[str, Any]) -> operations.Word:
+    partner = told.get("partner")
+    return operations.Word(
+        purpose=ConsentPurpose(told["purpose"]),
+        is_given=True,
+        text_version=told["text_version"],
+        partner_id=partners.partner_id(partner) if partner else None,
+    )
 
 
 class MemberDetail(ApiView):

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'member',
                 'verbose_name_plural': 'members',
-                'permissions': [('reveal_personal_data', 'Can see phone, e-mail and ID number in full'), ('activate_member', 'Can activate a pre-registered member'), ('freeze_member', 'Can freeze and unfreeze a member'), ('close_member', 'Can end a membership')],
+                'permissions': [('reveal_personal_data', 'Can see phone, e-mail and ID number in full'), ('activate_member', 'Can activate a pre-registered member'), ('freeze_member', 'Can freeze and unfreeze a member'), ('close_member', 'Can end a membership'), ('export_member', "Can have a member's data put together for the member"), ('erase_member', "Can have a member's data erased")],
             },
         ),
         migrations.CreateModel(
@@ -237,5 +237,90 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='product',
             constraint=models.CheckConstraint(condition=models.Q(('identifier__regex', '^[A-Z0-9][A-Z0-9-]{2,63}$')), name='members_product_identifier_normalized'),
+        ),
+        migrations.CreateModel(
+            name='ConsentText',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('purpose', models.CharField(choices=[('SERVICE', 'Membership and service'), ('MARKETING', 'Offers and news'), ('PROFILING', 'Offers that fit me'), ('SHARING', 'Sharing with a partner')], max_length=9, verbose_name='purpose')),
+                ('version', models.PositiveSmallIntegerField(verbose_name='version')),
+                ('texts', models.JSONField(verbose_name='text')),
+                ('published_at', models.DateTimeField(verbose_name='published at')),
+                ('published_by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
+            ],
+            options={
+                'verbose_name': 'text of a consent',
+                'verbose_name_plural': 'texts of consents',
+            },
+        ),
+        migrations.CreateModel(
+            name='Consent',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('purpose', models.CharField(choices=[('SERVICE', 'Membership and service'), ('MARKETING', 'Offers and news'), ('PROFILING', 'Offers that fit me'), ('SHARING', 'Sharing with a partner')], max_length=9, verbose_name='purpose')),
+                ('is_given', models.BooleanField(verbose_name='agreed')),
+                ('at', models.DateTimeField(verbose_name='when')),
+                ('channel', models.CharField(choices=[('WEB', "The member's page"), ('STORE', 'Staff'), ('API', "A dealer's system"), ('IMPORT', 'An import')], max_length=6, verbose_name='channel')),
+                ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='noted by')),
+                ('client', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL, verbose_name='API client')),
+                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='members.member')),
+                ('partner', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.organization', verbose_name='partner')),
+                ('text', models.ForeignKey(db_index=False, help_text='What the member read; of a withdrawal, what had been agreed to.', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.consenttext', verbose_name='text')),
+            ],
+            options={
+                'verbose_name': 'consent',
+                'verbose_name_plural': 'consents',
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='consenttext',
+            constraint=models.UniqueConstraint(fields=('purpose', 'version'), name='members_consenttext_version_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='consenttext',
+            constraint=models.CheckConstraint(condition=models.Q(('version__gt', 0)), name='members_consenttext_versions_from_one'),
+        ),
+        migrations.AddIndex(
+            model_name='consent',
+            index=models.Index(fields=['member', 'purpose', 'partner', '-at', '-id'], name='members_consent_latest'),
+        ),
+        migrations.AddConstraint(
+            model_name='consent',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('partner__isnull', False), ('purpose', 'SHARING')), models.Q(models.Q(('purpose', 'SHARING'), _negated=True), ('partner', None)), _connector='OR'), name='members_consent_sharing_names_the_partner'),
+        ),
+        migrations.CreateModel(
+            name='DataExport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked_at', models.DateTimeField(verbose_name='asked at')),
+                ('language', models.CharField(choices=[('zh-hans', '简体中文'), ('zh-hant', '繁體中文'), ('en', 'English')], max_length=8, verbose_name='language')),
+                ('made_at', models.DateTimeField(null=True, verbose_name='made at')),
+                ('content', common.fields.EncryptedTextField(blank=True, verbose_name='content')),
+                ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='data_exports', to='members.member', verbose_name='member')),
+            ],
+            options={
+                'verbose_name': "copy of a member's data",
+                'verbose_name_plural': "copies of members' data",
+                'constraints': [models.UniqueConstraint(condition=models.Q(('made_at', None)), fields=('member',), name='members_dataexport_one_at_a_time')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Erasure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked_at', models.DateTimeField(verbose_name='asked at')),
+                ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
+                ('due_on', models.DateField(help_text='The first minutes of this day erase; until then it can be taken back.', verbose_name='due on')),
+                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='taken back at')),
+                ('erased_at', models.DateTimeField(null=True, verbose_name='erased at')),
+                ('asked_by', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked by')),
+                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='members.member', verbose_name='member')),
+            ],
+            options={
+                'verbose_name': 'erasure',
+                'verbose_name_plural': 'erasures',
+                'indexes': [models.Index(condition=models.Q(('withdrawn_at', None)), fields=['due_on'], name='members_erasure_due')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('withdrawn_at', None)), fields=('member',), name='members_erasure_one_a_member'), models.CheckConstraint(condition=models.Q(('withdrawn_at', None), ('erased_at', None), _connector='OR'), name='members_erasure_taken_back_or_done')],
+            },
         ),
     ]

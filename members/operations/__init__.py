@@ -1,6 +1,16 @@
 """What can be done with a membership."""
 
 from members.operations._activating import WrongProduct, activate_by_product
+from members.operations._consents import (
+    Agreed,
+    NeededForMembership,
+    NotAPartner,
+    PublishedMeanwhile,
+    UnknownConsentText,
+    Word,
+    note_consents,
+    publish_consent_text,
+)
 from members.operations._directory import ExternalNumberTaken, PhoneTaken
 from members.operations._emails import EmailChanged, EmailTaken, confirm_email, set_password
 from members.operations._enrolling import (
@@ -40,13 +50,16 @@ from members.operations._tags import (
 
 __all__ = [
     "CORRECTABLE",
+    "Agreed",
     "BirthdayOutOfRange",
     "EmailChanged",
     "EmailTaken",
     "Enrolled",
     "ExternalNumberTaken",
     "InvalidTag",
+    "NeededForMembership",
     "Newcomer",
+    "NotAPartner",
     "NotOwned",
     "OwnedElsewhere",
     "OwnershipOutOfRange",
@@ -55,7 +68,10 @@ __all__ = [
     "ProductFacts",
     "ProductTaken",
     "Profile",
+    "PublishedMeanwhile",
     "TooManyTags",
+    "UnknownConsentText",
+    "Word",
     "WrongProduct",
     "WrongState",
     "activate",
@@ -70,6 +86,8 @@ __all__ = [
     "freeze",
     "hand_over",
     "login_for",
+    "note_consents",
+    "publish_consent_text",
     "read_tags",
     "reveal",
     "set_password",

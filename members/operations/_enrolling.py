@@ -12,6 +12,7 @@ from common import audit, events
 from common.models import User
 from members import attributes, names, phones, queries
 from members.models import ExternalNumber, Member, MemberStatus
+from members.operations._consents import Agreed, note_consents
 from members.operations._directory import (
     ExternalNumberTaken,
     PhoneTaken,
@@ -49,15 +50,18 @@ def enroll(
     product: ProductFacts | None = None,
     external: tuple[int, str] | None = None,
     by: User | None = None,
+    agreed: Agreed | None = None,
 ) -> Member:
     """
     Make someone a member: active at once, or pre-registered until they prove who they are.
 
     :param external: organization and the number its own system has for this customer
+    :param agreed: what they agreed to when they joined
     :raises PhoneTaken: :raises ProductTaken: :raises ExternalNumberTaken: if another has it
     :raises phones.InvalidPhone: :raises products.InvalidIdentifier: if it cannot be one
     :raises BirthdayOutOfRange: if nobody living can have it
     :raises attributes.UnknownAttribute: :raises attributes.InvalidAttribute: if one is wrong
+    :raises UnknownConsentText: :raises NotAPartner: as `note_consents` does
     """
     phone = phones.normalize(profile.phone) if profile.phone else ""
     if profile.birthday:
@@ -88,6 +92,15 @@ def enroll(
         add_product(member_id=member.pk, product=product, bound_at=joined_at)
     if external:
         list_external(member, *external)
+    if agreed:
+        note_consents(
+            member_id=member.pk,
+            words=agreed.words,
+            at=joined_at,
+            channel=agreed.channel,
+            by=by,
+            client_id=agreed.client_id,
+        )
     events.publish(
         "member.joined",
         {"member_id": member.pk, "joined_at": joined_at.isoformat(), "active": active},
@@ -115,6 +128,7 @@ def enroll_once(
     store_id: int,
     product: ProductFacts | None = None,
     external: tuple[int, str] | None = None,
+    agreed: Agreed | None = None,
 ) -> Enrolled:
     """
     As `enroll`, for a caller that may not know whether its first try arrived.
@@ -134,6 +148,7 @@ def enroll_once(
             store_id=store_id,
             product=product,
             external=external,
+            agreed=agreed,
         )
     except (PhoneTaken, ProductTaken, ExternalNumberTaken):
         # The first try may have committed just now.

@@ -30,6 +30,8 @@ ASK = [
     for verb in ("view", "add", "change")
     for what in ("attribute", "attributeoption", "tag")
 ]
+# What members agree to is for who answers for the whole programme to word.
+CONSENTS = ["members.view_consenttext", "members.add_consenttext"]
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
@@ -40,6 +42,8 @@ CARE = [
     "members.activate_member",
     "members.freeze_member",
     "members.close_member",
+    "members.export_member",
+    "members.erase_member",
     "points.adjust_points",
     "points.transfer_points",
     "points.merge_accounts",
@@ -58,12 +62,12 @@ ROLES = {
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
         "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
-        *WORDS, *ASK, "common.rerun_jobrun", "common.retry_outboxevent",
+        *WORDS, *ASK, *CONSENTS, "common.rerun_jobrun", "common.retry_outboxevent",
         "common.add_user", "common.change_user",
     ],
     "programme manager": [
         "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
-        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *WORDS,
+        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *WORDS, *CONSENTS,
         "campaigns.view_importrun",
     ],
     "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS],
@@ -76,6 +80,7 @@ ROLES = {
     "auditor": [
         "members.view_member", *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
+        "members.view_consenttext",
     ],
 }  # fmt: skip
 

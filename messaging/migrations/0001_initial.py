@@ -155,7 +155,6 @@ class Migration(migrations.Migration):
                 ('is_wanted', models.BooleanField(verbose_name='is wanted')),
                 ('made_at', models.DateTimeField(verbose_name='made at')),
                 ('source', models.CharField(choices=[('PAGE', "The member's page"), ('LINK', 'The link in an e-mail'), ('STAFF', 'Staff')], max_length=5, verbose_name='source')),
-                ('text_version', models.CharField(help_text='What the member read when choosing.', max_length=20, verbose_name='version of the text')),
                 ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='message_choices', to='members.member')),
             ],
             options={

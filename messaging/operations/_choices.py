@@ -1,4 +1,4 @@
-"""What a member wants to hear, where, in which language."""
+"""Where a member wants to hear what, and in which language."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,9 +8,6 @@ from django.db import transaction
 from members import queries as members
 from messaging import queries, stopping
 from messaging.models import Channel, Choice, ChoiceSource, Purpose, Reader
-
-# Of the sentences on the member's page that a choice is made by; counted up when they change.
-TEXT_VERSION = "2026-11"
 
 
 @transaction.atomic
@@ -35,7 +32,6 @@ def choose(
             is_wanted=wanted[purpose, channel],
             made_at=at,
             source=source,
-            text_version=TEXT_VERSION,
         )
         for purpose, channel in changed
     )

@@ -21,10 +21,13 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError
+from members import consents
 from members import queries as members
+from members.models import ConsentPurpose
 from messaging.channels import sms
 from messaging.models import Channel, Delivery, DeliveryState, Message, Purpose
-from messaging.restraint import is_wanted_at_first
+from messaging.restraint import needs_consent
+from messaging.templates import Template
 from messaging.templates import template as template_named
 
 
@@ -53,7 +56,7 @@ class ToSend:
 WITH_PHONE = "LEFT JOIN members_phonedirectory AS phone ON phone.member_id = member.id"
 CAN_SEE_THE_INBOX = "(member.status IN ('ACTIVE', 'FROZEN') AND phone.member_id IS NOT NULL)"
 
-# A member's latest choice, else what holds at first. Looked at again before it leaves.
+# Unless a member's latest choice says no. Looked at again before it leaves.
 WANTED_BY = """(%(is_security)s OR coalesce((
             SELECT choice.is_wanted
             FROM messaging_choice AS choice
@@ -61,7 +64,10 @@ WANTED_BY = """(%(is_security)s OR coalesce((
                 AND choice.channel = '{channel}'
             ORDER BY choice.id DESC
             LIMIT 1
-        ), %(at_first)s))"""
+        ), true))"""
+
+# Offers reach nobody who did not agree to them, not even the inbox.
+AGREED = consents.HAS.format(member="member.id", purpose=ConsentPurpose.MARKETING.value)
 
 # In the order of keys, so that two callers with the same ones do not deadlock. Members are looked
 # up once, by the ids given: joined again for their e-mail, a table with few addresses is read from
@@ -76,6 +82,7 @@ SEND = f"""
             AS given (member_id, key, variables)
         JOIN members_member AS member ON member.id = given.member_id
         {WITH_PHONE}
+        WHERE NOT %(needs_consent)s OR {AGREED}
     ), message AS (
         INSERT INTO messaging_message
             (member_id, template, key, variables, created_at, delivered_at)
@@ -152,10 +159,10 @@ DELIVER_IN_APP = f"""
 
 def send(
     *, member_id: int, template: str, key: str, variables: Mapping[str, Any], at: datetime
-) -> int:
-    """As `send_many` for one message; returns its id."""
+) -> int | None:
+    """As `send_many` for one message; returns its id, None for an offer nobody agreed to."""
     one = ToSend(member_id=member_id, key=key, variables=variables)
-    return send_many(template=template, messages=[one], at=at)[key]
+    return send_many(template=template, messages=[one], at=at).get(key)
 
 
 @transaction.atomic
@@ -164,7 +171,8 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
     Say the same to many members, in one statement. What has a key that was used is not said again.
 
     :param at: when it is said: the time of the inbox, from which e-mails wait for their turn
-    :returns: the id of each message by its key, those said before too
+    :returns: the id of each message by its key, those said before too; of offers, only those to
+        members who agreed to offers
     :raises UnknownTemplate: :raises WrongVariables: (`messaging.templates`) mistakes of the caller
     :raises KeyReused: if a key stands for another member or template; then nothing is sent
     :raises members.UnknownMember: if there is no such member; then nothing is sent
@@ -180,7 +188,7 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
                 "at": at,
                 "purpose": said.purpose,
                 "is_security": said.purpose == Purpose.SECURITY,
-                "at_first": is_wanted_at_first(said.purpose),
+                "needs_consent": needs_consent(said.purpose),
                 "by_sms": sms.provider() is not None,
                 "by_wechat": bool(settings.WECHAT_APP_ID),
                 "by_webhook": bool(settings.WEBHOOK_URL),
@@ -190,7 +198,7 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
             },
         )
         ids = dict(cursor.fetchall())
-    return ids | _said_before(template, {key: wanted[key] for key in wanted.keys() - ids.keys()})
+    return ids | _said_before(said, {key: wanted[key] for key in wanted.keys() - ids.keys()})
 
 
 @transaction.atomic
@@ -219,8 +227,11 @@ def deliver_in_app(*, low: int, high: int, at: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _said_before(template: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """The ids of messages that were not inserted. They are committed by now, or ours."""
+def _said_before(said: Template, wanted: Mapping[str, int]) -> dict[str, int]:
+    """
+    The ids of messages that were not inserted. They are committed by now, or ours; of offers, some
+    were not for who asked: nobody agreed to them.
+    """
     if not wanted:
         return {}
     earlier = Message.objects.filter(key__in=wanted).values_list(
@@ -228,9 +239,10 @@ def _said_before(template: str, wanted: Mapping[str, int]) -> dict[str, int]:
     )
     ids = {}
     for key, pk, member_id, says in earlier:
-        if (member_id, says) != (wanted[key], template):
+        if (member_id, says) != (wanted[key], said.name):
             raise KeyReused(key=key)
         ids[key] = pk
-    if ids.keys() != wanted.keys():
+    unsaid = {wanted[key] for key in wanted.keys() - ids.keys()}
+    if unsaid and not (needs_consent(said.purpose) and unsaid == members.numbers_of(unsaid).keys()):
         raise members.UnknownMember
     return ids

@@ -116,6 +116,8 @@ def test_what_must_not_change_cannot():
     final = [
         "campaigns_evaluation",
         "common_auditrecord",
+        "members_consent",
+        "members_consenttext",
         "messaging_choice",
         "points_activity",
         "points_entry",

@@ -9,7 +9,7 @@ from messaging.models import Channel, Delivery, Purpose
 from tests.browser.test_console import DESKTOP
 from tests.browser.test_console import console as console  # noqa: PLC0414 - a fixture
 from tests.browser.test_member_pages import PHONE, faint_texts, log_in
-from tests.factories import member, message, plain
+from tests.factories import agree, member, message, plain
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -28,9 +28,9 @@ def test_a_member_finds_reads_and_leafs_through_messages(open_page, who, java_sc
     log_in(page)
     expect(page.locator(".badge")).to_contain_text("45")
 
-    page.locator(".tabs a").last.click()
+    page.locator(".bell").click()
 
-    expect(page.locator(".tabs a").last).to_have_attribute("aria-current", "page")
+    expect(page.locator(".bell")).to_have_attribute("aria-current", "page")
     expect(page.locator(".line")).to_have_count(20)
     expect(page.locator(".is-new")).to_have_count(20)
     expect(page.locator(".line-title").first).to_contain_text("45 积分即将到期")
@@ -73,25 +73,27 @@ def test_fits_each_screen_in_both_schemes(open_page, who, scheme, width):
 
 @pytest.mark.parametrize("java_script", [True, False])
 def test_a_member_chooses_what_to_hear(open_page, who, java_script):
+    agree(who)
     page = open_page("/login/", java_script_enabled=java_script)
     log_in(page)
     page.goto("/messages/")
     page.locator(".page-head a").click()
     boxes = page.locator("input[type=checkbox]")
     expect(boxes).to_have_count(6)
-    assert [box.is_checked() for box in boxes.all()] == [True] * 3 + [False] * 3
+    assert [box.is_checked() for box in boxes.all()] == [True] * 6
 
     boxes.nth(0).uncheck()
-    boxes.nth(3).check()
+    boxes.nth(4).uncheck()
     page.locator("select[name=language]").select_option("en")
     page.locator("button.primary").click()
 
     expect(page.locator("[role=status]")).to_have_count(1)
-    assert [box.is_checked() for box in boxes.all()] == [False, True, True, True, False, False]
+    assert [box.is_checked() for box in boxes.all()] == [False, True, True, True, False, True]
     expect(page.locator("select[name=language]")).to_have_value("en")
     wanted = {pair for pair, is_wanted in queries.choices(who.pk).items() if is_wanted}
     assert (Purpose.ACCOUNT, Channel.EMAIL) not in wanted
     assert (Purpose.MARKETING, Channel.EMAIL) in wanted
+    assert (Purpose.MARKETING, Channel.SMS) not in wanted
 
 
 def test_staff_see_what_was_said_and_have_a_failed_delivery_tried_again(console, who):

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from members import operations, queries
-from members.models import Member
+from members.models import ConsentChannel, ConsentPurpose, ConsentText, Member
 from members.queries import Identity
 
 _numbers = count(1)
@@ -18,6 +18,28 @@ def member(*, active: bool = True, joined_at: datetime = JOINED, store=None, **p
         joined_at=joined_at,
         active=active,
         store_id=store.pk if store else None,
+    )
+
+
+def consent_text(purpose: str, version: int = 1) -> ConsentText:
+    """The text a migration published; published again where a test emptied the tables."""
+    return ConsentText.objects.get_or_create(
+        purpose=purpose,
+        version=version,
+        defaults={"texts": {"zh-hans": f"我同意{purpose}。"}, "published_at": JOINED},
+    )[0]
+
+
+def agree(to: Member, purpose: str = "MARKETING", *, is_given=True, at=JOINED, partner=None):
+    """Let a member agree to a purpose, or take it back."""
+    consent_text(purpose)
+    word = operations.Word(
+        purpose=ConsentPurpose(purpose),
+        is_given=is_given,
+        partner_id=partner.pk if partner else None,
+    )
+    return operations.note_consents(
+        member_id=to.pk, words=[word], at=at, channel=ConsentChannel.WEB
     )
 
 

@@ -177,6 +177,8 @@ PAGES = {
     "tier-decisions": "apsu",
     "tier-proposals": "apsu",
     "tier-proposal": "apsu",
+    "members_consenttext_changelist": "apu",
+    "members_consenttext_add": "ap",
     "messaging_delivery_changelist": "asu",
     "messaging_wording_changelist": "apcu",
     "messaging_wording_add": "apc",

@@ -11,9 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from members import operations as members
+from members.queries import UnknownMember
 from messaging import operations, queries, restraint, stopping
-from messaging.models import Channel, Choice, Delivery, Purpose, Reader
-from tests.factories import member, message, plain, wording
+from messaging.models import Channel, Choice, Delivery, Message, Purpose, Reader
+from tests.factories import agree, member, message, plain, wording
+from tests.factories.messaging import to_send
 from tests.factories.points import NOON
 from tests.mail_server import mail_server
 
@@ -68,7 +70,9 @@ class TestChoices:
 
         assert channels(message(to)) == ["EMAIL", "SMS"]
         assert channels(message(to, template="tests.security")) == ["EMAIL", "SMS"]
-        assert channels(message(to, template="tests.marketing")) == []
+        assert (
+            operations.send_many(template="tests.marketing", messages=[to_send(to)], at=NOON) == {}
+        )
 
     def test_a_no_to_one_channel_leaves_the_others_and_the_inbox(self, ali):
         wording()
@@ -81,13 +85,49 @@ class TestChoices:
         assert said.delivered_at == NOON
         assert channels(message(other)) == ["EMAIL", "SMS"]
 
-    def test_a_yes_to_offers_is_needed_and_can_be_taken_back(self):
-        to = member(email="wang@example.com")
-        choose(to, MARKETING, EMAIL, is_wanted=True)
+    def test_offers_reach_only_who_agreed_to_them_and_where_they_want_them(self):
+        to, nobody = member(email="wang@example.com"), member(email="li@example.com")
+        agree(to)
         assert channels(message(to, template="tests.marketing")) == ["EMAIL"]
 
         choose(to, MARKETING, EMAIL, is_wanted=False)
         assert channels(message(to, template="tests.marketing")) == []
+
+        agree(to, is_given=False, at=NOON)
+        asked = [to_send(to), to_send(nobody)]
+        told = operations.send_many(template="tests.marketing", messages=asked, at=NOON)
+        assert told == {}
+        assert Message.objects.count() == 2
+
+    def test_a_member_nobody_knows_is_no_member_who_did_not_agree(self):
+        gone = operations.ToSend(
+            member_id=0, key="k", variables={"points": 1, "last_day": NOON.date()}
+        )
+        with pytest.raises(UnknownMember):
+            operations.send_many(template="tests.marketing", messages=[gone], at=NOON)
+
+    def test_a_consent_taken_back_mid_campaign_stops_what_has_not_left(self, mails, receiver):
+        """The first e-mails are gone when the member takes it back; then nothing more leaves."""
+        many = [member(email=f"m{n}@example.com") for n in range(4)]
+        for to in many:
+            agree(to)
+        said = [message(to, template="tests.marketing") for to in many]
+        account = message(many[3])
+
+        agree(many[2], is_given=False, at=NOON)
+        agree(many[3], is_given=False, at=NOON)
+        assert deliver(EMAIL) == 3
+
+        assert [outcome(each, EMAIL)[0] for each in said] == [
+            "SENT",
+            "SENT",
+            "UNWANTED",
+            "UNWANTED",
+        ]
+        assert outcome(account, EMAIL)[0] == "SENT"
+        deliver(Channel.WEBHOOK)
+        assert [outcome(each, Channel.WEBHOOK)[0] for each in said[2:]] == ["UNWANTED"] * 2
+        assert len(mails.subjects) == 3
 
     def test_a_no_stops_what_waits_and_security_never(self, mails):
         to = member(email="wang@example.com")
@@ -100,7 +140,7 @@ class TestChoices:
         assert outcome(warning, EMAIL)[0] == "SENT"
         assert deliver(EMAIL, NOON + DAY) == 0
 
-    def test_every_choice_is_kept_with_its_text_and_only_changes_are_noted(self):
+    def test_every_choice_is_kept_and_only_changes_are_noted(self):
         to = member()
         assert choose(to, ACCOUNT, EMAIL, is_wanted=True) == 0
         assert choose(to, ACCOUNT, EMAIL, is_wanted=False) == 1
@@ -109,7 +149,6 @@ class TestChoices:
 
         kept = list(Choice.objects.order_by("pk").values_list("is_wanted", "made_at", "source"))
         assert kept == [(False, NOON, "PAGE"), (True, NOON + DAY, "PAGE")]
-        assert all(choice.text_version for choice in Choice.objects.all())
         assert queries.choices(to.pk)[ACCOUNT, EMAIL] is True
 
     def test_the_database_keeps_the_history_and_refuses_a_no_to_security(self):
@@ -131,7 +170,6 @@ def choose_raw(to, purpose, channel):
         is_wanted=False,
         made_at=NOON,
         source="PAGE",
-        text_version="1",
     )
 
 
@@ -283,12 +321,14 @@ class TestSettingsPage:
 
     def test_shows_and_saves_what_the_member_wants(self, logged_in):
         client, to = logged_in
+        agree(to)
         page = client.get(self.url).content.decode()
-        assert len(re.findall(r'type="checkbox"[^>]* checked', page)) == 3
+        assert len(re.findall(r'type="checkbox"[^>]* checked', page)) == 6
 
         answer = client.post(
             self.url,
             {
+                "asked": ["ACCOUNT", "MARKETING"],
                 "ACCOUNT-SMS": "on",
                 "MARKETING-EMAIL": "on",
                 "language": "en",
@@ -301,6 +341,16 @@ class TestSettingsPage:
         assert wanted == {(ACCOUNT, SMS), (MARKETING, EMAIL)}
         reader = Reader.objects.get(member=to)
         assert (reader.language, reader.time_zone) == ("en", "Asia/Tokyo")
+
+    def test_asks_where_to_send_offers_only_who_agreed_to_them(self, logged_in):
+        client, to = logged_in
+        page = client.get(self.url).content.decode()
+        assert len(re.findall(r'type="checkbox"', page)) == 3
+
+        client.post(self.url, {"asked": "ACCOUNT", "language": "", "time_zone": ""})
+
+        wanted = {pair for pair, is_wanted in queries.choices(to.pk).items() if is_wanted}
+        assert wanted == {pair for pair in queries.CHOSEN if pair[0] == MARKETING}
 
     def test_emails_come_in_the_language_chosen(self, logged_in, mails):
         client, to = logged_in
