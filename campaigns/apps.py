@@ -9,9 +9,11 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import (  # noqa: PLC0415
+            approvals,
             campaign_words,
             checks,
             choices,
+            invitations,
             labels,
             nightly,  # noqa: F401 - they register themselves
             subscribers,  # noqa: F401
@@ -28,6 +30,8 @@ class CampaignsConfig(AppConfig):
         sections.register(ACTIVITIES_SECTION)
         # After them: campaigns name what belongs to them.
         sections.register(CAMPAIGNS_SECTION)
+        approvals.register()
+        invitations.register()
         labels.register()
         choices.register()
         checks.register()

@@ -4,8 +4,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from common.fields import EncryptedTextField
 from common.localized import localized
-from partners.models import Store
+from members.models import Member, Tag
+from messaging.models import Message
+from partners.models import Organization, Store
 from programme.models import Version
 
 
@@ -118,6 +121,228 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest[:12]} {self.rows_done}"
+
+
+class MemberImportState(models.TextChoices):
+    HANDED_IN = "HANDED_IN", _("To be set up")
+    CHECKING = "CHECKING", _("Being checked")
+    CHECKED = "CHECKED", _("Checked")
+    RUNNING = "RUNNING", _("At work")
+    DONE = "DONE", _("Done")
+    DISCARDED = "DISCARDED", _("Discarded")
+
+
+class MemberImport(models.Model):
+    """
+    A file of historical members (M4): how it is read, how far it came, what became of its rows.
+
+    One that staff hand in is kept, sealed, until its rows need not be looked at any more.
+    """
+
+    name = models.CharField(_("file"), max_length=200)
+    state = models.CharField(_("state"), max_length=9, choices=MemberImportState.choices)
+    is_kept = models.BooleanField(_("file is kept"))
+    encoding = models.CharField(_("encoding"), max_length=20, blank=True)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("organization"), help_text=_("Whose external numbers they are."),
+    )  # fmt: skip
+    store = models.ForeignKey(
+        Store, null=True, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("enrolling store"),
+    )  # fmt: skip
+    mapping = models.JSONField(_("mapping"), default=dict)
+    is_active = models.BooleanField(_("active at once"), default=False)
+    tags = ArrayField(models.CharField(max_length=50), default=list, verbose_name=_("tags"))
+    points = models.BigIntegerField(_("starting points"), default=0)
+    rate = models.DecimalField(
+        _("points per unit of spend"), max_digits=12, decimal_places=4, null=True
+    )
+    digest = models.CharField(
+        max_length=64, blank=True, help_text=_("SHA-256 of the file and how it was read.")
+    )
+    rows = models.BigIntegerField(_("rows"), null=True)
+    rows_done = models.BigIntegerField(_("rows done"), default=0)
+    report = models.JSONField(
+        _("report"), default=dict, help_text="Of the check, and from the start on of the import."
+    )
+    created_at = models.DateTimeField(_("handed in at"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+",
+        db_index=False, verbose_name=_("handed in by"),
+    )  # fmt: skip
+    started_at = models.DateTimeField(
+        _("begun at"), null=True, help_text=_("The moment all its points count from.")
+    )
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    # Until then a worker has it; one that was killed gives it up by that.
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("import of members")
+        verbose_name_plural = _("imports of members")
+        permissions = [("import_members", "Can import members from a file and invite them")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["digest"], condition=~Q(digest=""), name="campaigns_memberimport_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["RUNNING", "DONE"], started_at__isnull=False)
+                | (~Q(state__in=["RUNNING", "DONE"]) & Q(started_at=None)),
+                name="campaigns_memberimport_has_begun",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="DONE", finished_at__isnull=False)
+                | (~Q(state="DONE") & Q(finished_at=None)),
+                name="campaigns_memberimport_done_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(points__gte=0) & (Q(rate=None) | Q(rate__gt=0)),
+                name="campaigns_memberimport_gives",
+            ),
+        ]
+        indexes = [
+            # A worker takes the oldest there is something to do for.
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=["CHECKING", "RUNNING"]),
+                name="campaigns_memberimport_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.name}"
+
+
+class MemberImportPart(models.Model):
+    """A piece of a file that staff handed in, sealed: it is full of personal data."""
+
+    run = models.ForeignKey(
+        MemberImport, on_delete=models.PROTECT, related_name="parts", db_index=False
+    )
+    nth = models.IntegerField()
+    content = EncryptedTextField(help_text="Base64 of the compressed bytes.")
+
+    class Meta:
+        verbose_name = _("piece of a file")
+        verbose_name_plural = _("pieces of files")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "nth"], name="campaigns_memberimportpart_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.nth}"
+
+
+class MemberImportProblem(models.Model):
+    """What is wrong or suspicious about a row of a kept file."""
+
+    run = models.ForeignKey(
+        MemberImport, on_delete=models.PROTECT, related_name="problems", db_index=False
+    )
+    row = models.IntegerField(help_text="As a spreadsheet counts: the header is row 1.")
+    field = models.CharField(max_length=64, blank=True)
+    code = models.CharField(max_length=64)
+    details = EncryptedTextField(blank=True, help_text="JSON; it may quote the cell.")
+    is_refused = models.BooleanField()
+
+    class Meta:
+        verbose_name = _("problem of a row")
+        verbose_name_plural = _("problems of rows")
+        indexes = [models.Index(fields=["run", "row"], name="campaigns_importproblem_of_row")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}:{self.row} {self.code}"
+
+
+class BroughtMember(models.Model):
+    """Which row of which file brought a member: a row that comes again brings nobody."""
+
+    run = models.ForeignKey(
+        MemberImport, on_delete=models.PROTECT, related_name="brought", db_index=False
+    )
+    row = models.IntegerField(help_text="As a spreadsheet counts: the header is row 1.")
+    member = models.OneToOneField(
+        Member, primary_key=True, on_delete=models.PROTECT, related_name="brought_by"
+    )
+
+    class Meta:
+        verbose_name = _("brought member")
+        verbose_name_plural = _("brought members")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "row"], name="campaigns_broughtmember_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}:{self.row} {self.member_id}"
+
+
+class InvitationRound(models.Model):
+    """Pre-registered members of an import, or with a tag, are asked to prove who they are."""
+
+    run = models.ForeignKey(
+        MemberImport, null=True, on_delete=models.PROTECT, related_name="rounds",
+        verbose_name=_("import of members"),
+    )  # fmt: skip
+    tag = models.ForeignKey(
+        Tag, null=True, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("tag"),
+    )  # fmt: skip
+    days = models.PositiveSmallIntegerField(_("days the link is good for"))
+    again = models.BooleanField(_("also who was invited before"))
+    created_at = models.DateTimeField(_("begun at"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False,
+        verbose_name=_("begun by"),
+    )  # fmt: skip
+    last_member = models.BigIntegerField(default=0, help_text="How far it is.")
+    invited = models.BigIntegerField(_("invited"), default=0)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("round of invitations")
+        verbose_name_plural = _("rounds of invitations")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(run=None) ^ Q(tag=None), name="campaigns_invitationround_of_one"
+            )
+        ]
+        indexes = [
+            # A worker takes the oldest that is not finished.
+            models.Index(
+                fields=["id"],
+                condition=Q(finished_at=None),
+                name="campaigns_invitationround_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class Invitation(models.Model):
+    """A link for one member. Who is asked again gets another one; each works once."""
+
+    round = models.ForeignKey(InvitationRound, on_delete=models.PROTECT, related_name="invitations")
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="invitations", db_index=False
+    )
+    nth = models.PositiveSmallIntegerField()
+    message = models.OneToOneField(
+        Message, null=True, on_delete=models.PROTECT, related_name="invitation"
+    )
+    last_day = models.DateField(_("good until"))
+    used_at = models.DateTimeField(_("used at"), null=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            models.UniqueConstraint(fields=["member", "nth"], name="campaigns_invitation_nth")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.nth}"
 
 
 class Period(models.TextChoices):

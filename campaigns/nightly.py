@@ -5,11 +5,15 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import gifts, verification
-from campaigns.models import BudgetPurse
+from campaigns.member_files import keeping
+from campaigns.models import BudgetPurse, MemberImport, MemberImportState
 from common import jobs
+from points.queries import start_of_day
 
 logger = logging.getLogger(__name__)
 
@@ -54,3 +58,27 @@ def verify_budgets(*, low: int, high: int, **_day: date) -> dict[str, Any]:
     if findings:
         logger.critical("verify_budgets found differences: %s", findings)
     return {"budgets": len(found), "differences": len(different), "findings": findings}
+
+
+def _old_files(day: date) -> QuerySet[MemberImport]:
+    at_rest = MemberImport.objects.filter(is_kept=True).exclude(
+        state__in=[MemberImportState.CHECKING, MemberImportState.RUNNING]
+    )
+    last = Coalesce("finished_at", "created_at")
+    return at_rest.alias(last=last).filter(last__lt=start_of_day(day) - keeping.KEPT)
+
+
+@jobs.nightly(
+    name="campaigns.forget_member_files",
+    order=92,
+    title=_("Forget files of imported members"),
+    plan=jobs.ids_in(_old_files, size=10),
+    figures={"files": _("Files")},
+    upkeep=True,
+)
+def forget_member_files(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Delete files staff handed in a month ago, and what was noted of their rows."""
+    files = list(_old_files(day).filter(pk__range=(low, high)))
+    for run in files:
+        keeping.forget_file(run)
+    return {"files": len(files)}

@@ -151,6 +151,43 @@ def read(
     return CsvFile(path, encoding=encoding, delimiter=delimiter)
 
 
+# What files of tables are written in here; others are for whoever knows it to say.
+ENCODINGS = ("utf-8", "gb18030")
+
+
+def encoding_of(path: Path) -> str:
+    """
+    Find out in which of ENCODINGS a CSV is, by reading it to the end; UTF-16 by its mark.
+
+    What is both is UTF-8: hardly a text of Chinese characters in GB 18030 happens to be that.
+
+    :returns: empty for what is no text
+    :raises UnreadableTable: if it is in none of them
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic.startswith(UTF16_MAGIC):
+            return "utf-16"
+        if magic in (ZIP_MAGIC, OLD_EXCEL_MAGIC):
+            return ""
+        return next(each for each in ENCODINGS if _decodes(path, each))
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except StopIteration:
+        raise _unreadable(path, _now("the file is neither UTF-8 nor GB 18030.")) from None
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            while file.read(1 << 20):
+                pass
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _unreadable(path: Path, problem: str) -> UnreadableTable:
     return UnreadableTable(file=path.name, problem=problem)
 

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 
 from common import limits
 from messaging import challenges
+from messaging.channels import sms
 from messaging.models import (
     REFUSABLE,
     Channel,
@@ -15,6 +16,7 @@ from messaging.models import (
     Purpose,
     Reader,
     SandboxCode,
+    Wording,
 )
 
 # A badge tells no more than “99+”.
@@ -79,3 +81,9 @@ def choices(member_id: int) -> dict[tuple[Purpose, Channel], bool]:
 def reader(member_id: int) -> Reader:
     """How a member reads; where nothing was chosen, empty."""
     return Reader.objects.filter(pk=member_id).first() or Reader(pk=member_id)
+
+
+def can_text(template: str) -> bool:
+    """Whether there is a provider of text messages, and words for a template it approved."""
+    worded = Wording.objects.filter(template=template, channel=Channel.SMS)
+    return sms.provider() is not None and worded.exists()

@@ -110,6 +110,8 @@ class Template:
     body: str | Promise
     variables: Mapping[str, Kind]
     purpose: Purpose = Purpose.ACCOUNT
+    # Whether a text message goes to a phone nobody has proven to be the member's.
+    to_unproven: bool = False
 
     def keep(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -155,6 +157,7 @@ def register(
     body: str | Promise,
     variables: Mapping[str, Kind],
     purpose: Purpose = Purpose.ACCOUNT,
+    to_unproven: bool = False,
 ) -> None:
     """
     Make a text known under `<room>.<what it says>`.
@@ -162,9 +165,11 @@ def register(
     :param subject: one line, and `body`, lines: lazy translations with `%(variable)s`. A plural is
         chosen by `ngettext_lazy(…, "name of the variable")`; a per cent sign is written twice
     :param purpose: whether members may refuse it, or must have agreed to it
+    :param to_unproven: also by text message to members who are not activated: it asks them to prove
+        that the phone is theirs, and says nothing only they may know
     """
     assert name not in _templates, f"two templates are named {name}"
-    template = Template(name, subject, body, variables, purpose)
+    template = Template(name, subject, body, variables, purpose, to_unproven)
     # A placeholder nobody fills shows at the start, not in front of a member. Untranslated, as
     # languages are not ready yet; that translations have the same placeholders is tested.
     with override(None):

@@ -21,6 +21,7 @@ from members.operations._enrolling import (
     enroll_many,
     enroll_once,
 )
+from members.operations._historic import Historic, enroll_historic
 from members.operations._products import (
     NotOwned,
     OwnedElsewhere,
@@ -56,6 +57,7 @@ __all__ = [
     "EmailTaken",
     "Enrolled",
     "ExternalNumberTaken",
+    "Historic",
     "InvalidTag",
     "NeededForMembership",
     "Newcomer",
@@ -81,6 +83,7 @@ __all__ = [
     "confirm_email",
     "end_ownership",
     "enroll",
+    "enroll_historic",
     "enroll_many",
     "enroll_once",
     "freeze",

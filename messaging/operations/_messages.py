@@ -77,7 +77,8 @@ SEND = f"""
         SELECT member.id AS member_id, given.key, given.variables,
             {CAN_SEE_THE_INBOX} AS sees_the_inbox,
             member.email <> '' AND member.status <> 'CLOSED' AS has_email,
-            member.status <> 'CLOSED' AS is_open
+            member.status <> 'CLOSED' AS is_open,
+            member.status = 'PRE_REGISTERED' AND phone.member_id IS NOT NULL AS has_unproven_phone
         FROM unnest(%(member_ids)s::bigint[], %(keys)s::text[], %(variables)s::text[])
             AS given (member_id, key, variables)
         JOIN members_member AS member ON member.id = given.member_id
@@ -103,10 +104,11 @@ SEND = f"""
         FROM message JOIN wanted USING (key)
         WHERE wanted.has_email AND {WANTED_BY.format(channel="EMAIL")}
         UNION ALL
-        -- A phone nobody has proven to be the member's is written to by nobody.
+        -- A phone nobody has proven to be the member's is written to only to have it proven.
         SELECT message.id, 'SMS', 'WAITING', 0, %(at)s, NULL, '', '', %(is_security)s
         FROM message JOIN wanted USING (key)
-        WHERE wanted.sees_the_inbox AND {WANTED_BY.format(channel="SMS")}
+        WHERE (wanted.sees_the_inbox OR %(to_unproven)s AND wanted.has_unproven_phone)
+            AND {WANTED_BY.format(channel="SMS")}
             AND %(by_sms)s AND EXISTS (
             SELECT FROM messaging_wording WHERE template = %(template)s AND channel = 'SMS'
         )
@@ -190,6 +192,7 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
                 "is_security": said.purpose == Purpose.SECURITY,
                 "needs_consent": needs_consent(said.purpose),
                 "by_sms": sms.provider() is not None,
+                "to_unproven": said.to_unproven,
                 "by_wechat": bool(settings.WECHAT_APP_ID),
                 "by_webhook": bool(settings.WEBHOOK_URL),
                 "member_ids": [message.member_id for message in messages],

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
 from common.models import IdempotencyRecord, JobChunk, JobRun
 from members import operations as members
 from members.models import Member
@@ -19,7 +20,7 @@ from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
 from programme.queries import rulebook_on
-from tests.factories import buy, identity, lot, member, message, rulebook, source
+from tests.factories import brand, buy, identity, lot, member, message, rulebook, source
 from tests.factories.activities import do, kind, named, rewarding
 from tests.factories.points import NOON
 from tests.tiers.ladder import simple
@@ -199,6 +200,23 @@ def _old_chunks() -> None:
         JobChunk.objects.create(pk=n * APART + 1, run=young, low=n, high=n, done_at=LONG_AGO)
 
 
+def _old_member_files() -> None:
+    for n in range(1, 4):
+        for pk, at in ((n * APART, LONG_AGO), (n * APART + 1, timezone.now())):
+            run = MemberImport.objects.create(
+                pk=pk,
+                name=f"{pk}.csv",
+                state="HANDED_IN",
+                is_kept=True,
+                organization=brand(),
+                created_at=at,
+            )
+            MemberImportPart.objects.create(run=run, nth=0, content="")
+            MemberImportProblem.objects.create(
+                run=run, row=2, code="invalid_phone", is_refused=True
+            )
+
+
 # For each job, what there is to do on the night of DAY: three chunks or more, and something that
 # must be left alone.
 WORK: dict[str, Callable[[], None]] = {
@@ -219,6 +237,7 @@ WORK: dict[str, Callable[[], None]] = {
     "common.forget_old_answers": _old_answers,
     "messaging.forget_old_codes": _old_codes,
     "common.forget_old_chunks": _old_chunks,
+    "campaigns.forget_member_files": _old_member_files,
 }
 
 # Jobs that have something to do in other nights only.
