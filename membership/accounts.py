@@ -5,6 +5,7 @@ from datetime import date, datetime
 from django.contrib.auth.backends import ModelBackend
 from django.db import transaction
 
+from campaigns import invitations
 from common.models import User
 from members import consents, masking, operations, queries
 from members.models import ConsentChannel, ConsentPurpose, Member
@@ -37,6 +38,18 @@ def _agreed() -> operations.Agreed:
     word = operations.Word(purpose=ConsentPurpose.SERVICE, is_given=True)
     words = [word] if ConsentPurpose.SERVICE in consents.texts() else []
     return operations.Agreed(words=words, channel=ConsentChannel.WEB)
+
+
+def activate_invited(*, token: str, phone: str, at: datetime) -> User:
+    """
+    Make who came by an invitation and has proven the phone an active member, and return the login.
+
+    :raises campaigns.invitations.InvitationOver: if the link is not good for the phone
+    :raises ChallengeOver: as `login_by_phone`
+    """
+    with transaction.atomic():
+        invitations.accept(token=token, phone=phone, at=at)
+        return login_by_phone(phone)
 
 
 def login_by_phone(phone: str) -> User:

@@ -316,6 +316,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "bring members of files": {
+        "task": "campaigns.work_on_member_imports",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "invite members": {
+        "task": "campaigns.invite_members",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     # Each start does what is left of the night and of nights that were missed; mostly nothing. So
     # a worker that was killed is made up for within minutes (common/nights.py).
     "work on the night": {

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from membership import joining, security_pages, views
+from membership import invited, joining, security_pages, views
 from membership.own_tier_page import OwnTierPage
 from membership.privacy_page import PrivacyPage
 
@@ -22,6 +22,9 @@ urlpatterns = [
     path("security/", security_pages.SecurityPage.as_view(), name="security"),
     path("security/password/", security_pages.PasswordPage.as_view(), name="password"),
     path("security/email/<str:token>/", security_pages.ConfirmPage.as_view(), name="confirm_email"),
+    path("invited/", invited.InvitedPage.as_view(), name="invited_start"),
+    path("invited/code/", invited.InvitedCodePage.as_view(), name="invited_code"),
+    path("invited/<str:token>/", invited.InvitationLink.as_view(), name="invited"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("privacy/", PrivacyPage.as_view(), name="privacy"),

@@ -21,6 +21,7 @@ SYSTEM = [
     "common.view_jobrun",
     "common.view_outboxevent",
     "campaigns.view_importrun",
+    "campaigns.view_memberimport",
 ]
 STAFF = ["common.view_user", "auth.view_group"]
 SAID = ["messaging.view_message", "messaging.view_delivery"]
@@ -49,6 +50,9 @@ CARE = [
     "points.merge_accounts",
     "messaging.retry_delivery",
     "tiers.set_tier",
+    # Files of historical members are full of personal data.
+    "campaigns.view_memberimport",
+    "campaigns.import_members",
 ]
 # What customer care asks for, others let happen.
 APPROVE = ["points.approve_points"]
@@ -104,6 +108,7 @@ def _permission(apps, name):
         "reveal_personal_data": "member",
         "set_tier": "standing",
         "approve_tier": "standing",
+        "import_members": "memberimport",
     }
     model = apps.get_model(label, special.get(codename, model_name))
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(

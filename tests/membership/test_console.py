@@ -2,6 +2,8 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from django.contrib import admin
@@ -12,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns.member_files import keeping
 from campaigns.models import ImportRun
 from common import events
 from common.models import AuditRecord, JobRun, OutboxEvent, User
@@ -174,6 +177,10 @@ PAGES = {
     "member-set-tier": "as",
     "member-extend-tier": "as",
     "member-end-tier": "as",
+    "files-of-members": "asu",
+    "file-of-members": "asu",
+    "file-of-members-refused": "as",
+    "invitations": "asu",
     "tier-decisions": "apsu",
     "tier-proposals": "apsu",
     "tier-proposal": "apsu",
@@ -221,6 +228,7 @@ PAGES = {
 
 IN_THE_NAVIGATION = (
     "index", "entries", "grants", "rulebooks", "campaigns", "tier-decisions", "tier-proposals",
+    "files-of-members", "invitations",
 )  # fmt: skip
 
 
@@ -252,6 +260,8 @@ class TestRoles:
         return {
             "activity": [activity],
             "entry": [f"{number}-1"],
+            "file-of-members": [self.file_of_members()],
+            "file-of-members-refused": [self.file_of_members()],
             "grant": [batch],
             "grant-result": [batch],
             "tier-proposal": [proposal.pk],
@@ -266,6 +276,13 @@ class TestRoles:
             "common_jobrun_run_again": [run.pk],
             **{name: [number] for name in PAGES if re.fullmatch(r"member(-[\w-]+)?", name)},
         }
+
+    def file_of_members(self) -> int:
+        with NamedTemporaryFile(suffix=".csv") as file:
+            file.write(b"id\n1\n")
+            file.flush()
+            path = Path(file.name)
+            return keeping.hand_in(path=path, name="a.csv", at=timezone.now(), by=staff()).pk
 
     @pytest.mark.parametrize("letter", ROLES)
     def test_open_exactly_their_pages(self, at_work, arguments, letter):

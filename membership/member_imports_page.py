@@ -1,0 +1,286 @@
+"""Historical members from a file: handed in, set up, looked through, checked, brought."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import FormView, View
+
+from campaigns import approvals
+from campaigns.member_files import fields, keeping, telling
+from campaigns.member_files.reading import Read
+from campaigns.models import MemberImport, MemberImportState
+from common.errors import DomainError
+from common.models import Approval
+from common.staff import acting
+from members import attributes
+from membership.console import ConsolePage
+from membership.member_import_forms import MemberFileForm, SetUpForm
+from membership.points_actions import sent_for_approval
+from points.forms import ByHandForm
+
+RUNS_SHOWN = 50
+ROWS_SHOWN = 20
+STATE_LABELS = {
+    MemberImportState.HANDED_IN: "info",
+    MemberImportState.CHECKING: "warning",
+    MemberImportState.CHECKED: "info",
+    MemberImportState.RUNNING: "warning",
+    MemberImportState.DONE: "success",
+    MemberImportState.DISCARDED: "",
+}
+IMPORT = "campaigns.import_members"
+# Whoever looks at the rows sees phones and ID numbers.
+REVEAL = "members.reveal_personal_data"
+
+
+class MemberImportsPage(ConsolePage, FormView):
+    """The latest files, and the form for another one."""
+
+    template_name = "console/member_imports.html"
+    permission_required = "campaigns.view_memberimport"
+    title = _("Imports of members")
+    form_class = MemberFileForm
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        latest = MemberImport.objects.select_related("created_by", "organization").order_by("-pk")
+        return super().get_context_data(
+            runs=[(run, _label(run)) for run in latest[:RUNS_SHOWN]],
+            may_hand_in=self._may_hand_in(),
+            **context,
+        )
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self._may_hand_in():
+            return self.handle_no_permission()
+        return super().post(request, *args, **kwargs)
+
+    def _may_hand_in(self) -> bool:
+        return self.request.user.has_perms([IMPORT, REVEAL])
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        file = form.cleaned_data["file"]
+        with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix[:8]) as copy:
+            for block in file.chunks():
+                copy.write(block)
+            copy.flush()
+            try:
+                run = keeping.hand_in(
+                    path=Path(copy.name), name=file.name, at=timezone.now(), by=acting(self.request)
+                )
+            except DomainError as refusal:
+                # A refusal names the file as we know it; staff know it by another name.
+                told = refusal.sentence.replace(Path(copy.name).name, file.name)
+                form.add_error("file", told)
+                return self.form_invalid(form)
+        return HttpResponseRedirect(reverse("admin:file-of-members", args=[run.pk]))
+
+
+class _OfRun:
+    kwargs: dict[str, Any]
+
+    @cached_property
+    def run(self) -> MemberImport:
+        found = MemberImport.objects.select_related("created_by", "organization", "store")
+        return get_object_or_404(found, pk=self.kwargs["run_id"])
+
+
+class MemberImportPage(_OfRun, ConsolePage, FormView):
+    """One file: how it is read, what it would bring, and what it brought."""
+
+    template_name = "console/member_import.html"
+    permission_required = "campaigns.view_memberimport"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        run = self.run
+        report = run.report
+        state = MemberImportState(run.state)
+        context = super().get_context_data(
+            title=str(run),
+            run=run,
+            state_label=_label(run),
+            percent=100 * run.rows_done // run.rows if run.rows else 0,
+            is_live=state in (MemberImportState.CHECKING, MemberImportState.RUNNING),
+            is_checked=state == MemberImportState.CHECKED,
+            report=report,
+            refused=_told(report.get("codes", {})),
+            warned=_told(report.get("warned", {})),
+            may_see_rows=self._may_see_rows,
+            **context,
+        )
+        if self._may_set_up:
+            context |= self._preview()
+        if context["is_checked"] and self._may_set_up:
+            context |= {
+                "start_form": ByHandForm(),
+                "needs_approval": approvals.needs_approval(run, at=timezone.now()),
+                "asked_for": approvals.asked_for(run),
+            }
+        return context
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """None where there is nothing to be set up any more."""
+        if not self._may_set_up:
+            return None
+        return SetUpForm(
+            **self.get_form_kwargs(),
+            run=self.run,
+            header=keeping.header_of(self.run),
+            definitions=attributes.defined(),
+        )
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs = super().get_form_kwargs()
+        if "set-up" not in self.request.POST:
+            kwargs.pop("data", None)
+            kwargs.pop("files", None)
+        return kwargs
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self._may_see_rows:
+            return self.handle_no_permission()
+        by, run_id = acting(request), self.run.pk
+        if "discard" in request.POST:
+            return self._done(lambda: keeping.discard(run_id=run_id, by=by))
+        if "start" in request.POST:
+            return self._start()
+        if not self._may_set_up:
+            return self._done(lambda: keeping.checked(run_id))
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        told = form.cleaned_data
+
+        def set_up() -> MemberImport:
+            run = keeping.set_up(
+                run_id=self.run.pk,
+                reading=form.reading(),
+                organization=told["organization"],
+                store=told["store"],
+                active=bool(told["active"]),
+                tags=told["tags"],
+                points=told["points"],
+                rate=told["rate"],
+            )
+            return keeping.ask_check(run_id=run.pk) if "check" in self.request.POST else run
+
+        try:
+            set_up()
+        except DomainError as refusal:
+            form.add_error(None, refusal.sentence)
+            return self.form_invalid(form)
+        return HttpResponseRedirect(self.request.path)
+
+    def _start(self) -> HttpResponse:
+        form = ByHandForm(self.request.POST)
+        if not form.is_valid():
+            messages.error(self.request, gettext("Say why."))
+            return HttpResponseRedirect(self.request.path)
+        return self._done(
+            lambda: approvals.start_or_ask(
+                run_id=self.run.pk,
+                at=timezone.now(),
+                reference=form.cleaned_data["reference"],
+                by=acting(self.request),
+                reason=form.cleaned_data["reason"],
+            )
+        )
+
+    def _done(self, operation: Any) -> HttpResponse:
+        try:
+            made = operation()
+        except DomainError as refusal:
+            messages.error(self.request, refusal.sentence)
+        else:
+            messages.success(self.request, _said(made))
+        return HttpResponseRedirect(self.request.path)
+
+    @cached_property
+    def _may_see_rows(self) -> bool:
+        return self.request.user.has_perms([IMPORT, REVEAL])
+
+    @property
+    def _may_set_up(self) -> bool:
+        open_states = (MemberImportState.HANDED_IN, MemberImportState.CHECKED)
+        return self.run.state in open_states and self.run.is_kept and self._may_see_rows
+
+    def _preview(self) -> dict[str, Any]:
+        try:
+            header, reads = keeping.preview(self.run, rows=ROWS_SHOWN, now=timezone.now())
+        except DomainError as refusal:  # an attribute was switched off since
+            return {"no_preview": refusal.sentence}
+        definitions = attributes.defined()
+        named: dict[str, list[str]] = {}
+        for name, column in self.run.mapping["columns"].items():
+            named.setdefault(column, []).append(name)
+        shown = [place for place, column in enumerate(header) if column in named]
+        return {
+            "columns": [
+                (column, [fields.label_of(name, definitions) for name in named[column]])
+                for column in (header[place] for place in shown)
+            ],
+            "preview": [
+                (read, [_cell(read, place, named[header[place]]) for place in shown],
+                 [each for each in read.problems if not each.field])
+                for read in reads
+            ],
+        }  # fmt: skip
+
+
+def _cell(read: Read, place: int, names: list[str]) -> tuple[str, list[Any]]:
+    text = read.row.cells[place] if place < len(read.row.cells) else ""
+    return text, [problem for problem in read.problems if problem.field in names]
+
+
+def _told(codes: dict[str, int]) -> list[tuple[str, str, int]]:
+    ordered = sorted(codes.items(), key=lambda each: -each[1])
+    return [(code, telling.title_of(code), rows) for code, rows in ordered]
+
+
+def _label(run: MemberImport) -> str:
+    return STATE_LABELS[MemberImportState(run.state)]
+
+
+def _said(made: MemberImport | Approval) -> str:
+    if isinstance(made, Approval):
+        return sent_for_approval(made)
+    if made.state == MemberImportState.DISCARDED:
+        return gettext("Discarded.")
+    return gettext("Begun: the members are being brought.")
+
+
+class RefusedRows(_OfRun, ConsolePage, View):
+    """All refused rows with what is wrong with each, as a CSV."""
+
+    permission_required = (IMPORT, REVEAL)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            lines = keeping.download(run=self.run, by=acting(request))
+        except DomainError as refusal:
+            messages.error(request, refusal.sentence)
+            return HttpResponseRedirect(reverse("admin:file-of-members", args=[self.run.pk]))
+        response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="refused-{self.run.pk}.csv"'
+        return response
+
+
+URLS: dict[str, tuple[str, Any]] = {
+    "files-of-members": ("member-imports/", MemberImportsPage),
+    "file-of-members": ("member-imports/<int:run_id>/", MemberImportPage),
+    "file-of-members-refused": ("member-imports/<int:run_id>/refused.csv", RefusedRows),
+}
