@@ -22,6 +22,8 @@ class CampaignsConfig(AppConfig):
         from campaigns.activity_rulebook import ACTIVITIES_SECTION  # noqa: PLC0415
         from campaigns.campaign_rulebook import CAMPAIGNS_SECTION  # noqa: PLC0415
         from campaigns.rulebook import EARNING  # noqa: PLC0415 - models are ready now
+        from campaigns.segments import _choices as segment_choices  # noqa: PLC0415
+        from campaigns.segments import _labels as segment_labels  # noqa: PLC0415
         from points import statements  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
 
@@ -34,6 +36,8 @@ class CampaignsConfig(AppConfig):
         invitations.register()
         labels.register()
         choices.register()
+        segment_labels.register()
+        segment_choices.register()
         checks.register()
         statements.name_rules_by(words.names)
         statements.name_campaigns_by(campaign_words.listed)

@@ -649,3 +649,93 @@ class Task(_Rule):
             models.UniqueConstraint(fields=["version", "code"], name="campaigns_task_code_once"),
             models.CheckConstraint(condition=Q(points__gte=0), name="campaigns_task_not_negative"),
         ]
+
+
+class SegmentKind(models.TextChoices):
+    LIVE = "LIVE", _("Live")
+    KEPT = "KEPT", _("Kept list")
+
+
+class Segment(models.Model):
+    """A group of members by a definition (`campaigns.segments`). Switched off, never deleted."""
+
+    name = models.CharField(_("name"), max_length=100)
+    note = models.CharField(_("note"), max_length=500, blank=True)
+    kind = models.CharField(_("kind"), max_length=4, choices=SegmentKind.choices)
+    definition = models.JSONField(_("definition"))
+    tag = models.ForeignKey(
+        Tag,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("tag of its members"),
+    )
+    kept_at = models.DateTimeField(_("kept at"), null=True)
+    is_active = models.BooleanField(_("in use"), default=True)
+    revision = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(_("created at"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    changed_at = models.DateTimeField(_("changed at"))
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("changed by"),
+    )
+
+    class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
+        permissions = [("export_segment", "Can export the members of a segment")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(is_active=True), name="campaigns_segment_name_once"
+            ),
+            # Two rules for one tag would take it off each other's members.
+            models.UniqueConstraint(
+                fields=["tag"], condition=Q(is_active=True), name="campaigns_segment_tag_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="KEPT", kept_at__isnull=False) | Q(kind="LIVE", kept_at=None),
+                name="campaigns_segment_kept_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="LIVE") | Q(tag=None),
+                name="campaigns_segment_tag_follows_a_live_one",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_kept(self) -> bool:
+        return self.kind == SegmentKind.KEPT
+
+
+class SegmentMember(models.Model):
+    """Who stands in a kept list. INSERT only."""
+
+    pk = models.CompositePrimaryKey("segment_id", "member_id")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.PROTECT, db_index=False, related_name="listed"
+    )
+    # Members are never deleted; a list of a million is written at once.
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, db_index=False, db_constraint=False, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("member of a kept list")
+        verbose_name_plural = _("members of kept lists")
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.member_id}"

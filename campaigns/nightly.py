@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import gifts, verification
+from campaigns import gifts, segments, verification
 from campaigns.member_files import keeping
 from campaigns.models import BudgetPurse, MemberImport, MemberImportState
 from common import jobs
+from members.models import Member
 from points.queries import start_of_day
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,28 @@ def convert_spend(*, day: date, low: int, high: int) -> dict[str, int]:
     """Turn what was spent in the year before `day` into points."""
     members, points = gifts.convert_spend(year=day.year - 1, low=low, high=high)
     return {"members": members, "points": points}
+
+
+def _tagged(day: date) -> Iterable[jobs.Range]:
+    """Everybody, as long as a segment puts a tag on its members or has left one behind."""
+    if not segments.has_rules():
+        return []
+    everybody = jobs.ids_in(lambda _day: Member.objects.all(), size=settings.NIGHT_CHUNK_MEMBERS)
+    return everybody(day)
+
+
+@jobs.nightly(
+    name="campaigns.tag_by_segments",
+    order=47,
+    title=_("Tags that follow segments"),
+    plan=_tagged,
+    figures={"put_on": _("Put on"), "taken_off": _("Taken off")},
+    upkeep=True,
+)
+def tag_by_segments(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Put the tags of segments on who is in them today, and take them off who is not."""
+    put_on, taken_off = segments.follow(day=day, low=low, high=high)
+    return {"put_on": put_on, "taken_off": taken_off}
 
 
 def _budgets(_day: date) -> Iterable[jobs.Range]:

@@ -437,6 +437,13 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
+def csv_line(cells: Iterable[str]) -> str:
+    """One line of a CSV that is streamed, harmless to a spreadsheet."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow([harmless(cell) for cell in cells])
+    return text.getvalue()
+
+
 class ErrorFile:
     """
     The refused rows as a CSV: row number, code, message and the original cells.

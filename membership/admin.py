@@ -32,6 +32,7 @@ class StaffConsole(UnfoldAdminSite):
             member_imports_page,
             member_page,
             rulebook_page,
+            segments_page,
             tier_page,
         )
 
@@ -46,6 +47,7 @@ class StaffConsole(UnfoldAdminSite):
             **drafts_page.URLS,
             **tier_page.URLS,
             **campaigns_page.URLS,
+            **segments_page.URLS,
         }
         return [
             path(route, self.admin_view(view.as_view()), name=name)

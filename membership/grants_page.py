@@ -1,7 +1,5 @@
 """Points for many members from a file: handed in, looked through, begun, and what came of it."""
 
-import csv
-import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,19 +181,13 @@ class GrantResult(ConsolePage, View):
 
 
 def _lines(batch: GrantBatch) -> Iterator[str]:
-    yield "\ufeff" + _csv_line(["row", *HEADER, "outcome", "entry", "message"])
+    yield "\ufeff" + tables.csv_line(["row", *HEADER, "outcome", "entry", "message"])
     rows = GrantRow.objects.filter(batch=batch).select_related("member").order_by("number")
     for row in rows.iterator(chunk_size=1000):
         entry = f"{row.member.number}-{row.entry_seq}" if row.member and row.entry_seq else ""
-        yield _csv_line(
+        yield tables.csv_line(
             [str(row.number), *row.cells, row.outcome, entry, operations.refusal_told(row)]
         )
-
-
-def _csv_line(cells: list[str]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow([tables.harmless(cell) for cell in cells])
-    return text.getvalue()
 
 
 URLS: dict[str, tuple[str, Any]] = {

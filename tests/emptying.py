@@ -15,6 +15,7 @@ APPEND_ONLY = (
     "members_consenttext",
     "members_consent",
     "campaigns_evaluation",
+    "campaigns_segmentmember",
 )
 
 

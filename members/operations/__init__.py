@@ -42,15 +42,19 @@ from members.operations._profiles import (
 )
 from members.operations._states import WrongState, activate, close, freeze, unfreeze
 from members.operations._tags import (
+    TAG_MAX,
     InvalidTag,
     TooManyTags,
+    follow_rules,
     read_tags,
     set_tags,
     tag_many,
+    tag_named,
 )
 
 __all__ = [
     "CORRECTABLE",
+    "TAG_MAX",
     "Agreed",
     "BirthdayOutOfRange",
     "EmailChanged",
@@ -86,6 +90,7 @@ __all__ = [
     "enroll_historic",
     "enroll_many",
     "enroll_once",
+    "follow_rules",
     "freeze",
     "hand_over",
     "login_for",
@@ -96,6 +101,7 @@ __all__ = [
     "set_password",
     "set_tags",
     "tag_many",
+    "tag_named",
     "unfreeze",
     "update_profile",
 ]

@@ -1,8 +1,9 @@
 """Words on members: by hand, by an import, by a rule (M5)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
@@ -87,6 +88,57 @@ def tag_many(
             [source.value, at, sorted(set(member_ids)), tags],
         )
         return cursor.rowcount
+
+
+def tag_named(name: str) -> Tag:
+    """
+    The tag of this name, made where it is new.
+
+    :raises InvalidTag: if it is no name of one tag
+    """
+    (checked,) = _checked([name])
+    return Tag.objects.get(pk=_tags([checked])[checked])
+
+
+@transaction.atomic
+def follow_rules(
+    *, wanted: Mapping[int, Collection[int]], low: int, high: int, at: datetime
+) -> tuple[int, int]:
+    """
+    Let members low … high have by a rule these tags and no others, in two statements. What was put
+    on by hand or by an import stays.
+
+    :param wanted: ids of members, all of them from low to high, by the id of the tag
+    :returns: how many were put on, and taken off
+    """
+    pairs = [(member_id, tag_id) for tag_id, ids in wanted.items() for member_id in ids]
+    params: dict[str, Any] = {
+        "members": [member_id for member_id, _tag_id in pairs],
+        "tags": [tag_id for _member_id, tag_id in pairs],
+        "low": low,
+        "high": high,
+        "at": at,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(PUT_ON_BY_RULE, params)
+        put_on = cursor.rowcount
+        cursor.execute(TAKE_OFF_BY_RULE, params)
+        return put_on, cursor.rowcount
+
+
+PUT_ON_BY_RULE = """
+    INSERT INTO members_tagging (member_id, tag_id, source, tagged_at)
+    SELECT wanted.member_id, wanted.tag_id, 'RULE', %(at)s
+    FROM unnest(%(members)s::bigint[], %(tags)s::bigint[]) AS wanted (member_id, tag_id)
+    ON CONFLICT (member_id, tag_id) DO NOTHING
+"""
+TAKE_OFF_BY_RULE = """
+    DELETE FROM members_tagging AS had
+    WHERE had.member_id BETWEEN %(low)s AND %(high)s AND had.source = 'RULE' AND NOT EXISTS (
+        SELECT FROM unnest(%(members)s::bigint[], %(tags)s::bigint[]) AS wanted (member_id, tag_id)
+        WHERE wanted.member_id = had.member_id AND wanted.tag_id = had.tag_id
+    )
+"""
 
 
 def _checked(names: Iterable[str]) -> list[str]:

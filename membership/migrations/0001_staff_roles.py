@@ -33,6 +33,7 @@ ASK = [
 ]
 # What members agree to is for who answers for the whole programme to word.
 CONSENTS = ["members.view_consenttext", "members.add_consenttext"]
+SEGMENTS = [f"campaigns.{verb}_segment" for verb in ("view", "add", "change", "export")]
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
@@ -66,15 +67,15 @@ ROLES = {
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
         "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
-        *WORDS, *ASK, *CONSENTS, "common.rerun_jobrun", "common.retry_outboxevent",
+        *WORDS, *ASK, *CONSENTS, *SEGMENTS, "common.rerun_jobrun", "common.retry_outboxevent",
         "common.add_user", "common.change_user",
     ],
     "programme manager": [
         "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *WORDS, *CONSENTS,
-        "campaigns.view_importrun",
+        "campaigns.view_importrun", "campaigns.view_segment",
     ],
-    "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS],
+    "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
     ],
@@ -84,7 +85,7 @@ ROLES = {
     "auditor": [
         "members.view_member", *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
-        "members.view_consenttext",
+        "members.view_consenttext", "campaigns.view_segment",
     ],
 }  # fmt: skip
 
@@ -137,7 +138,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
-        ("campaigns", "0004_campaigns"),
+        ("campaigns", "0005_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [migrations.RunPython(add, migrations.RunPython.noop)]

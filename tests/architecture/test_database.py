@@ -115,6 +115,7 @@ def test_what_must_not_change_cannot():
     before, delete, update, truncate = 2, 8, 16, 32
     final = [
         "campaigns_evaluation",
+        "campaigns_segmentmember",
         "common_auditrecord",
         "members_consent",
         "members_consenttext",

@@ -12,15 +12,16 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from campaigns import segments
 from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
 from common.models import IdempotencyRecord, JobChunk, JobRun
 from members import operations as members
-from members.models import Member
+from members.models import Member, TagSource
 from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
 from programme.queries import rulebook_on
-from tests.factories import brand, buy, identity, lot, member, message, rulebook, source
+from tests.factories import brand, buy, identity, lot, member, message, rulebook, source, staff
 from tests.factories.activities import do, kind, named, rewarding
 from tests.factories.points import NOON
 from tests.tiers.ladder import simple
@@ -176,6 +177,16 @@ def _budgets_spent() -> None:
     do(identity(), "share", at=NOON)
 
 
+def _tags_that_follow() -> None:
+    """Some get one, one has left, and one has it by hand."""
+    by = staff()
+    women = {"members": {"match": "all", "conditions": [{"sex": ["FEMALE"]}]}}
+    segments.create(name="women", definition=women, tag="women", at=NOON, by=by)
+    found = [member(sex="FEMALE" if n < 5 else "MALE") for n in range(7)]
+    members.tag_many(member_ids=[found[5].pk], names=["women"], source=TagSource.RULE, at=LONG_AGO)
+    members.tag_many(member_ids=[found[6].pk], names=["women"], source=TagSource.HAND, at=LONG_AGO)
+
+
 def _old_answers() -> None:
     for n in range(1, 4):
         for nth, at in enumerate([LONG_AGO, timezone.now()]):
@@ -233,6 +244,7 @@ WORK: dict[str, Callable[[], None]] = {
     "tiers.warn_of_downgrades": _tiers_about_to_end,
     "tiers.verify_counters": _tiers_about_to_end,
     "campaigns.convert_spend": _spend_of_last_year,
+    "campaigns.tag_by_segments": _tags_that_follow,
     "campaigns.verify_budgets": _budgets_spent,
     "common.forget_old_answers": _old_answers,
     "messaging.forget_old_codes": _old_codes,
