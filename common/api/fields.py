@@ -207,7 +207,7 @@ class OneOf(StrictField):
 class Values(StrictField):
     """Values by code; which codes there are, and of which kind each is, the operation knows."""
 
-    _PLAIN = (str, int, float, bool, type(None))
+    _PLAIN = (str, int, Decimal, bool, type(None))
     schema = {
         "type": "object",
         "maxProperties": 50,
@@ -233,7 +233,11 @@ class Values(StrictField):
                     self.fail("wrong_type")
             elif not isinstance(value, self._PLAIN):
                 self.fail("wrong_type")
-        return data
+        # Our reader of JSON keeps a number's decimals as they were written.
+        return {
+            code: float(value) if isinstance(value, Decimal) else value
+            for code, value in data.items()
+        }
 
 
 class Document(serializers.Serializer):

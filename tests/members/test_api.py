@@ -4,7 +4,7 @@ import pytest
 
 from common.models import AuditRecord
 from members import operations
-from members.models import ExternalNumber, Member, Product
+from members.models import Attribute, ExternalNumber, Member, Product
 from tests import factories
 from tests.till import Till, refused, wrong_places
 
@@ -45,6 +45,14 @@ class TestEnroll:
 
         assert answer.status_code == 201
         assert Member.objects.get().attributes == {"interests": ["food"]}
+
+    def test_a_number_is_told_with_its_decimals(self, till):
+        Attribute.objects.create(code="mileage", names={"zh-hans": "里程"}, kind="NUMBER")
+
+        answer = till.send("members/", WANG | {"attributes": {"mileage": 12.25}})
+
+        assert answer.status_code == 201
+        assert Member.objects.get().attributes == {"mileage": 12.25}
 
     @pytest.mark.parametrize(
         ("attributes", "code"),
