@@ -174,7 +174,7 @@ def _budgets_spent() -> None:
         # The nights before have put members on its levels.
         tiers=TIERS["tiers"],
     )
-    do(identity(), "share", at=NOON)
+    do(identity(), "share", at=datetime(2026, 1, 10, 4, tzinfo=NOON.tzinfo))
 
 
 def _tags_that_follow() -> None:

@@ -33,6 +33,7 @@ from campaigns import operations as campaigns
 from campaigns.earning import Line
 from common.errors import DomainError
 from members import operations as members
+from members.models import Member
 from members.queries import Identity
 from points import nightly, operations, queries, verification
 from points.models import Account, AdjustmentReason, Entry, EntryKind, Hold, Lot, Pending, PointType
@@ -1177,7 +1178,7 @@ def one_of_many(_model, plan):
 
 
 def identity_again(who):
-    return Identity(who.id, who.number, members.Member.objects.get(pk=who.id).status)
+    return Identity(who.id, who.number, Member.objects.get(pk=who.id).status)
 
 
 def as_lines(lines):
