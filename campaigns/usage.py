@@ -98,7 +98,11 @@ def _times(member_id: int, kind: Kind, on: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TaskTold:
-    """A task, and when it was done, if it was. `given` may be less than `points`: caps."""
+    """
+    A task, and when it was done, if it was. `given` may be less than `points`: caps.
+
+    `is_open`: it can be done today, for its points.
+    """
 
     code: str
     name: str
@@ -106,6 +110,7 @@ class TaskTold:
     points: int
     done_at: datetime | None
     given: int
+    is_open: bool
 
 
 def tasks(*, member_id: int, on: date) -> list[TaskTold]:
@@ -123,6 +128,7 @@ def tasks(*, member_id: int, on: date) -> list[TaskTold]:
             points=task.points,
             done_at=found[code].occurred_at if code in found else None,
             given=found[code].points if code in found else 0,
+            is_open=code not in found and rules.timetable.refusal(code, on) is None,
         )
         for code, task in rules.tasks.items()
     ]

@@ -1,5 +1,5 @@
 """
-Who belongs: identity, phone, products, life cycle.
+Who belongs: identity, phone, products, life cycle; the code on the card.
 
 Owns     members, their attributes, phone directory, products, external numbers; encryption of
          personal fields; consents.

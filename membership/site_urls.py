@@ -4,12 +4,20 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from membership import invited, joining, security_pages, views
+from membership import invited, joining, profile_page, security_pages, views
+from membership.card_page import CardPage
+from membership.home_page import HomePage
 from membership.own_tier_page import OwnTierPage
 from membership.privacy_page import PrivacyPage
 
 urlpatterns = [
-    path("", views.HomePage.as_view(), name="home"),
+    path("", HomePage.as_view(), name="home"),
+    path("card/", CardPage.as_view(), name="card"),
+    path("profile/", profile_page.ProfilePage.as_view(), name="profile"),
+    path("profile/edit/", profile_page.EditPage.as_view(), name="profile_edit"),
+    path("profile/products/", profile_page.ProductsPage.as_view(), name="profile_products"),
+    path("profile/phone/", profile_page.PhonePage.as_view(), name="profile_phone"),
+    path("profile/phone/code/", profile_page.PhoneCodePage.as_view(), name="profile_phone_code"),
     path("login/", views.LoginPage.as_view(), name="login"),
     path("login/code/", views.CodePage.as_view(), name="login_code"),
     path("join/", joining.JoinPage.as_view(), name="join"),

@@ -1,8 +1,5 @@
-"""Pages that mix rooms: login, the member's home, errors."""
+"""Pages that mix rooms: login, errors."""
 
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -13,32 +10,22 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
-from django.utils.timezone import localdate
 from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
 from common import context, limits
-from common.amounts import money
 from common.errors import DomainError
 from common.models import User
 from members import phones
 from members.models import MemberStatus
-from members.views import MemberPage
 from membership import accounts
 from membership.forms import CodeForm, PhoneForm
 from messaging import operations as messaging
 from messaging import queries as messaging_queries
-from points import queries as points
-from points import statements
-from programme import queries as programme
-from tiers import pictures
-from tiers import queries as tiers
 
 CHALLENGE = "login_challenge"
 NEXT = "login_next"
-LATEST_ENTRIES = 5
-EXPIRIES = 5
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -148,70 +135,6 @@ def enter(request: HttpRequest, user: User) -> HttpResponse:
     if user.member.status == MemberStatus.PRE_REGISTERED:
         return redirect("activate")
     return redirect(target or "home")
-
-
-@dataclass(frozen=True, slots=True)
-class ExpiryRow:
-    """Points that lapse next, and how long the bar beside them is."""
-
-    last_day: date
-    points: int
-    days_left: int
-    percent: int
-
-
-class HomePage(MemberPage):
-    """The card, what lapses next, where the member stands, the latest entries."""
-
-    template_name = "home.html"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.user.is_authenticated and not hasattr(request.user, "member"):
-            return render(request, "no_member.html")
-        return super().dispatch(request, *args, **kwargs)
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        today = localdate()
-        joined_on = localdate(self.member.joined_at)
-        progress = tiers.progress(self.member.pk, today, joined_on=joined_on)
-        account = statements.on_account(self.member.pk)
-        spendable, expiries = points.spendable_and_expiries(
-            self.member.pk, on=today, limit=EXPIRIES
-        )
-        return super().get_context_data(
-            member=self.member,
-            # Points that lapsed and the night has not swept are no longer the member's.
-            points=spendable if account.balance >= 0 else account.balance,
-            debt=max(0, -account.balance),
-            aside=statements.aside(account),
-            worth=self._worth(spendable),
-            expiries=self._expiry_rows(expiries, today),
-            tier=pictures.Picture(progress) if progress else None,
-            lines=statements.lines(
-                list(points.statement(self.member.pk)[:LATEST_ENTRIES]),
-                member=self.member,
-                account=account,
-            ),
-            **kwargs,
-        )
-
-    def _worth(self, spendable: int) -> str:
-        installed = programme.programme()
-        if installed is None or spendable <= 0:
-            return ""
-        return money(Decimal(spendable) / installed.points_per_currency_unit, installed.currency)
-
-    def _expiry_rows(self, expiries: list[points.Expiry], today: date) -> list[ExpiryRow]:
-        most = max((expiry.points for expiry in expiries), default=1)
-        return [
-            ExpiryRow(
-                last_day=expiry.last_day,
-                points=expiry.points,
-                days_left=(expiry.last_day - today).days,
-                percent=max(2, expiry.points * 100 // most),
-            )
-            for expiry in expiries
-        ]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

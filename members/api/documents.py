@@ -30,6 +30,9 @@ EMAIL = (
 )
 CONSENTS_MAX = 20
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9-]{2,63}$"
+# Any QR code of letters and digits: whether it is one of ours, `members.cards` says.
+CARD = r"^[A-Za-z0-9]+$"
+CARD_MAX = 200
 
 
 class ProductInput(Document):
@@ -80,18 +83,24 @@ class MemberInput(Document):
 
 
 class MemberLookupInput(Document):
-    """Exactly one of the three."""
+    """Exactly one of the four."""
 
     extra_schema = {"minProperties": 1, "maxProperties": 1}
 
     number = member_number(required=False)
     phone = Text(limit=32, pattern=PHONE, required=False)
     product = Text(limit=64, pattern=IDENTIFIER, required=False)
+    card = Text(
+        limit=CARD_MAX,
+        pattern=CARD,
+        required=False,
+        help_text="What a scanner read from the member's phone.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:
             raise ValidationError(
-                _("Give exactly one of number, phone and product."), "exactly_one"
+                _("Give exactly one of number, phone, product and card."), "exactly_one"
             )
         return attrs
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -7,9 +9,9 @@ from common.api.rendering import respond
 from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
-from members import attributes, operations, phones, products, queries
+from members import attributes, cards, operations, phones, products, queries
 from members.api.documents import MemberAnswer, MemberInput, MemberLookupInput, member_answer
-from members.models import ConsentChannel, ConsentPurpose
+from members.models import ConsentChannel, ConsentPurpose, Member
 from partners import queries as partners
 from partners.api.authentication import caller
 from partners.models import Scope
@@ -126,17 +128,27 @@ class MemberLookup(ApiView):
 
     @describe(
         summary="Find a member",
-        description="By number, phone or product (VIN or serial number): exactly one of them.",
+        description=(
+            "By number, phone, product (VIN or serial number) or the code on the member's card: "
+            "exactly one of them. A card's code is good for five minutes after it was shown."
+        ),
         body=MemberLookupInput,
         answers={200: MemberAnswer},
-        refusals=[queries.UnknownMember, phones.InvalidPhone, products.InvalidIdentifier],
+        refusals=[
+            queries.UnknownMember,
+            phones.InvalidPhone,
+            products.InvalidIdentifier,
+            cards.InvalidCard,
+            cards.CardExpired,
+        ],
         examples=[example("By phone", {"phone": "13800138000"})],
     )
     def post(self, request: Request) -> HttpResponse:
         ((by, value),) = MemberLookupInput.read(request.data).items()
-        find = {
+        find: dict[str, Callable[[str], Member]] = {
             "number": queries.by_number,
             "phone": queries.by_phone,
             "product": queries.by_product,
-        }[by]
-        return respond(member_answer(find(value)))
+            "card": partial(queries.by_card, at=timezone.now()),
+        }
+        return respond(member_answer(find[by](value)))

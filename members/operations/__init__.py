@@ -22,6 +22,13 @@ from members.operations._enrolling import (
     enroll_once,
 )
 from members.operations._historic import Historic, enroll_historic
+from members.operations._own import (
+    KnownAlready,
+    NotYours,
+    bind_own,
+    change_own_phone,
+    correct_own,
+)
 from members.operations._products import (
     NotOwned,
     OwnedElsewhere,
@@ -63,10 +70,12 @@ __all__ = [
     "ExternalNumberTaken",
     "Historic",
     "InvalidTag",
+    "KnownAlready",
     "NeededForMembership",
     "Newcomer",
     "NotAPartner",
     "NotOwned",
+    "NotYours",
     "OwnedElsewhere",
     "OwnershipOutOfRange",
     "PersonalData",
@@ -83,8 +92,11 @@ __all__ = [
     "activate",
     "activate_by_product",
     "add_product",
+    "bind_own",
+    "change_own_phone",
     "close",
     "confirm_email",
+    "correct_own",
     "end_ownership",
     "enroll",
     "enroll_historic",

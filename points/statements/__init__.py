@@ -92,7 +92,11 @@ def lines(
     installed = programme.programme()
     reader = Reader(currency=installed.currency if installed else "CNY")
     first = (member.pk, 1)
-    told = around(entries, accounts=[account] if account else None, also=[first])
+    # It is asked only of what came in late whether it was brought over.
+    has_late = any(localdate(each.recorded_at) > localdate(each.effective_at) for each in entries)
+    told = around(
+        entries, accounts=[account] if account else None, also=[first] if has_late else []
+    )
     taken_over = taken_over_on(told.entries.get(first), member=member)
     return [explain(entry, told, reader, taken_over_on=taken_over) for entry in entries]
 

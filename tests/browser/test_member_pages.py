@@ -53,7 +53,7 @@ def test_from_login_to_logout(open_page, who):
     expect(page.locator(".card")).to_contain_text("王小明")
     expect(page.locator(".card-points")).to_have_text("6")
 
-    page.get_by_role("link", name="积分明细").click()
+    page.get_by_role("navigation").get_by_role("link", name="积分").click()
     assert points_shown(page) == ["−20", "+26"]
     expect(page.get_by_text("每消费 10 元得 1 分。计 26.8 分，向下取整为 26 分。")).to_be_visible()
 

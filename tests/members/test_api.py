@@ -1,9 +1,12 @@
 """Enrolling and finding members over REST."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from common.models import AuditRecord
-from members import operations
+from members import cards, operations
 from members.models import Attribute, ExternalNumber, Member, Product
 from tests import factories
 from tests.till import Till, refused, wrong_places
@@ -214,6 +217,42 @@ class TestFind:
         answer = till.send("members/lookup/", by)
 
         assert (answer.status_code, answer.json()) == (200, wang)
+
+    def test_by_the_code_on_the_card_while_it_is_good(self, till, wang):
+        now = timezone.now()
+        code = cards.code(Member.objects.get().pk, at=now - cards.GOOD_FOR + timedelta(seconds=30))
+
+        for scanned in (code, code.lower()):
+            answer = till.send("members/lookup/", {"card": scanned})
+            assert (answer.status_code, answer.json()) == (200, wang)
+
+    def test_a_card_that_is_out_of_date_finds_nobody_however_often(self, till, wang):
+        code = cards.code(Member.objects.get().pk, at=timezone.now() - cards.GOOD_FOR)
+
+        for _ in range(2):
+            refused(till.send("members/lookup/", {"card": code}), 409, "card_expired")
+
+    def test_a_forged_card_finds_nobody(self, till, wang):
+        code = cards.code(Member.objects.get().pk, at=timezone.now())
+        forged = code[:-1] + ("A" if code[-1] != "A" else "B")
+
+        for text in (forged, code[:-1], "MC1", wang["number"]):
+            refused(till.send("members/lookup/", {"card": text}), 422, "invalid_card")
+
+    def test_the_card_of_who_has_left_finds_nobody(self, till, wang):
+        member = Member.objects.get()
+        code = cards.code(member.pk, at=timezone.now())
+        operations.close(
+            member_id=member.pk, closed_at=timezone.now(), by=factories.staff(), reason="wish"
+        )
+
+        refused(till.send("members/lookup/", {"card": code}), 404, "unknown_member")
+
+    def test_a_card_needs_the_scope_as_a_phone_does(self, store, wang):
+        other = Till(factories.api_client(store.organization, scopes=["points:read"]))
+        code = cards.code(Member.objects.get().pk, at=timezone.now())
+
+        assert other.send("members/lookup/", {"card": code}).status_code == 403
 
     @pytest.mark.parametrize(
         "by", [{"phone": "13800138001"}, {"product": "VIN2"}, {"number": "M9999999998"}]

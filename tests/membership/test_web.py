@@ -10,9 +10,12 @@ from django.utils.timezone import localdate
 from common import limits
 from common.models import User
 from members import operations as members
+from membership.demo import rules
 from messaging.models import SandboxCode
 from points import operations as points
-from tests.factories import buy, identity, lot, member, plain, source, staff
+from programme import operations as programme
+from programme import queries as programmes
+from tests.factories import buy, identity, lot, main_store, member, plain, source, staff
 
 pytestmark = pytest.mark.django_db
 PHONE = "+8613800138000"
@@ -32,6 +35,15 @@ def logged_in(of):
     client = Client()
     client.force_login(members.login_for(member_id=of.pk))
     return client
+
+
+def retail():
+    """The demo's rulebook: with tiers, tasks and a campaign that is on."""
+    main_store()
+    document = rules.document(today=localdate()) | {"valid_from": "1900-01-02"}
+    document["programme"]["code"] = "plain"
+    programme.load(document=document, published_at=timezone.now())
+    programmes.forget_cached()
 
 
 def text_of(response):
@@ -338,20 +350,52 @@ class TestHome:
         assert "777" not in text
 
     def test_costs_few_queries_however_much_there_is(self, django_assert_num_queries):
-        from programme import queries as programme
-
         one = member()
         client = logged_in(one)
         for n in range(30):
             lot(identity(one), 10, expires_on=localdate() + timedelta(days=n))
             buy(identity(one), "100")
 
-        programme.forget_cached()
+        client.get("/")  # the version's rules are read once
+        programmes.forget_cached()
         # session, user with member; version; account, points with what lapses; programme; entries,
-        # the first of them; unread messages
+        # the first of them, because these came in late; unread messages
         with django_assert_num_queries(9):
             response = client.get("/")
         assert len(response.content) < 20_000
+
+    def test_with_tiers_tasks_and_offers_it_asks_ten_times(
+        self, django_assert_num_queries, monkeypatch
+    ):
+        monkeypatch.setattr(programmes, "CACHE_SECONDS", 600)
+        one = member()
+        retail()
+        client = logged_in(one)
+        for n in range(30):
+            buy(identity(one), "100", reference=f"R-{n}", at=timezone.now())
+        client.get("/")
+
+        # session, user with member; standing, what was gathered; account, points with what lapses;
+        # entries, what became of those that wait; tasks; unread messages
+        with django_assert_num_queries(10):
+            response = client.get("/")
+        text = text_of(response)
+        assert "完善资料" in text
+        assert "养护季工时双倍积分" in text
+        assert len(response.content) < 30_000
+
+    def test_tasks_show_what_can_be_done_where_and_what_is_done(self):
+        retail()
+        one = member(name="")
+        client = logged_in(one)
+        before = client.get("/").content.decode()
+        buy(identity(one), "100")
+        after = text_of(client.get("/"))
+
+        assert re.search('href="/profile/edit/">\\s*完善资料', before)
+        assert re.search('href="/card/">\\s*首次消费', before)
+        assert re.search("首次消费 .*?[+]30", after)
+        assert "<s>首次消费</s>" in client.get("/").content.decode()
 
 
 class TestEveryPage:
