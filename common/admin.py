@@ -10,9 +10,12 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -38,9 +41,9 @@ class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc]  # typed
     search_help_text = _("User name, from its beginning")
     ordering = ["username"]
     filter_horizontal = []
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["last_login", "date_joined", "second_factor_set"]
     fieldsets = [
-        (None, {"fields": ["username", "password"]}),
+        (None, {"fields": ["username", "password", "second_factor_set"]}),
         (_("Person"), {"fields": ["last_name", "first_name", "email"]}),
         (_("What they may do"), {"fields": ["is_active", "groups"]}),
         (_("Dates"), {"fields": ["last_login", "date_joined"]}),
@@ -71,6 +74,14 @@ class StaffLoginAdmin(StaffAdmin, BaseUserAdmin):  # type: ignore[misc]  # typed
     @display(description=_("Name"))
     def full_name(self, user: User) -> str:
         return f"{user.last_name}{user.first_name}"
+
+    @display(description=_("Second factor"))
+    def second_factor_set(self, user: User) -> str:
+        if not hasattr(user, "second_factor"):
+            return gettext("none")
+        link = reverse("admin:reset_factor", args=[user.pk])
+        since = date_format(localtime(user.second_factor.confirmed_at), "DATE_FORMAT")
+        return format_html('{} · <a href="{}">{}</a>', since, link, gettext("Take it away"))
 
     @display(description=_("Roles"))
     def roles(self, user: User) -> str:

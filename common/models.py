@@ -1,10 +1,13 @@
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+
+from common.fields import EncryptedTextField
 
 
 class User(AbstractUser):  # type: ignore[django-manager-missing]  # ApiClient.user: untyped base
@@ -17,6 +20,32 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # ApiClient.u
             # The console lists the few logins of staff among all those of members.
             models.Index(fields=["username"], condition=Q(is_staff=True), name="common_user_staff")
         ]
+
+
+class SecondFactor(models.Model):
+    """What a member of staff proves beside the password (see `common.second_factors`)."""
+
+    user = models.OneToOneField(
+        User,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="second_factor",
+        verbose_name=_("user"),
+    )
+    secret = EncryptedTextField(_("secret"))
+    confirmed_at = models.DateTimeField(_("confirmed at"))
+    # The step of time whose code came last: no code works twice.
+    last_step = models.BigIntegerField(_("last step"))
+    recovery = ArrayField(models.BinaryField(max_length=32), default=list)
+
+    class Meta:
+        verbose_name = _("second factor")
+        verbose_name_plural = _("second factors")
+        default_permissions = ()
+        permissions = [("reset_secondfactor", "Can take away the second factor of a login")]
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class OutboxEvent(models.Model):

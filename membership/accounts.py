@@ -119,8 +119,9 @@ def set_password(*, member: Member, password: str, at: datetime) -> User:
 
 
 class Backend(ModelBackend):
-    """Django's, which brings the member along: every page of theirs asks for both."""
+    """Django's, which brings along what each page asks for: the member, staff's second factor."""
 
     def get_user(self, user_id: int) -> User | None:
-        user = User.objects.select_related("member").filter(pk=user_id).first()
+        found = User.objects.select_related("member", "second_factor")
+        user = found.filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None

@@ -3,9 +3,14 @@
 from typing import Any
 
 from django.conf import settings
-from django.urls import URLPattern, path
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
+
+from membership import second_factor
 
 
 class StaffConsole(UnfoldAdminSite):
@@ -15,6 +20,16 @@ class StaffConsole(UnfoldAdminSite):
     index_title = _("Start")
     index_template = "console/index.html"
     enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Closed until the second factor is proven, as to whoever is not logged in."""
+        return super().has_permission(request) and not second_factor.missing(request)
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if super().has_permission(request) and second_factor.missing(request):
+            target = request.GET.get(REDIRECT_FIELD_NAME, "")
+            return redirect_to_login(target, reverse("admin:second_factor"))
+        return super().login(request, extra_context)
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Take only what our rooms register: packages bring pages that staff have no use for."""
@@ -32,6 +47,7 @@ class StaffConsole(UnfoldAdminSite):
             member_imports_page,
             member_page,
             rulebook_page,
+            second_factor_pages,
             segments_page,
             tier_page,
         )
@@ -48,8 +64,9 @@ class StaffConsole(UnfoldAdminSite):
             **tier_page.URLS,
             **campaigns_page.URLS,
             **segments_page.URLS,
+            **second_factor_pages.BEHIND,
         }
-        return [
+        return second_factor_pages.URLS + [
             path(route, self.admin_view(view.as_view()), name=name)
             for name, (route, view) in views.items()
         ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import DomainError
 from members import emails, phones
@@ -93,6 +94,20 @@ class ActivationForm(forms.Form):
     def clean_identifier(self) -> str:
         text = unicodedata.normalize("NFKC", self.cleaned_data["identifier"])
         return "".join(text.split())
+
+
+class FactorForm(forms.Form):
+    code = forms.CharField(
+        label=_("One-time code"),
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}
+        ),
+    )
+
+    def clean_code(self) -> str:
+        text = unicodedata.normalize("NFKC", self.cleaned_data["code"])
+        return "".join(text.split()).replace("-", "")
 
 
 class JoinForm(forms.Form):

@@ -1,5 +1,5 @@
 """
-The second way in: e-mail and password, on top of `django.contrib.auth` (docs/decisions).
+The second way in: e-mail and password, on top of `django.contrib.auth` (docs/decisions/0017).
 
 A wrong password and an address nobody has get the same answer in the same time: both cost one look
 into the directory and one hash.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -168,6 +169,11 @@ AXES_VERBOSE = False
 # Failed logins are kept with what was typed: of that not the e-mail address, as not the password.
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "email"]
 AXES_LOCKOUT_CALLABLE = "membership.console.locked_out"
+
+# Staff who may do more than look prove a second factor at the console: "required" or "optional".
+STAFF_MFA = env.str("STAFF_MFA", default="") or ("optional" if SANDBOX else "required")
+if STAFF_MFA not in ("required", "optional"):
+    raise ImproperlyConfigured("STAFF_MFA is required or optional")
 
 SESSION_COOKIE_NAME = "membership_session" if SANDBOX else "__Host-membership_session"
 SESSION_COOKIE_HTTPONLY = True
@@ -349,6 +355,9 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "ENVIRONMENT": "membership.console.environment",
     "SIDEBAR": {"navigation": "membership.console.navigation"},
+    "ACCOUNT": {
+        "navigation": [{"title": _("Second factor"), "link": reverse_lazy("admin:own_factor")}],
+    },
     "DASHBOARD_CALLBACK": "membership.console.dashboard",
     "STYLES": [lambda _request: static("css/console.css")],
     "COLORS": {

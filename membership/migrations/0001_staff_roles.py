@@ -68,7 +68,7 @@ ROLES = {
         "partners.add_store", "partners.change_store",
         "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
         *WORDS, *ASK, *CONSENTS, *SEGMENTS, "common.rerun_jobrun", "common.retry_outboxevent",
-        "common.add_user", "common.change_user",
+        "common.add_user", "common.change_user", "common.reset_secondfactor",
     ],
     "programme manager": [
         "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
