@@ -27,7 +27,7 @@ from members.names import spelled
 class _Named(forms.ModelForm):
     """A name in each language, and a code made of it unless one is given."""
 
-    names = NamesField(label=_("Name"))
+    names = NamesField(label=_("Names"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -26,7 +26,7 @@ class Sex(models.TextChoices):
 
 
 class AttributeKind(models.TextChoices):
-    TEXT = "TEXT", _("Text")
+    TEXT = "TEXT", _("One line of text")
     NUMBER = "NUMBER", _("Number")
     DATE = "DATE", _("Date")
     YES_NO = "YES_NO", _("Yes or no")

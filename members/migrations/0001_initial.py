@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.SlugField(help_text='Never changes: systems use it.', unique=True, verbose_name='code')),
                 ('names', models.JSONField(verbose_name='names')),
-                ('kind', models.CharField(choices=[('TEXT', 'Text'), ('NUMBER', 'Number'), ('DATE', 'Date'), ('YES_NO', 'Yes or no'), ('CHOICE', 'One of several'), ('CHOICES', 'Some of several')], max_length=7, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('TEXT', 'One line of text'), ('NUMBER', 'Number'), ('DATE', 'Date'), ('YES_NO', 'Yes or no'), ('CHOICE', 'One of several'), ('CHOICES', 'Some of several')], max_length=7, verbose_name='kind')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
                 ('is_required', models.BooleanField(default=False, verbose_name='must be known')),
                 ('is_personal', models.BooleanField(default=False, help_text='Staff see it only with the right to see personal data.', verbose_name='personal')),

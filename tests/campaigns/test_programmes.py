@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
-from campaigns import earning, operations
+from campaigns import earning, operations, steps
 from campaigns.earning import Facts, Line
 from members.models import Member
 from points import queries
@@ -17,6 +17,7 @@ from programme import operations as programmes
 from programme import queries as programme
 from programme.models import Version
 from tests.factories import brand, buy, identity, member
+from tests.factories.activities import do
 from tests.factories.points import NOON
 from tests.factories.programme import PLAIN
 from tests.points.returning import give_back
@@ -175,6 +176,13 @@ class TestRetail:
     )
     def test_boosts_as_published(self, facts, points):
         assert worth(self.version, "1000.00", **facts) == points
+
+    def test_a_task_is_rewarded_before_anything_is_bought_and_events_are_not(self):
+        of = member(birthday=date(1990, 7, 1))
+
+        assert steps.complete_profile(member_id=of.pk, at=NOON) == 20
+        # At most half of what was bought this year: nothing yet.
+        assert do(identity(of), "large-event").posted.points == 0
 
     def test_a_new_kind_of_goods(self):
         assert worth(self.version, "1000.00", category="toys") == 120
