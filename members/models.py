@@ -543,3 +543,87 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} {self.due_on}"
+
+
+class Fingerprint(models.Model):
+    """
+    What a member may be recognized by as somebody who is here already: keyed hashes, of which
+    nothing can be read. Made by the night; gone when the profile changes.
+    """
+
+    member = models.OneToOneField(
+        Member, on_delete=models.PROTECT, primary_key=True, related_name="fingerprint"
+    )
+    id_number = models.BinaryField(max_length=32, null=True)
+    email = models.BinaryField(max_length=32, null=True)
+    # Name, birthday and the last four digits of the phone.
+    person = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        verbose_name = _("fingerprint")
+        verbose_name_plural = _("fingerprints")
+
+    def __str__(self) -> str:
+        return str(self.member_id)
+
+
+class DuplicateReason(models.TextChoices):
+    ID_NUMBER = "ID_NUMBER", _("Same ID number")
+    EMAIL = "EMAIL", _("Same e-mail")
+    PERSON = "PERSON", _("Same name, birthday and last digits of the phone")
+    PRODUCT = "PRODUCT", _("Same name, and owners of the same product")
+
+
+class DuplicateState(models.TextChoices):
+    OPEN = "OPEN", _("To be judged")
+    NOT_SAME = "NOT_SAME", _("Not the same person")
+
+
+class Duplicate(models.Model):
+    """Two members who may be one person. What staff said of a pair stays."""
+
+    one = models.ForeignKey(
+        Member, on_delete=models.PROTECT, db_index=False, related_name="+", verbose_name=_("member")
+    )
+    other = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="+", verbose_name=_("other member")
+    )
+    reasons = ArrayField(models.CharField(max_length=9, choices=DuplicateReason.choices))
+    state = models.CharField(_("state"), max_length=8, choices=DuplicateState.choices)
+    found_at = models.DateTimeField(_("found at"))
+    judged_at = models.DateTimeField(_("judged at"), null=True)
+    judged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("judged by"),
+    )
+
+    class Meta:
+        verbose_name = _("possible duplicate")
+        verbose_name_plural = _("possible duplicates")
+        constraints = [
+            models.UniqueConstraint(fields=["one", "other"], name="members_duplicate_pair_once"),
+            models.CheckConstraint(
+                condition=Q(one__lt=models.F("other")), name="members_duplicate_in_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="OPEN", judged_at=None, judged_by=None)
+                | (~Q(state="OPEN") & Q(judged_at__isnull=False, judged_by__isnull=False)),
+                name="members_duplicate_judged_by_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(state="OPEN"), name="members_duplicate_waiting"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.one_id} {self.other_id}"
+
+    @property
+    def both(self) -> tuple[Member, Member]:
+        return self.one, self.other

@@ -41,6 +41,7 @@ class StaffConsole(UnfoldAdminSite):
             activity_page,
             campaigns_page,
             drafts_page,
+            duplicates_page,
             entries_page,
             grants_page,
             invitations_page,
@@ -64,6 +65,7 @@ class StaffConsole(UnfoldAdminSite):
             **tier_page.URLS,
             **campaigns_page.URLS,
             **segments_page.URLS,
+            **duplicates_page.URLS,
             **second_factor_pages.BEHIND,
         }
         return second_factor_pages.URLS + [

@@ -29,6 +29,8 @@ from programme.policies import NEVER
 
 # How many entries a form offers to choose from, latest first.
 OFFERED = 50
+# A member number in an address.
+OTHER_MAX = 20
 
 
 def identity(of: Member) -> Identity:
@@ -296,6 +298,9 @@ class Merge(ConfirmedAction):
         "All points of this account go to that of the other member: what can be spent, what waits, "
         "a debt, and tier points. From then on nothing can be posted here. It can be undone."
     )
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"other": self.request.GET.get("other", "")[:OTHER_MAX]}
 
     def facts(self, form: Any) -> Iterable[tuple[Any, Any]]:
         other = other_member(form)

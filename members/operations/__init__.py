@@ -12,6 +12,13 @@ from members.operations._consents import (
     publish_consent_text,
 )
 from members.operations._directory import ExternalNumberTaken, PhoneTaken
+from members.operations._duplicates import (
+    DuplicateJudged,
+    UnknownDuplicate,
+    judge_not_same,
+    note_duplicates,
+    take_fingerprints,
+)
 from members.operations._emails import EmailChanged, EmailTaken, confirm_email, set_password
 from members.operations._enrolling import (
     Enrolled,
@@ -64,6 +71,7 @@ __all__ = [
     "TAG_MAX",
     "Agreed",
     "BirthdayOutOfRange",
+    "DuplicateJudged",
     "EmailChanged",
     "EmailTaken",
     "Enrolled",
@@ -86,6 +94,7 @@ __all__ = [
     "PublishedMeanwhile",
     "TooManyTags",
     "UnknownConsentText",
+    "UnknownDuplicate",
     "Word",
     "WrongProduct",
     "WrongState",
@@ -105,8 +114,10 @@ __all__ = [
     "follow_rules",
     "freeze",
     "hand_over",
+    "judge_not_same",
     "login_for",
     "note_consents",
+    "note_duplicates",
     "publish_consent_text",
     "read_tags",
     "reveal",
@@ -114,6 +125,7 @@ __all__ = [
     "set_tags",
     "tag_many",
     "tag_named",
+    "take_fingerprints",
     "unfreeze",
     "update_profile",
 ]

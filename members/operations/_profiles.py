@@ -14,6 +14,7 @@ from common.models import User
 from members import attributes, names, phones
 from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory
 from members.operations._directory import list_phone
+from members.operations._duplicates import forget_fingerprint
 from members.operations._states import locked
 
 
@@ -70,6 +71,7 @@ def update_profile(
     member.name_parts = names.parts(member.name)
     setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way
     member.save(update_fields=[*changed, "name_spelled", "name_parts"])
+    forget_fingerprint(member.pk)
     events.publish("member.profile_changed", {"member_id": member.pk, "at": at.isoformat()})
     # Which fields, not their values: what is erased with the member must not live on here.
     audit.record(

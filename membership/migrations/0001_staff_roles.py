@@ -37,6 +37,7 @@ SEGMENTS = [f"campaigns.{verb}_segment" for verb in ("view", "add", "change", "e
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
+DUPLICATES = ["members.view_duplicate", "members.change_duplicate"]
 CARE = [
     "members.view_member",
     "members.change_member",
@@ -49,6 +50,7 @@ CARE = [
     "points.adjust_points",
     "points.transfer_points",
     "points.merge_accounts",
+    *DUPLICATES,
     "messaging.retry_delivery",
     "tiers.set_tier",
     # Files of historical members are full of personal data.
@@ -85,7 +87,7 @@ ROLES = {
     "auditor": [
         "members.view_member", *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
-        "members.view_consenttext", "campaigns.view_segment",
+        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate",
     ],
 }  # fmt: skip
 
@@ -133,7 +135,7 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
         ("common", "0001_initial"),
         ("partners", "0001_initial"),
-        ("members", "0001_initial"),
+        ("members", "0005_duplicates"),
         ("messaging", "0001_initial"),
         ("points", "0001_initial"),
         ("programme", "0001_initial"),

@@ -187,6 +187,20 @@ def _tags_that_follow() -> None:
     members.tag_many(member_ids=[found[6].pk], names=["women"], source=TagSource.HAND, at=LONG_AGO)
 
 
+def _members_to_recognize() -> None:
+    """Some are new, and one was looked at before."""
+    for n in range(6):
+        one = member(email=f"n{n}@example.com")
+    members.take_fingerprints(low=one.pk, high=one.pk)
+
+
+def _people_who_are_two_members() -> None:
+    for facts in ({"id_number": "110101199003070000"}, {"email": "wang@example.com"}):
+        found = [member(**facts) for _ in range(3)]
+        members.take_fingerprints(low=found[0].pk, high=found[-1].pk)
+    member(email="li@example.com")
+
+
 def _old_answers() -> None:
     for n in range(1, 4):
         for nth, at in enumerate([LONG_AGO, timezone.now()]):
@@ -238,6 +252,8 @@ WORK: dict[str, Callable[[], None]] = {
     "points.announce_expiry": _lots_to_announce,
     "points.keep_unnoticed_lots": _lots_nobody_announced,
     "points.expire_due_lots": _lapsed_lots,
+    "members.take_fingerprints": _members_to_recognize,
+    "members.find_duplicates": _people_who_are_two_members,
     "points.verify_ledger": _accounts,
     "tiers.take_up": _bought_before_tiers,
     "tiers.review_standings": _tiers_that_end,
