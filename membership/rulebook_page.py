@@ -25,6 +25,7 @@ from programme import documents, operations, queries, sections, words
 from programme.forms import ProgrammeFileForm
 from programme.models import Draft, DraftState, Version
 from programme.policies import Policies
+from tiers.queries import ladder
 
 DRAFTS_SHOWN = 50
 
@@ -123,7 +124,10 @@ class RulebookPage(ConsolePage, TemplateView):
             version=version,
             title=gettext("Rulebook %(version)s") % {"version": version},
             valid_until=after.valid_from if after else None,
-            policies=words.policies(Policies.parse(version.policies)),
+            policies=words.policies(
+                Policies.parse(version.policies),
+                tiers={level.code: level.name for level in ladder(version.pk).levels},
+            ),
             parts=parts(document, [section.name for section in sections.all_sections()]),
             before=before,
             changes=_changes(before, version) if before else [],

@@ -1,7 +1,9 @@
 """A version's policies in words, in the active language."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
@@ -62,10 +64,16 @@ _ACTIVITIES = {
 }
 
 
-def policies(told: Policies) -> list[tuple[str, list[str]]]:
-    """Each policy's name and what it says, one line or more."""
+def policies(
+    told: Policies, *, tiers: Mapping[str, str] = MappingProxyType({})
+) -> list[tuple[str, list[str]]]:
+    """
+    Each policy's name and what it says, one line or more.
+
+    :param tiers: what they are called, by code
+    """
     return [
-        (_("Points live"), _validity(told.validity)),
+        (_("Points live"), _validity(told.validity, tiers)),
         (_("Their time runs"), [_clock(told)]),
         (_("Points can be spent"), _vesting(told.vesting)),
         (_("Rounding"), [str(ROUNDED[told.rounding.mode, told.rounding.per])]),
@@ -83,13 +91,14 @@ def policies(told: Policies) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _validity(validity: Validity) -> list[str]:
+def _validity(validity: Validity, tiers: Mapping[str, str]) -> list[str]:
     match validity:
         case ForMonths(months, until, extra_months):
             return [
                 str(_AFTER_EARNING[until]) % _months(months),
                 *(
-                    _("tier %(tier)s: %(time)s longer") % {"tier": tier, **_months(extra)}
+                    _("tier %(tier)s: %(time)s longer")
+                    % {"tier": tiers.get(tier, tier), **_months(extra)}
                     for tier, extra in extra_months.items()
                 ),
             ]

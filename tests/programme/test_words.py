@@ -145,3 +145,16 @@ def test_all_that_makes_sense_can_be_told(written):
             rows = words.policies(Policies.parse(written))
 
         assert all(lines and all(lines) for _name, lines in rows)
+
+
+def test_tiers_are_called_by_their_names():
+    validity = {"months": 12, "until": "month_end", "extra_months": {"gold": 6, "gone": 1}}
+    with translation.override("en"):
+        rows = words.policies(
+            Policies.parse(LEAST | {"validity": validity}), tiers={"gold": "Gold card"}
+        )
+
+    assert dict(rows)["Points live"][1:] == [
+        "tier Gold card: 6 months longer",
+        "tier gone: 1 month longer",
+    ]
