@@ -36,7 +36,12 @@ def again(*, field: str, code: str, details: Mapping[str, Any]) -> Problem:
     return Problem(field, kind(**details))
 
 
+class _Anything(dict[str, str]):
+    def __missing__(self, _name: str) -> str:
+        return "…"
+
+
 def title_of(code: str) -> str:
-    """What a code means, for rows of any content."""
+    """What a code means, for rows of any content: with dots for what differs from row to row."""
     kind = REFUSALS.get(code)
-    return str(kind.message) if kind else code
+    return str(kind.message) % _Anything() if kind else code

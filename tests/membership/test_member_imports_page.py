@@ -197,6 +197,7 @@ class TestChecking:
         assert report["points"] == 10
         assert report["codes"] == {"invalid_phone": 1, "duplicate_in_file": 1}
         assert "invalid_phone" in seen(clerk)
+        assert "Row … has the same." in seen(clerk)
         assert not Member.objects.exists()
 
     def test_the_refused_rows_are_a_file_in_the_readers_language(self, clerk):
