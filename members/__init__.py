@@ -2,9 +2,10 @@
 Who belongs: identity, phone, products, life cycle; the code on the card.
 
 Owns     members, their attributes, phone directory, products, external numbers; encryption of
-         personal fields; consents.
+         personal fields; consents, copies of members' data, erasures.
 Imports  common, programme, partners.
 Tells    member.joined, members.joined (of those whom a file brings), member.activated,
-         member.profile_changed, member.product_bound, member.closed.
-Hears    nothing.
+         member.profile_changed, member.product_bound, member.closed,
+         member.export_requested, member.export_made, member.erasure_requested, member.erased.
+Hears    member.export_requested (its own: copies are made by a worker).
 """

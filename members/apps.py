@@ -8,4 +8,4 @@ class MembersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from members import nightly  # noqa: F401, PLC0415 - it registers itself
+        from members import nightly, personal, subscribers  # noqa: F401, PLC0415 - they register themselves

@@ -17,11 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from common.models import AuditRecord
-from members import attributes, masking, phones
+from members import attributes, consents, masking, phones
 from members import queries as members
 from members.admin import STATUS_LABELS
 from members.models import ExternalNumber, Member, MemberStatus
-from membership import member_actions, points_actions, product_actions, tier_actions
+from membership import (
+    member_actions,
+    points_actions,
+    privacy_actions,
+    product_actions,
+    tier_actions,
+)
 from membership.console import ConsolePage
 from membership.member_actions import EditTags, MemberAction, member_or_404
 from messaging import queries as messaging
@@ -41,7 +47,11 @@ POINTS_ACTIONS = [
     if issubclass(view, points_actions.PointsAction)
 ]
 ACTIONS: dict[str, type[MemberAction]] = (
-    points_actions.ACTIONS | tier_actions.ACTIONS | product_actions.ACTIONS | member_actions.ACTIONS
+    points_actions.ACTIONS
+    | tier_actions.ACTIONS
+    | product_actions.ACTIONS
+    | member_actions.ACTIONS
+    | privacy_actions.ACTIONS
 )
 LATEST_ENTRIES = 10
 ENTRIES_A_PAGE = 50
@@ -429,6 +439,7 @@ class RecordsPage(MemberPage):
         return sees_records and super().has_permission()
 
     def content(self) -> dict[str, Any]:
+        erasure = members.open_erasure(self.member.pk)
         records = AuditRecord.objects.filter(target=self.member.number).select_related("actor")
         versions = list(
             self.member.history.select_related("history_user", "enrolling_store")[:RECORDS_SHOWN]
@@ -436,6 +447,9 @@ class RecordsPage(MemberPage):
         return {
             "records": records.order_by("-pk")[:RECORDS_SHOWN],
             "changes": list(_profile_changes(versions)),
+            "consents": consents.standing(self.member.pk),
+            "erasure": erasure,
+            "privacy_actions": self._offered(privacy_actions.offered(erasure)),
         }
 
 

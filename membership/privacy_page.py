@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from common.errors import DomainError
 from common.models import User
-from members import consents, operations
+from members import consents, operations, queries
 from members.models import ConsentChannel, ConsentPurpose, ConsentText
 from members.views import MemberPage
 from partners import queries as partners
@@ -73,6 +73,8 @@ class PrivacyPage(MemberPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         standing = consents.standing(self.member.pk)
         texts = consents.texts()
+        since = timezone.now() - operations.EXPORT_KEPT
+        copies = list(queries.copies(self.member.pk, since=since))
         by_purpose = {each.purpose: each for each in standing if each.partner_id is None}
         return super().get_context_data(
             asked=[
@@ -83,6 +85,11 @@ class PrivacyPage(MemberPage):
             shared=list(_with_partners(texts.get(ConsentPurpose.SHARING), standing)),
             words=consents.history(self.member.pk)[:HISTORY_SHOWN],
             is_saved="saved" in self.request.GET,
+            copies=copies,
+            is_making=any(copy.made_at is None for copy in copies),
+            has_enough="enough" in self.request.GET,
+            erasure=queries.open_erasure(self.member.pk),
+            stays="stays" in self.request.GET,
             **kwargs,
         )
 

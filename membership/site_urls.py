@@ -9,6 +9,13 @@ from membership.card_page import CardPage
 from membership.home_page import HomePage
 from membership.own_tier_page import OwnTierPage
 from membership.privacy_page import PrivacyPage
+from membership.privacy_requests import (
+    DownloadExport,
+    ErasurePage,
+    RequestExport,
+    WithdrawErasure,
+)
+from membership.proof import ProofPage
 
 urlpatterns = [
     path("", HomePage.as_view(), name="home"),
@@ -36,6 +43,11 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("privacy/", PrivacyPage.as_view(), name="privacy"),
+    path("privacy/proof/", ProofPage.as_view(), name="proof"),
+    path("privacy/export/", RequestExport.as_view(), name="privacy_export_ask"),
+    path("privacy/export/<int:pk>/", DownloadExport.as_view(), name="privacy_export"),
+    path("privacy/erasure/", ErasurePage.as_view(), name="privacy_erasure"),
+    path("privacy/erasure/withdraw/", WithdrawErasure.as_view(), name="privacy_erasure_withdraw"),
     path("", include("points.urls")),
     path("", include("messaging.urls")),
     # What the next tier gives, rooms above tiers know: their page stands before the room's own.

@@ -5,5 +5,6 @@ Owns     messages, their deliveries by channel and the channels' clients (`chann
          rooms register and how staff word them, what members want to hear; one-time codes.
 Imports  common, programme, partners, members.
 Tells    nothing yet.
-Hears    nothing; the SMS provider's receipts come by a door of its own (`views.SmsReceipts`).
+Hears    member.export_made, member.erasure_requested; the SMS provider's receipts come by a door
+         of its own (`views.SmsReceipts`).
 """

@@ -8,4 +8,12 @@ class MessagingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from messaging import checks, nightly  # noqa: F401, PLC0415 - they register themselves
+        from messaging import (  # noqa: PLC0415
+            checks,  # noqa: F401 - they register themselves
+            nightly,  # noqa: F401
+            personal,  # noqa: F401
+            privacy,
+            subscribers,  # noqa: F401
+        )
+
+        privacy.register()

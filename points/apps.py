@@ -8,7 +8,7 @@ class PointsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from points import approvals, messages, nightly, subscribers  # noqa: F401, PLC0415 - two register themselves
+        from points import approvals, messages, nightly, personal, subscribers  # noqa: F401, PLC0415 - two register themselves
 
         approvals.register()
         messages.register()

@@ -108,6 +108,7 @@ NAMES = {
     "product_identifiers": _("Products are known by"),
     "product_identifiers=any": _("Any identifier, such as a serial number"),
     "product_identifiers=vin": _("A vehicle identification number (VIN), checked"),
+    "erasure_days": _("Days to take back an erasure"),
 }
 
 HELPS: dict[str, str | Promise] = {
@@ -122,5 +123,6 @@ HELPS: dict[str, str | Promise] = {
     "funding": _("Together exactly 100 percent. Without an entry the brand pays."),
     "day_of_year": _("Month and day, such as 12-31."),
     "reinstatement_days": _("Empty: 30."),
+    "erasure_days": _("Empty: 15. Then the data of who asked for it are erased."),
     "holds.minutes": _("Empty: 15."),
 }

@@ -88,6 +88,7 @@ def policies(
         (_("Transfers between members"), _transfers(told.transfer_limits)),
         (_("Who pays"), [_share(share) for share in told.funding]),
         (_("Products are known by"), [_identifiers(told)]),
+        (_("Who wants to be forgotten"), [_erasure(told.erasure_days)]),
     ]
 
 
@@ -136,6 +137,15 @@ def _identifiers(told: Policies) -> str:
     if told.asks_for_vins:
         return _("a vehicle identification number whose check digit fits")
     return _("any identifier, such as a serial number")
+
+
+def _erasure(days: int) -> str:
+    if not days:
+        return _("is forgotten in the next night")
+    told = ngettext(
+        "can take it back for %(count)s day", "can take it back for %(count)s days", days
+    )
+    return told % {"count": days}
 
 
 def _clock(told: Policies) -> str:

@@ -14,6 +14,7 @@ class TiersConfig(AppConfig):
             labels,
             messages,
             nightly,  # noqa: F401 - they register themselves
+            personal,  # noqa: F401
             rulebook,
             subscribers,  # noqa: F401
         )

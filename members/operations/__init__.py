@@ -28,6 +28,22 @@ from members.operations._enrolling import (
     enroll_many,
     enroll_once,
 )
+from members.operations._erasing import (
+    AlreadyErased,
+    NothingToTakeBack,
+    erase_due,
+    request_erasure,
+    waiting_days,
+    withdraw_erasure,
+)
+from members.operations._exporting import (
+    EXPORT_KEPT,
+    NoExport,
+    fetch_export,
+    forget_exports,
+    make_export,
+    request_export,
+)
 from members.operations._historic import Historic, enroll_historic
 from members.operations._own import (
     KnownAlready,
@@ -68,8 +84,10 @@ from members.operations._tags import (
 
 __all__ = [
     "CORRECTABLE",
+    "EXPORT_KEPT",
     "TAG_MAX",
     "Agreed",
+    "AlreadyErased",
     "BirthdayOutOfRange",
     "DuplicateJudged",
     "EmailChanged",
@@ -81,9 +99,11 @@ __all__ = [
     "KnownAlready",
     "NeededForMembership",
     "Newcomer",
+    "NoExport",
     "NotAPartner",
     "NotOwned",
     "NotYours",
+    "NothingToTakeBack",
     "OwnedElsewhere",
     "OwnershipOutOfRange",
     "PersonalData",
@@ -111,15 +131,21 @@ __all__ = [
     "enroll_historic",
     "enroll_many",
     "enroll_once",
+    "erase_due",
+    "fetch_export",
     "follow_rules",
+    "forget_exports",
     "freeze",
     "hand_over",
     "judge_not_same",
     "login_for",
+    "make_export",
     "note_consents",
     "note_duplicates",
     "publish_consent_text",
     "read_tags",
+    "request_erasure",
+    "request_export",
     "reveal",
     "set_password",
     "set_tags",
@@ -128,4 +154,6 @@ __all__ = [
     "take_fingerprints",
     "unfreeze",
     "update_profile",
+    "waiting_days",
+    "withdraw_erasure",
 ]

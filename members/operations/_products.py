@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events
 from common.errors import DomainError, Invalid
 from common.models import User
-from members import products
+from members import masking, products
 from members.models import Member, MemberStatus, Product
 from members.operations._states import locked
 from programme import queries as programme
@@ -150,5 +150,6 @@ def _noted(action: str, product: Product, by: User | None, reason: str) -> None:
             target=number,
             by=by,
             reason=reason,
-            details={"product": product.identifier},
+            # A part: what is erased with the member must not live on here.
+            details={"product": masking.tail(product.identifier)},
         )

@@ -61,6 +61,9 @@ __all__ = [
     "months_from",
 ]
 
+# Unless a version says otherwise, and before there is one.
+ERASURE_DAYS = 15
+
 POLICIES_SCHEMA = {
     "type": "object",
     "properties": {
@@ -81,6 +84,7 @@ POLICIES_SCHEMA = {
         "transfers": TRANSFERS_SCHEMA,
         "funding": FUNDING_SCHEMA,
         "product_identifiers": {"enum": ["any", "vin"]},
+        "erasure_days": {"type": "integer", "minimum": 0, "maximum": 90},
     },
     "required": ["validity", "rounding", "return_after_spending"],
     "additionalProperties": False,
@@ -107,13 +111,15 @@ class Policies:
     funding: tuple[FundingShare, ...] = (FundingShare(FundingShare.BRAND, WHOLE),)
     # Products are cars: what binds one has 17 characters and a check digit that fits.
     asks_for_vins: bool = False
+    # For so many days a member who asked to be forgotten can take it back.
+    erasure_days: int = ERASURE_DAYS
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Policies":
         """Read what POLICIES_SCHEMA has accepted and has no `contradictions`."""
         given: dict[str, Any] = {
             name: document[name]
-            for name in ("reinstatement_days", "adjustment_limit")
+            for name in ("reinstatement_days", "adjustment_limit", "erasure_days")
             if name in document
         }
         if "vesting" in document:

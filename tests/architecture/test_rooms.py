@@ -131,9 +131,9 @@ def test_what_a_room_tells_and_hears_is_what_it_publishes_and_subscribes_to(
     assert set(EVENT.findall(sections(room)[section])) == used
 
 
-def test_what_is_heard_is_told_by_a_room_below():
+def test_what_is_heard_is_told_by_a_room_below_or_by_itself_for_later():
     told = {event: room for room in ROOMS for event in EVENT.findall(sections(room)["Tells"])}
     for room in ROOMS:
         for event in EVENT.findall(sections(room)["Hears"]):
             assert event in told, f"{room} hears {event}, which nobody tells"
-            assert rank(told[event]) > rank(room), f"{room} hears {event}"
+            assert rank(told[event]) >= rank(room), f"{room} hears {event}"

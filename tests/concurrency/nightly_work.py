@@ -16,7 +16,7 @@ from campaigns import segments
 from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
 from common.models import IdempotencyRecord, JobChunk, JobRun
 from members import operations as members
-from members.models import Member, TagSource
+from members.models import DataExport, Erasure, Member, TagSource
 from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
@@ -225,6 +225,38 @@ def _old_chunks() -> None:
         JobChunk.objects.create(pk=n * APART + 1, run=young, low=n, high=n, done_at=LONG_AGO)
 
 
+def _wishes_to_be_forgotten() -> None:
+    """Some are due, one is not, one was taken back."""
+    clerk = staff()
+    for n in range(8):
+        one = member(email=f"m{n}@example.com")
+        wanted = members.request_erasure(member_id=one.pk, at=LONG_AGO, by=clerk)
+        if n == 6:
+            members.withdraw_erasure(member_id=one.pk, at=LONG_AGO, by=clerk)
+        if n == 7:
+            Erasure.objects.filter(pk=wanted.pk).update(due_on=DAY + timedelta(days=1))
+
+
+def _forgotten() -> None:
+    """Nothing personal is left of them, as nothing was known."""
+    clerk = staff()
+    for n in range(1, 4):
+        one = member()
+        Erasure.objects.create(
+            pk=n * APART, member=one, asked_at=LONG_AGO, asked_by=clerk, due_on=LONG_AGO.date(),
+            erased_at=LONG_AGO,
+        )  # fmt: skip
+
+
+def _old_copies() -> None:
+    for n in range(1, 4):
+        one = member()
+        for nth, at in enumerate([LONG_AGO, timezone.now()]):
+            DataExport.objects.create(
+                pk=n * APART + nth, member=one, asked_at=at, language="en", made_at=at, content="x"
+            )
+
+
 def _old_member_files() -> None:
     for n in range(1, 4):
         for pk, at in ((n * APART, LONG_AGO), (n * APART + 1, timezone.now())):
@@ -262,6 +294,9 @@ WORK: dict[str, Callable[[], None]] = {
     "campaigns.convert_spend": _spend_of_last_year,
     "campaigns.tag_by_segments": _tags_that_follow,
     "campaigns.verify_budgets": _budgets_spent,
+    "members.erase_due": _wishes_to_be_forgotten,
+    "members.check_erasures": _forgotten,
+    "members.forget_exports": _old_copies,
     "common.forget_old_answers": _old_answers,
     "messaging.forget_old_codes": _old_codes,
     "common.forget_old_chunks": _old_chunks,

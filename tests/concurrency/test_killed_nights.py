@@ -21,7 +21,12 @@ from tiers import nightly as tiers
 
 pytestmark = pytest.mark.concurrency
 
-ONLY_READING = {"points.verify_ledger", "tiers.verify_counters", "campaigns.verify_budgets"}
+ONLY_READING = {
+    "points.verify_ledger",
+    "tiers.verify_counters",
+    "campaigns.verify_budgets",
+    "members.check_erasures",
+}
 JOBS = [job.name for job in jobs.nightly_jobs()]
 
 # Where a worker stands when it is killed, in the order of a night: whose function, which, before or

@@ -1,18 +1,26 @@
 """The page of privacy: what I agreed to, a copy of my data, being forgotten (M12)."""
 
+import io
+import json
 import re
+import zipfile
 from datetime import timedelta
 
 import pytest
+import time_machine
+from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from common import events
+from common.models import AuditRecord
 from members import consents, operations
-from members.models import Consent, ConsentPurpose
-from messaging.models import SandboxCode
+from members.models import Consent, ConsentPurpose, DataExport, Erasure
+from messaging.models import Message, SandboxCode
 from partners.models import OrganizationKind
 from tests import factories
-from tests.factories import agree, consent_text, member
+from tests.factories import agree, consent_text, identity, lot, member, rulebook
 
 pytestmark = pytest.mark.django_db
 PAGE = "/privacy/"
@@ -141,3 +149,151 @@ class TestConsents:
         page = browser(me, language).get(PAGE).content.decode()
         given = consent_text("MARKETING").texts
         assert given.get(language, given["zh-hans"])[:12] in page
+
+
+class TestExport:
+    def ask(self, client):
+        client.post("/privacy/export/")
+        events.deliver_waiting(now=timezone.now())
+        # What was told of it then.
+        events.deliver_waiting(now=timezone.now())
+        return DataExport.objects.latest("pk")
+
+    def test_a_member_asks_is_told_proves_the_phone_and_reads_everything(self, client, me):
+        agree(me)
+        export = self.ask(client)
+        assert Message.objects.get().template == "messaging.export_made"
+        assert f"/privacy/export/{export.pk}/" in client.get(PAGE).content.decode()
+
+        answer = prove(client, f"/privacy/export/{export.pk}/")
+
+        assert answer["Content-Type"] == "application/zip"
+        assert "attachment" in answer["Content-Disposition"]
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.namelist() == ["data.json", "index.html"]
+            data = json.loads(archive.read("data.json"))
+            page = archive.read("index.html").decode()
+        assert data["members.identity"]["name"] == "王小明"
+        assert data["members.identity"]["email"] == "wang@example.com"
+        assert [row["purpose"] for row in data["members.consents"]] == ["Offers and news"]
+        assert "王小明" in page
+        assert "<script" not in page
+        trail = AuditRecord.objects.filter(target=me.number, action__startswith="member.export")
+        assert sorted(trail.values_list("action", flat=True)) == [
+            "member.export_requested",
+            "member.exported",
+        ]
+
+    def test_the_file_is_sealed_in_the_database(self, client, me):
+        self.ask(client)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT content FROM members_dataexport")
+            [(stored,)] = cursor.fetchall()
+        assert stored.startswith("k1:")
+
+    def test_nobody_gets_anothers_nor_an_old_one(self, client, me):
+        export = self.ask(client)
+        bob = browser(member())
+        assert prove(bob, f"/privacy/export/{export.pk}/").status_code == 404
+
+        DataExport.objects.update(made_at=timezone.now() - 8 * DAY)
+        assert prove(client, f"/privacy/export/{export.pk}/").status_code == 404
+        assert f"/privacy/export/{export.pk}/" not in client.get(PAGE).content.decode()
+
+    def test_a_proof_is_good_for_ten_minutes(self, client, me):
+        path = f"/privacy/export/{self.ask(client).pk}/"
+        assert prove(client, path).status_code == 200
+        assert client.get(path).status_code == 200
+        with time_machine.travel(timezone.now() + timedelta(minutes=11), tick=False):
+            assert client.get(path).url.startswith("/privacy/proof/")
+
+    def test_a_wrong_code_proves_nothing(self, client, me):
+        path = f"/privacy/export/{self.ask(client).pk}/"
+        client.post("/privacy/proof/")
+        right = SandboxCode.objects.latest("pk").code
+        answer = client.post("/privacy/proof/", {"code": f"{(int(right) + 1) % 10**6:06d}"})
+        assert answer.status_code == 422
+        assert client.get(path).status_code == 302
+
+    def test_a_proof_leads_nowhere_else(self, client):
+        client.post("/privacy/proof/?next=https://evil.example/")
+        answer = client.post(
+            "/privacy/proof/?next=https://evil.example/",
+            {"code": SandboxCode.objects.latest("pk").code},
+        )
+        assert answer.url == PAGE
+
+    def test_who_asks_again_gets_the_same_and_a_fourth_one_a_day_is_refused(self, client):
+        client.post("/privacy/export/")
+        client.post("/privacy/export/")
+        assert DataExport.objects.count() == 1
+        client.post("/privacy/export/")
+        assert "enough" in client.post("/privacy/export/").url
+
+    def test_staff_start_one_with_a_reason_and_do_not_get_it(self, boss, me):
+        answer = boss.post(
+            reverse("admin:member-export", args=[me.number]), {"reason": "来信 2026-11-20"}
+        )
+        assert answer.status_code == 302
+        record = AuditRecord.objects.get(action="member.export_requested")
+        assert (record.target, record.reason) == (me.number, "来信 2026-11-20")
+        events.deliver_waiting(now=timezone.now())
+        export = DataExport.objects.get()
+        assert boss.get(f"/privacy/export/{export.pk}/").status_code == 302
+
+
+class TestErasure:
+    def test_says_what_it_costs_asks_for_a_proof_and_can_be_taken_back(self, client, me):
+        lot(identity(me), 250)
+        page = text_of(prove(client, "/privacy/erasure/"))
+        assert "250 points are lost" in page
+
+        assert client.post("/privacy/erasure/").status_code == 200
+        assert not Erasure.objects.exists()
+        assert client.post("/privacy/erasure/", {"understood": "on"}).url == PAGE
+        wanted = Erasure.objects.get()
+        assert wanted.due_on == timezone.localdate() + 15 * DAY
+        events.deliver_waiting(now=timezone.now())
+        assert Message.objects.get().template == "messaging.erasure_requested"
+        assert "Take it back" in text_of(client.get(PAGE))
+
+        assert client.post("/privacy/erasure/withdraw/").url == f"{PAGE}?stays"
+        assert Erasure.objects.get().withdrawn_at is not None
+        assert "Take it back" not in text_of(client.get(PAGE))
+        assert client.post("/privacy/erasure/withdraw/").url == PAGE
+
+    def test_nobody_is_forgotten_without_a_proof(self, client):
+        answer = client.post("/privacy/erasure/", {"understood": "on"})
+        assert answer.url.startswith("/privacy/proof/")
+        assert not Erasure.objects.exists()
+
+    def test_waits_as_long_as_the_programme_says(self, client, me):
+        rulebook(erasure_days=3)
+        prove(client, "/privacy/erasure/")
+        client.post("/privacy/erasure/", {"understood": "on"})
+        assert Erasure.objects.get().due_on == timezone.localdate() + 3 * DAY
+
+    def test_staff_ask_for_it_and_take_it_back_with_a_reason(self, boss, me):
+        page = reverse("admin:member-erase", args=[me.number])
+        assert boss.post(page, {"reason": "来信"}).status_code == 200
+        assert not Erasure.objects.exists()
+        assert boss.post(page, {"reason": "来信", "asked": "on"}).status_code == 302
+        shown = boss.get(reverse("admin:member-records", args=[me.number])).content.decode()
+        assert reverse("admin:member-keep-data", args=[me.number]) in shown
+
+        boss.post(reverse("admin:member-keep-data", args=[me.number]), {"reason": "来电"})
+        actions = AuditRecord.objects.filter(target=me.number).order_by("pk")
+        assert list(actions.values_list("action", "reason"))[-2:] == [
+            ("member.erasure_requested", "来信"),
+            ("member.erasure_withdrawn", "来电"),
+        ]
+
+    @pytest.mark.parametrize(
+        "reason", ["来电 13800138000", "wang@example.com", "310101199001011234"]
+    )
+    def test_a_reason_that_names_somebody_is_refused(self, boss, me, reason):
+        page = reverse("admin:member-erase", args=[me.number])
+        answer = boss.post(page, {"reason": reason, "asked": "on"})
+        assert answer.status_code == 200
+        assert "this record stays for ever" in text_of(answer)
+        assert not Erasure.objects.exists()

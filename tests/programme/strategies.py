@@ -40,6 +40,7 @@ def policies(draw, *, valid_from):
         "transfers": transfers(),
         "funding": fundings(),
         "product_identifiers": st.sampled_from(["any", "vin"]),
+        "erasure_days": st.integers(0, 90),
     }
     return draw(
         st.fixed_dictionaries(

@@ -425,6 +425,7 @@ class TestTheRest:
             "adjustment_limit": None,
             "funding": [{"payer": "brand", "share": "100"}],
             "product_identifiers": "any",
+            "erasure_days": 15,
         }
 
         assert parsed(**written) == parsed()

@@ -94,6 +94,8 @@ def test_how_long_points_live(validity, lines):
             {"product_identifiers": "vin"},
             ["a vehicle identification number whose check digit fits"],
         ),
+        ("Who wants to be forgotten", {}, ["can take it back for 15 days"]),
+        ("Who wants to be forgotten", {"erasure_days": 0}, ["is forgotten in the next night"]),
         ("Corrections", {}, ["need one person"]),
         ("Corrections", {"adjustment_limit": 0}, ["always need a second person"]),
         ("Corrections", {"adjustment_limit": 5000}, ["need a second person above 5,000 points"]),

@@ -1,0 +1,155 @@
+"""Being forgotten: asked for, taken back until its day, then done (docs/decisions/0016)."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+
+from common import audit, events, personal
+from common.errors import DomainError
+from common.models import User
+from members.models import Erasure, Member, MemberStatus
+from programme import queries as programme
+from programme.policies import ERASURE_DAYS
+
+# What was told a member at the last minute arrives within days.
+LOOKED_AT_AGAIN = timedelta(days=7)
+
+
+class AlreadyErased(DomainError):
+    code = "already_erased"
+    message = _("The data of this member are erased already.")
+
+
+class NothingToTakeBack(DomainError):
+    code = "nothing_to_take_back"
+    message = _("There is no erasure that could be taken back.")
+
+
+@transaction.atomic
+def request_erasure(*, member_id: int, at: datetime, by: User, reason: str = "") -> Erasure:
+    """
+    Have a member forgotten after the waiting period of the programme; until then it can be taken
+    back. Who asks again gets the first answer.
+
+    :param by: the member's own login, or the staff the member asked
+    :raises AlreadyErased: if that was done before
+    """
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    earlier = Erasure.objects.filter(member=member, withdrawn_at=None).first()
+    if earlier is not None:
+        if earlier.erased_at is not None:
+            raise AlreadyErased
+        return earlier
+    due_on = localdate(at) + timedelta(days=waiting_days(localdate(at)))
+    erasure = Erasure.objects.create(
+        member=member, asked_at=at, asked_by=by, reason=reason, due_on=due_on
+    )
+    events.publish(
+        "member.erasure_requested",
+        {
+            "member_id": member.pk,
+            "erasure_id": erasure.pk,
+            "due_on": due_on.isoformat(),
+            "at": at.isoformat(),
+        },
+    )
+    audit.record(
+        action="member.erasure_requested",
+        target=member.number,
+        by=by,
+        # The member's own words go with the member.
+        reason="" if by.pk == member.user_id else reason,
+        details={"due_on": due_on},
+    )
+    return erasure
+
+
+@transaction.atomic
+def withdraw_erasure(*, member_id: int, at: datetime, by: User, reason: str = "") -> Erasure:
+    """
+    Let a member stay who wanted to be forgotten.
+
+    :raises NothingToTakeBack: if nothing waits, or the night was faster
+    """
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    erasure = Erasure.objects.filter(member=member, withdrawn_at=None, erased_at=None).first()
+    if erasure is None:
+        raise NothingToTakeBack
+    erasure.withdrawn_at = at
+    erasure.save(update_fields=["withdrawn_at"])
+    audit.record(action="member.erasure_withdrawn", target=member.number, by=by, reason=reason)
+    return erasure
+
+
+@transaction.atomic
+def erase_due(*, low: int, high: int, day: date, at: datetime) -> int:
+    """
+    Forget the members low … high whose day has come: end the membership, then take everything
+    personal out of every room's tables. In a few statements however many they are.
+
+    Those of the last days are gone through again, for what was on its way to them.
+
+    :returns: how many were forgotten for the first time
+    """
+    ids = (
+        due(day, at)
+        .filter(member_id__gte=low, member_id__lte=high)
+        .values_list("member_id", flat=True)
+    )
+    # Members first, as everywhere; then who has taken it back meanwhile is seen.
+    members = Member.objects.select_for_update(no_key=True).filter(pk__in=list(ids))
+    held = {each.pk: each for each in members.order_by("pk")}
+    done = dict(due(day, at).filter(member_id__in=held).values_list("member_id", "erased_at"))
+    fresh = [held[member_id] for member_id in sorted(done) if done[member_id] is None]
+    _close(fresh, at)
+    _end_sessions([each.user_id for each in fresh if each.user_id])
+    personal.erase(sorted(done))
+    Erasure.objects.filter(member__in=fresh, withdrawn_at=None).update(erased_at=at)
+    audit.record_many(action="member.erased", targets=[each.number for each in fresh], by=None)
+    events.publish("member.erased", *({"member_id": each.pk} for each in fresh))
+    return len(fresh)
+
+
+def due(day: date, at: datetime) -> QuerySet[Erasure]:
+    """What the night of a day has to do, or to look at again."""
+    wanted = Erasure.objects.filter(withdrawn_at=None, due_on__lte=day)
+    return wanted.filter(Q(erased_at=None) | Q(erased_at__gt=at - LOOKED_AT_AGAIN))
+
+
+def waiting_days(day: date) -> int:
+    """For how many days an erasure asked for on a day can be taken back."""
+    try:
+        return programme.rulebook_on(day).policies.erasure_days
+    except programme.NoRulebook:
+        return ERASURE_DAYS
+
+
+def _close(members: Sequence[Member], at: datetime) -> None:
+    """As `close`, of many, without the history of what is erased a moment later."""
+    still = [each for each in members if each.status != MemberStatus.CLOSED]
+    Member.objects.filter(pk__in=[each.pk for each in still]).update(
+        status=MemberStatus.CLOSED, closed_at=at
+    )
+    audit.record_many(action="member.closed", targets=[each.number for each in still], by=None)
+    events.publish(
+        "member.closed",
+        *({"member_id": each.pk, "closed_at": at.isoformat()} for each in still),
+    )
+
+
+def _end_sessions(user_ids: Sequence[int]) -> None:
+    """A session tells whose it is only when it is opened, so all are looked at, once a chunk."""
+    if not user_ids:
+        return
+    theirs = {str(user_id) for user_id in user_ids}
+    ended = [
+        session.pk
+        for session in Session.objects.iterator(chunk_size=2000)
+        if session.get_decoded().get("_auth_user_id") in theirs
+    ]
+    Session.objects.filter(pk__in=ended).delete()

@@ -1,0 +1,197 @@
+"""What this room knows of a person: what of it a member is handed, and what goes with them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from common import personal
+from common.personal import Blank
+from members import attributes, consents, queries
+from members.models import Member, Product
+
+# Numbers the ledger and organizations go by, life cycle, and what came of it.
+personal.table(
+    "members_member",
+    of="id = ANY(%(members)s)",
+    blank={
+        "name": "''",
+        "name_spelled": "NULL",
+        "name_parts": "'{}'",
+        "sex": "''",
+        "birthday": "NULL",
+        "phone": "''",
+        "email": "''",
+        "id_number": "''",
+        "province": "''",
+        "city": "''",
+        "attributes": "'{}'",
+    },
+    keeps=["number", "status"],
+)
+personal.table(
+    "members_historicalmember",
+    of="id = ANY(%(members)s)",
+    blank={
+        "name": "''",
+        "sex": "''",
+        "birthday": "NULL",
+        "phone": "''",
+        "email": "''",
+        "id_number": "''",
+        "province": "''",
+        "city": "''",
+        "attributes": "'{}'",
+        "history_change_reason": "NULL",
+    },
+    keeps=["number", "status", "history_type"],
+)
+personal.table("members_phonedirectory")
+personal.table("members_emaildirectory")
+personal.table("members_externalnumber")
+personal.table("members_tagging")
+personal.table("members_fingerprint")
+personal.table("members_duplicate", of="one_id = ANY(%(members)s) OR other_id = ANY(%(members)s)")
+personal.table(
+    "members_product",
+    blank={
+        # Not a hash: there are too few VINs to hide one in.
+        "identifier": Blank(
+            "'ERASED-' || upper(gen_random_uuid()::text)", "identifier LIKE 'ERASED-%%'"
+        ),
+        "name": "''",
+        "owned_until": Blank("coalesce(owned_until, CURRENT_DATE)", "owned_until IS NOT NULL"),
+    },
+)
+personal.table("members_erasure", blank={"reason": "''"})
+personal.table("members_dataexport")
+personal.table(
+    "common_user",
+    of="id IN (SELECT user_id FROM members_member WHERE id = ANY(%(members)s))",
+    blank={
+        # As an unusable password begins.
+        "password": Blank("'!' || gen_random_uuid()::text", "password LIKE '!%%'"),
+        "first_name": "''",
+        "last_name": "''",
+        "email": "''",
+        "is_active": "false",
+        "last_login": "NULL",
+    },
+    # The member's number.
+    keeps=["username"],
+)
+
+
+@personal.section(
+    "members.identity",
+    order=10,
+    title=_("Who I am"),
+    labels={
+        "number": _("Member number"),
+        "status": _("Status"),
+        "name": _("Name"),
+        "sex": _("Sex"),
+        "birthday": _("Birthday"),
+        "phone": _("Phone"),
+        "email": _("E-mail"),
+        "id_number": _("ID number"),
+        "province": _("Province"),
+        "city": _("City"),
+        "store": _("enrolling store"),
+        "joined_at": _("joined at"),
+        "activated_at": _("activated at"),
+        "closed_at": _("closed at"),
+    },
+)
+def identity(member_id: int) -> Mapping[str, Any]:
+    member = Member.objects.select_related("enrolling_store").get(pk=member_id)
+    return {
+        "number": member.number,
+        "status": member.get_status_display(),
+        "name": member.name,
+        "sex": member.get_sex_display(),
+        "birthday": member.birthday,
+        "phone": member.phone,
+        "email": member.email,
+        "id_number": member.id_number,
+        "province": member.province,
+        "city": member.city,
+        "store": member.enrolling_store.name if member.enrolling_store else "",
+        "joined_at": member.joined_at,
+        "activated_at": member.activated_at,
+        "closed_at": member.closed_at,
+    }
+
+
+@personal.section(
+    "members.attributes",
+    order=12,
+    title=_("More about me"),
+    labels={"attribute": _("attribute"), "value": _("Value")},
+)
+def more(member_id: int) -> list[dict[str, Any]]:
+    known = Member.objects.values_list("attributes", flat=True).get(pk=member_id)
+    told = attributes.told(known, list(attributes.defined().values()))
+    return [{"attribute": name, "value": value} for name, value in told]
+
+
+@personal.section("members.tags", order=14, title=_("Tags"), labels={"tag": _("tag")})
+def tags(member_id: int) -> list[dict[str, Any]]:
+    return [{"tag": name} for name in queries.tags_of(member_id)]
+
+
+@personal.section(
+    "members.products",
+    order=16,
+    title=_("Products"),
+    labels={
+        "identifier": _("identifier"),
+        "name": _("product"),
+        "purchased_on": _("purchase date"),
+        "owned_until": _("owned until"),
+    },
+)
+def products(member_id: int) -> list[dict[str, Any]]:
+    owned = Product.objects.filter(member_id=member_id).order_by("pk")
+    return [dict(row) for row in owned.values("identifier", "name", "purchased_on", "owned_until")]
+
+
+@personal.section(
+    "members.external_numbers",
+    order=18,
+    title=_("Numbers others know me by"),
+    labels={"organization": _("organization"), "number": _("external number")},
+)
+def external_numbers(member_id: int) -> list[dict[str, Any]]:
+    member = Member.objects.get(pk=member_id)
+    found = member.external_numbers.select_related("organization").order_by("pk")
+    return [{"organization": each.organization.name, "number": each.number} for each in found]
+
+
+@personal.section(
+    "members.consents",
+    order=20,
+    title=_("What I agreed to"),
+    labels={
+        "purpose": _("purpose"),
+        "partner": _("partner"),
+        "agreed": _("agreed"),
+        "at": _("when"),
+        "channel": _("channel"),
+        "text_version": _("version"),
+        "text": _("text"),
+    },
+)
+def agreed(member_id: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "purpose": word.get_purpose_display(),
+            "partner": word.partner.name if word.partner else "",
+            "agreed": word.is_given,
+            "at": word.at,
+            "channel": word.get_channel_display(),
+            "text_version": word.text.version,
+            "text": word.text.text,
+        }
+        for word in consents.history(member_id)
+    ]

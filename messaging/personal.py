@@ -1,0 +1,80 @@
+"""What this room knows of a person: what of it a member is handed, and what goes with them."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from common import personal
+from common.personal import Blank
+from messaging import queries, templates
+from messaging.models import Choice, Problem
+
+OUR_WORDS = ", ".join(f"'{each.value}'" for each in Problem)
+
+personal.table("messaging_message", blank={"variables": "'{}'"}, keeps=["template", "key"])
+personal.table(
+    "messaging_delivery",
+    of="message_id IN (SELECT id FROM messaging_message WHERE member_id = ANY(%(members)s))",
+    # Servers answer with the address they refused.
+    blank={"error": Blank("''", f"error IN ('', {OUR_WORDS})"), "provider_id": "''"},
+    keeps=["channel", "state"],
+)
+personal.table("messaging_follower")
+personal.table("messaging_reader")
+
+
+@personal.section(
+    "messaging.messages",
+    order=40,
+    title=_("Messages"),
+    labels={
+        "at": _("when"),
+        "subject": _("subject"),
+        "text": _("text"),
+        "read_at": _("read at"),
+        "deliveries": _("deliveries"),
+    },
+)
+def messages(member_id: int) -> list[dict[str, Any]]:
+    told = []
+    for message in queries.inbox(member_id).prefetch_related("deliveries"):
+        text = templates.shown(message.template, message.variables)
+        ways = [
+            f"{each.get_channel_display()}: {each.get_state_display()}"
+            for each in sorted(message.deliveries.all(), key=lambda one: one.pk)
+        ]
+        told.append(
+            {
+                "at": message.created_at,
+                "subject": text.subject,
+                "text": text.body,
+                "read_at": message.read_at,
+                "deliveries": ways,
+            }
+        )
+    return told
+
+
+@personal.section(
+    "messaging.choices",
+    order=42,
+    title=_("Where I want to hear what"),
+    labels={
+        "at": _("when"),
+        "purpose": _("purpose"),
+        "channel": _("channel"),
+        "wanted": _("is wanted"),
+        "source": _("source"),
+    },
+)
+def choices(member_id: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": choice.made_at,
+            "purpose": choice.get_purpose_display(),
+            "channel": choice.get_channel_display(),
+            "wanted": choice.is_wanted,
+            "source": choice.get_source_display(),
+        }
+        for choice in Choice.objects.filter(member_id=member_id).order_by("-pk")
+    ]
