@@ -1,8 +1,8 @@
 """
 Who belongs: identity, phone, products, life cycle; the code on the card.
 
-Owns     members, their attributes, phone directory, products, external numbers; encryption of
-         personal fields; consents, copies of members' data, erasures.
+Owns     members, their attributes, directories of phones and e-mails, products, external numbers;
+         encryption of personal fields; consents, copies of members' data, erasures.
 Imports  common, programme, partners.
 Tells    member.joined, members.joined (of those whom a file brings), member.activated,
          member.profile_changed, member.product_bound, member.closed,

@@ -27,13 +27,15 @@ def join(*, phone: str, name: str, birthday: date | None, at: datetime) -> User:
     profile = operations.Profile(phone=phone, name=name, birthday=birthday)
     try:
         with transaction.atomic():
-            operations.enroll(profile=profile, joined_at=at, active=True, agreed=_agreed())
+            operations.enroll(
+                profile=profile, joined_at=at, active=True, agreed=agreed_on_the_web()
+            )
     except operations.PhoneTaken:
         pass
     return login_by_phone(phone)
 
 
-def _agreed() -> operations.Agreed:
+def agreed_on_the_web() -> operations.Agreed:
     """The tick on the form: to what the membership needs, as far as there is a text of it."""
     word = operations.Word(purpose=ConsentPurpose.SERVICE, is_given=True)
     words = [word] if ConsentPurpose.SERVICE in consents.texts() else []

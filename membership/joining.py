@@ -121,6 +121,7 @@ class ActivatePage(FormMixin, MemberPage):
                 address=context.current.get().ip or "",
                 activated_at=timezone.now(),
                 by=self.login,
+                agreed=accounts.agreed_on_the_web(),
             )
         except DomainError as refusal:
             return refused(self, form, refusal)

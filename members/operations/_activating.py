@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from common import limits
@@ -9,6 +10,7 @@ from common.errors import Invalid
 from common.models import User
 from members import products
 from members.models import Member, Product
+from members.operations._consents import Agreed, note_consents
 from members.operations._states import activate
 
 HOUR = 3600
@@ -21,7 +23,13 @@ class WrongProduct(Invalid):
 
 
 def activate_by_product(
-    *, member_id: int, identifier: str, address: str, activated_at: datetime, by: User
+    *,
+    member_id: int,
+    identifier: str,
+    address: str,
+    activated_at: datetime,
+    by: User,
+    agreed: Agreed | None = None,
 ) -> Member:
     """
     Activate a pre-registered member who has proven the phone and names a product of theirs.
@@ -32,6 +40,7 @@ def activate_by_product(
     :param identifier: VIN or serial number, as typed
     :param address: the network address of who tries
     :param by: the member's own login
+    :param agreed: what they agreed to with it
     :raises products.InvalidIdentifier: if it cannot be one; this is no try
     :raises WrongProduct: if the member does not own it
     :raises limits.TooMany: after five tries an hour for a member, or thirty from one address
@@ -49,4 +58,14 @@ def activate_by_product(
         limits.consume(f"activation:member:{member_id}", limit=TRIES, seconds=HOUR)
         if wanted not in owned:
             raise WrongProduct
-    return activate(member_id=member_id, activated_at=activated_at, by=by)
+    with transaction.atomic():
+        member = activate(member_id=member_id, activated_at=activated_at, by=by)
+        if agreed:
+            note_consents(
+                member_id=member_id,
+                words=agreed.words,
+                at=activated_at,
+                channel=agreed.channel,
+                by=by,
+            )
+    return member

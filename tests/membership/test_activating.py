@@ -10,7 +10,7 @@ from django.utils.timezone import localdate
 from common import events, limits
 from common.models import AuditRecord, OutboxEvent
 from members import operations as members
-from members.models import MemberStatus
+from members.models import Consent, ConsentChannel, ConsentPurpose, MemberStatus
 from points import queries as points
 from tests.factories import buy, identity, member, plain, rulebook, staff
 from tests.membership.test_web import log_in, logged_in, text_of
@@ -101,6 +101,22 @@ class TestActivating:
         logged_in(buyer).post("/activate/", ANSWER | {"identifier": typed})
 
         assert status(buyer) == MemberStatus.ACTIVE
+
+    def test_the_agreement_is_kept_with_the_text_it_is_to(self, buyer):
+        members.publish_consent_text(
+            purpose=ConsentPurpose.SERVICE,
+            texts={"zh-hans": "会员条款"},
+            at=timezone.now(),
+            by=staff(),
+        )
+
+        logged_in(buyer).post("/activate/", ANSWER)
+
+        consent = Consent.objects.get(member=buyer)
+        assert (consent.purpose, consent.is_given, consent.channel) == (
+            ConsentPurpose.SERVICE, True, ConsentChannel.WEB,
+        )  # fmt: skip
+        assert consent.text.texts == {"zh-hans": "会员条款"}
 
     def test_any_of_several_products_will_do_but_not_a_sold_one(self, buyer):
         own(buyer, "SN-1000")
