@@ -234,7 +234,7 @@ PAGES = {
 
 IN_THE_NAVIGATION = (
     "index", "entries", "grants", "rulebooks", "campaigns", "tier-decisions", "tier-proposals",
-    "files-of-members", "invitations",
+    "files-of-members", "invitations", "segments", "duplicates",
 )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ class TestRoles:
         started = start_draft(by=(drafter := staff()), at=NOON)
         draft = save_draft(
             draft_id=started.pk,
-            document=started.document | {"segments", "duplicates", "campaigns": {"plans": [plan("spring", "base")]}},
+            document=started.document | {"campaigns": {"plans": [plan("spring", "base")]}},
             revision=started.revision,
             by=drafter,
             at=NOON,
