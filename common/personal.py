@@ -172,7 +172,7 @@ def left(member_ids: Sequence[int]) -> dict[str, int]:
 # A mobile phone, an e-mail address, an ID number: with blanks or dashes between, as people type.
 _CONTACT = re.compile(
     r"(?<!\d)(?:\+?86[ -]?)?1[3-9](?:[ -]?\d){9}(?!\d)"
-    r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]"
+    r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]+"
     r"|(?<!\d)\d{17}[\dXx](?![\dA-Za-z])"
 )
 
@@ -180,6 +180,11 @@ _CONTACT = re.compile(
 def names_somebody(text: str) -> bool:
     """Whether a text holds a phone, an e-mail address or an ID number."""
     return _CONTACT.search(text) is not None
+
+
+def without_contacts(text: str) -> str:
+    """A text of others, such as a server's answer, without what names somebody."""
+    return _CONTACT.sub("***", text)
 
 
 KEEP_OUT = _("Leave out phones, e-mail addresses and ID numbers: this record stays for ever.")

@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from common import personal
 from common.fields import EncryptedTextField
 from members.models import Member
 
@@ -310,8 +311,8 @@ class Delivery(models.Model):
 
     @property
     def problem(self) -> str:
-        """What kept it back, in words."""
-        return str(dict(Problem.choices).get(self.error, self.error))
+        """What kept it back, in words; servers repeat the address they refuse."""
+        return personal.without_contacts(str(dict(Problem.choices).get(self.error, self.error)))
 
 
 class SandboxCode(models.Model):
