@@ -28,4 +28,4 @@ def drawn(text: str) -> Drawing:
             if is_black:
                 parts.append(f"M{x} {y}h{width}v1h-{width}z")
             x += width
-    return Drawing(code.symbol_size(border=QUIET_ZONE)[0], "".join(parts))
+    return Drawing(len(code.matrix) + 2 * QUIET_ZONE, "".join(parts))

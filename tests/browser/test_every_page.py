@@ -1,0 +1,123 @@
+"""What holds of every page of members: for all eyes, thin networks and any thumb."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
+from django.utils import timezone
+from django.utils.timezone import localdate
+
+from members import operations as members
+from membership.demo import rules
+from points import operations
+from programme import operations as programme
+from tests.browser.test_member_pages import faint_texts
+from tests.factories import buy, identity, main_store, member, message, source
+from tests.factories.points import NOON
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+VISITORS = ["/login/", "/login/email/", "/join/", "/password/", "/nowhere/"]
+MEMBERS = [
+    "/",
+    "/card/",
+    "/statement/",
+    "/tier/",
+    "/messages/",
+    "/messages/settings/",
+    "/profile/",
+    "/profile/edit/",
+    "/profile/products/",
+    "/profile/phone/",
+    "/privacy/",
+    "/security/",
+]
+KB = 1024
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture
+def pages(open_page, live_server):
+    """Open every page in turn: as a visitor, then as a member of whom there is much to tell."""
+    main_store()
+    programme.load(document=rules.document(today=localdate()), published_at=timezone.now())
+    wang = member(name="王小明", phone="13800138000", email="wang@example.com")
+    buy(identity(wang), "2680.00", reference="R-1001")
+    operations.redeem(
+        member=identity(wang), points=20, at=NOON, reference="X-1", source=source(), note="洗车券"
+    )
+    message(wang)
+
+    def pages_(**options):
+        page = open_page("/login/", **options)
+        page.seen = []
+        page.on("response", lambda response: page.seen.append(response))
+        for path in [*VISITORS, *MEMBERS]:
+            if path == MEMBERS[0]:
+                page.context.add_cookies([session(wang, live_server.url)])
+            page.seen.clear()
+            page.goto(path, wait_until="networkidle")
+            assert page.url == f"{live_server.url}{path}"
+            yield path, page
+
+    return pages_
+
+
+def session(of, url):
+    client = Client()
+    client.force_login(members.login_for(member_id=of.pk))
+    name = "membership_session"
+    return {"name": name, "value": client.cookies[name].value, "url": url}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_is_open_to_everybody(pages, scheme):
+    found = {}
+    for path, page in pages(color_scheme=scheme):
+        violations = Axe().run(page, options=RULES).response["violations"]
+        found[path] = [
+            *((each["id"], [node["html"] for node in each["nodes"]]) for each in violations),
+            *faint_texts(page),
+        ]
+
+    assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+def test_is_small_and_shown_at_once_on_a_thin_network(pages, live_server):
+    for path, page in pages():
+        whole = [response for response in page.seen if not 300 <= response.status < 400]
+        sizes = {response.url: len(response.body()) for response in whole}
+        assert [url for url in sizes if not url.startswith(live_server.url)] == []
+        assert sizes.pop(f"{live_server.url}{path}") < 60 * KB
+        heavy = [url for url, size in sizes.items() if url.endswith(".css") and size > 50 * KB]
+        assert heavy == []
+        # What a browser waits for before it shows anything: one style sheet of ours.
+        waits = page.evaluate(
+            """() => [...document.querySelectorAll(
+                "head link[rel=stylesheet], script:not([defer])"
+            )].map((each) => each.href || each.src || "inline")"""
+        )
+        assert [url.rpartition("/")[2] for url in waits] == ["site.css"], path
+
+
+def test_fits_the_smallest_phone_and_any_thumb(pages):
+    found = {}
+    for path, page in pages(viewport={"width": 320, "height": 568}):
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, path
+        found[path] = small_targets(page)
+
+    assert {path: targets for path, targets in found.items() if targets} == {}
+
+
+def small_targets(page):
+    """What is touched and is lower or narrower than 44 px; links within a sentence may be."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input, select, summary, textarea")]
+            .filter((each) => each.checkVisibility() && each.type !== "hidden")
+            .filter((each) => !each.matches(".skip, p a, .link"))
+            .map((each) => each.closest("label") || each)
+            .filter((each) => {
+                const box = each.getBoundingClientRect();
+                return box.width > 1 && (box.height < 43.5 || box.width < 43.5);
+            })
+            .map((each) => each.outerHTML.slice(0, 120))"""
+    )
