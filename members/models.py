@@ -616,9 +616,7 @@ class Duplicate(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["id"], condition=Q(state="OPEN"), name="members_duplicate_waiting"
-            )
+            models.Index(fields=["id"], condition=Q(state="OPEN"), name="members_duplicate_waiting")
         ]
 
     def __str__(self) -> str:

@@ -100,8 +100,8 @@ DOCUMENTS = [f"K-{n}" for n in range(10)]
 HOLDS = [f"H-{n}" for n in range(10)]
 
 
-def documents_to_go_on_from(store, member):
-    """What no made-up reference would hit: purchases that wait, redemptions, holds."""
+def documents_to_go_on_from(store, member, other):
+    """What no made-up reference would hit: purchases that wait, redemptions, transfers, holds."""
     source = factories.source(store)
     for _ in range(3):
         factories.lot(member, points.POINTS_MAX, at=LONG_AGO, expires_on=date.max)
@@ -109,6 +109,10 @@ def documents_to_go_on_from(store, member):
         lines = (("1", "vehicle", "1000"),)
         factories.buy(member, "1000", reference=reference, lines=lines, store=store, at=LONG_AGO)
         points.redeem(member=member, points=9, at=LONG_AGO, reference=reference, source=source)
+        points.transfer(
+            giver=member, receiver=other, points=9, at=LONG_AGO, reference=reference,
+            source=source, limits=[],
+        )  # fmt: skip
     for reference in HOLDS:
         points.hold(
             member=member,
@@ -133,7 +137,7 @@ def test_schemathesis_finds_no_fault(application):
     )
     store = factories.store(code="S-1")
     member, other = factories.member(name="王小明"), factories.member(name="王大明")
-    documents_to_go_on_from(store, factories.identity(member))
+    documents_to_go_on_from(store, factories.identity(member), factories.identity(other))
     token = token_of(factories.api_client(store.organization))
     config = schemathesis.Config.from_dict(
         {
@@ -158,7 +162,7 @@ def test_schemathesis_finds_no_fault(application):
                 "body.giver": {"dictionary": "members", "probability": 0.8},
                 "body.receiver": {"dictionary": "others", "probability": 0.8},
                 "path.number": {"dictionary": "members", "probability": 0.8},
-                "path.reference": {"dictionary": "documents", "probability": 0.5},
+                "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
                 "body.at": {"dictionary": "moments", "probability": 0.8},

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from django.utils import translation
 
 from campaigns import offers
 from tests.factories.plans import campaigning, plan
@@ -47,7 +48,8 @@ def test_a_campaign_says_until_when_and_one_without_boosts_stands_by_itself():
         boosts=[boost("more"), boost("later")],
     )  # fmt: skip
 
-    [more, other] = offers.offers(on=DAY, tier=None, birthday=None, has_bought=True)
+    with translation.override("zh-hans"):
+        [more, other] = offers.offers(on=DAY, tier=None, birthday=None, has_bought=True)
 
     assert (more.name, more.campaign, more.until) == ("more", "活动a", date(2026, 6, 30))
     assert "10" in more.gives

@@ -68,6 +68,6 @@ def test_a_version_reads_in_plain_words(at_work):
         "Applies when: Member day: Days of the month: 8; Gives: 2 times as much;",
         "Feb. 16, 2026 to Feb. 22, 2026",
         "Of what: Check-in; At most so many points: 365; For each: a year",
-        "Of what: All activities and tasks;",
+        "Of what: Check-in, Share, Large event, Review; At most so many percent: 50;",
     ):
         assert sentence in told, sentence

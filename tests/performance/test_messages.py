@@ -31,6 +31,8 @@ def test_a_chunk_of_messages_reads_no_table_of_members_from_end_to_end():
                 "at": NOON,
                 "purpose": "ACCOUNT",
                 "is_security": False,
+                "needs_consent": False,
+                "to_unproven": False,
                 "at_first": True,
                 "by_sms": True,
                 "by_wechat": True,
