@@ -1,6 +1,7 @@
 """A segment is built in a browser: conditions, groups, its size while it is built (M5)."""
 
 import pytest
+from playwright.sync_api import expect
 
 from campaigns.models import Segment
 from members.models import Tag
@@ -37,6 +38,8 @@ def test_conditions_are_put_together_and_counted_as_they_are(builder):
     page.locator("#size").get_by_text("3", exact=False).wait_for()
 
     page.locator(".c-editor .c-add").first.click()
+    # The focus follows once the new row is wired up.
+    expect(page.locator("[name='v.members.conditions.1@kind']")).to_be_focused()
     page.locator("[name='v.members.conditions.1@kind']").select_option("group")
     page.locator("[name='v.members.conditions.1.group.match']").select_option("none")
     page.locator("[name='v.members.conditions.1.group.conditions@rows']").wait_for(state="attached")
