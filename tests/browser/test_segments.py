@@ -43,6 +43,7 @@ def test_conditions_are_put_together_and_counted_as_they_are(builder):
     page.locator("[name='v.members.conditions.1@kind']").select_option("group")
     page.locator("[name='v.members.conditions.1.group.match']").select_option("none")
     page.locator("[name='v.members.conditions.1.group.conditions@rows']").wait_for(state="attached")
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-settling')")
     page.locator("[id='v-members-conditions-1-group-conditions'] .c-add").click()
     inner = page.locator("[name='v.members.conditions.1.group.conditions.0@kind']")
     expect(inner).to_be_focused()
