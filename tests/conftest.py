@@ -2,6 +2,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import HealthCheck, settings
 
 from campaigns import activity_rules, budgets, campaign_words, earning, words
 from common import approvals
@@ -11,6 +12,12 @@ from programme import queries as programme
 from tests import wishes
 from tests.emptying import around_the_triggers
 from tiers import queries as tiers
+
+# The same examples at each run, and no clock over them: a red test is a fault, not a busy machine.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,9 +4,11 @@ import os
 import shlex
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 PHONE = {"width": 390, "height": 844}
+# Milliseconds; long, so that a busy machine fails no test.
+PATIENCE = 30_000
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +23,7 @@ def _the_database_may_be_asked():
 @pytest.fixture(scope="session")
 def chromium():
     flags = shlex.split(os.environ.get("CHROMIUM_FLAGS", "--no-sandbox --disable-gpu"))
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM") or None, args=flags
@@ -37,7 +40,7 @@ def open_page(chromium, live_server):
     def open_(path="/", **options):
         options = {"viewport": PHONE, "locale": "zh-CN", "base_url": live_server.url} | options
         context = chromium.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -42,9 +42,7 @@ class Undone(Exception):
     pass
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(caps, st.booleans(), history)
 def test_no_cap_is_exceeded_in_any_period(asked, has_share, events):
     with pytest.raises(Undone):

@@ -184,7 +184,6 @@ class Undone(Exception):
 class TestTheProof:
     @settings(
         max_examples=40,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(book=books, later=st.none() | books, events=bought, chunk=st.integers(1, 14))

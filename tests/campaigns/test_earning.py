@@ -511,7 +511,6 @@ modes = st.sampled_from(["down", "half_up", "up"])
 per_what = st.sampled_from(["document", "line"])
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(amounts, min_size=1, max_size=5), rates, pers)
 def test_is_exact_for_whatever_amounts(bought, points, per):
     """Against integers only: cents, ten-thousandths of points, cents."""
@@ -521,7 +520,7 @@ def test_is_exact_for_whatever_amounts(bought, points, per):
     assert judgement.points == cents * int(points * 10_000) // (int(per * 100) * 10_000)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(random_rules, random_boosts(), random_lines, random_facts, random_limits, modes, per_what)
 def test_the_parts_are_the_points_and_keep_their_limits(
     rules, boosts, bought, facts, limits, mode, per
@@ -542,7 +541,7 @@ def test_the_parts_are_the_points_and_keep_their_limits(
     }
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     random_rules,
     random_boosts(stackings=("add", "multiply", "best")),
@@ -569,7 +568,6 @@ def test_less_is_never_worth_more(rules, boosts, bought, facts, mode, per, data)
     assert rest <= whole
 
 
-@settings(derandomize=True, deadline=None)
 @given(random_rules, random_boosts(), random_lines, random_facts, modes, per_what)
 def test_nothing_left_is_worth_nothing(rules, boosts, bought, facts, mode, per):
     nothing = [Line(each.number, each.category, Decimal(0)) for each in bought]
@@ -577,7 +575,6 @@ def test_nothing_left_is_worth_nothing(rules, boosts, bought, facts, mode, per):
     assert judge(rules, nothing, mode, per, boosts=boosts, **facts).points == 0
 
 
-@settings(derandomize=True, deadline=None)
 @given(random_facts, st.sampled_from(["gold", None]), st.booleans(), st.sampled_from(["", "app"]))
 def test_facts_are_read_as_they_were_told(facts, tier, first, channel):
     known = Facts(day=DAY, tier=tier, first_purchase=first, channel=channel, **facts)
@@ -585,7 +582,6 @@ def test_facts_are_read_as_they_were_told(facts, tier, first, channel):
     assert Facts.read(known.as_json(), day=DAY) == known
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.fractions(0, 20), min_size=1, max_size=6), st.integers(0, 200))
 def test_whole_numbers_near_to_exact_ones_add_up(exact, total):
     whole = earning.nearest(total, exact)

@@ -331,9 +331,7 @@ rulebooks = st.fixed_dictionaries(
         "mode": st.sampled_from(["down", "half_up", "up"]),
     }
 )
-slow = settings(
-    max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
-)
+slow = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 def published(book):

@@ -609,7 +609,6 @@ class TestSpread:
 
     cents = st.integers(0, 10_000)
 
-    @settings(derandomize=True, deadline=None)
     @given(st.lists(cents, min_size=1, max_size=6), st.data())
     def test_adds_up_and_gives_no_line_more_than_it_has(self, of, data):
         from hypothesis import strategies as st

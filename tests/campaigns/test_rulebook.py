@@ -153,7 +153,7 @@ PROGRAMME = {
 }
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(programmes())
 def test_any_programme_goes_there_and_back_without_loss(written):
     with transaction.atomic():

@@ -66,7 +66,7 @@ def there_and_back(schema, value, root=None):
 
 
 @pytest.mark.django_db
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(policies(valid_from=date(2026, 1, 1)))
 def test_any_policies_sent_as_they_are_stay_as_they_are(written):
     again = there_and_back(POLICIES_SCHEMA, deepcopy(written))
@@ -183,7 +183,7 @@ def test_what_is_optional_and_left_empty_is_absent():
 
 
 @given(st.dictionaries(st.text(max_size=20), st.lists(st.text(max_size=10), max_size=2)))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 def test_whatever_is_sent_is_read_and_shown_again(data):
     form = Form(CRITERION, CRITERION)
 

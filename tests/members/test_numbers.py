@@ -1,7 +1,7 @@
 """Member numbers catch a mistyped digit before it credits someone else."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from members.numbers import SEQUENCE_MAX, check_digit, is_member_number, member_number
@@ -23,7 +23,6 @@ def test_the_check_digit_is_luhns():
     assert check_digit("7992739871") == "3"
 
 
-@settings(derandomize=True)
 @given(sequences, st.integers(1, 10), st.integers(1, 9))
 def test_every_wrong_digit_is_caught(sequence, place, by):
     number = member_number(sequence)
@@ -32,7 +31,6 @@ def test_every_wrong_digit_is_caught(sequence, place, by):
     assert not is_member_number(wrong)
 
 
-@settings(derandomize=True)
 @given(sequences, st.integers(1, 9))
 def test_nearly_every_swap_of_neighbours_is_caught(sequence, place):
     number = member_number(sequence)

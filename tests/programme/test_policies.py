@@ -93,7 +93,6 @@ def test_never_is_never():
     assert Validity().account_last_day(date(2026, 6, 15)) is None
 
 
-@settings(derandomize=True, deadline=None)
 @given(DAYS, st.integers(1, 1200), UNTIL)
 def test_a_later_day_never_lapses_sooner(earned_on, months, until):
     rule = ForMonths(months, until)
@@ -180,7 +179,6 @@ def test_until_a_day_of_the_year(day_of_year, years, earned_on, last_day):
     assert rule.last_day(date(*earned_on)) == date(*last_day)
 
 
-@settings(derandomize=True, deadline=None)
 @given(DAYS, st.dates(date(2024, 1, 1), date(2024, 12, 31)), st.integers(1, 100))
 def test_n_years_hold_n_such_days(earned_on, day, years):
     rule = UntilDayOfYear(day.month, day.day, years)
@@ -252,7 +250,6 @@ class TestInactivity:
         assert [kind for kind in kinds if rule.counts(kind)] == ["EARN", "REDEEM"]
         assert [kind for kind in kinds if other.counts(kind)] == ["ADJUST"]
 
-    @settings(derandomize=True, deadline=None)
     @given(DAYS, st.integers(1, 1200), UNTIL)
     def test_a_later_activity_never_ends_it_sooner(self, on, months, until):
         rule = Inactivity(months, until)
@@ -352,7 +349,7 @@ class TestNotices:
 
 
 @pytest.mark.django_db
-@settings(derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(DAYS, st.integers(1, 1200))
 def test_the_database_counts_months_as_we_do(day, months):
     """The night looks for due notices in SQL."""

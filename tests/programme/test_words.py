@@ -2,7 +2,7 @@
 
 import pytest
 from django.utils import translation
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from programme import words
@@ -139,7 +139,6 @@ def test_the_others(name, written, lines):
     assert told(name, **written) == lines
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.dates().flatmap(lambda day: policies(valid_from=day)))
 def test_all_that_makes_sense_can_be_told(written):
     for language in ("zh-hans", "zh-hant", "en"):

@@ -153,7 +153,6 @@ def test_a_criterion_means_what_it_says_and_its_evidence_agrees(tree, totals):
 
 live = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
