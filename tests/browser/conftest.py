@@ -38,7 +38,13 @@ def open_page(chromium, live_server):
     contexts, complaints = [], []
 
     def open_(path="/", **options):
-        options = {"viewport": PHONE, "locale": "zh-CN", "base_url": live_server.url} | options
+        options = {
+            "viewport": PHONE,
+            "locale": "zh-CN",
+            "base_url": live_server.url,
+            # Tests of what it keeps (test_offline.py) let it in.
+            "service_workers": "block",
+        } | options
         context = chromium.new_context(**options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
@@ -56,3 +62,19 @@ def open_page(chromium, live_server):
     # The answers 4xx that a test provokes, and a network that it takes away, are reported too.
     provoked = ("Failed to load resource", "htmx:")
     assert [text for text in complaints if not any(each in text for each in provoked)] == []
+
+
+def log_in_staff(page, name="boss"):
+    """Log in at the console's login page, and wait until its start page is wired up."""
+    page.get_by_label("用户名").fill(name)
+    page.get_by_label("密码").fill("correct horse battery")
+    page.get_by_role("button", name="登录").click()
+    expect(page.get_by_role("searchbox")).to_be_visible()
+    page.wait_for_load_state()
+
+
+def settled(page):
+    """Wait until htmx has put in what it asked for and wired it up."""
+    page.wait_for_function(
+        "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')"
+    )

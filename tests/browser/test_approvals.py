@@ -7,6 +7,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from common.models import Approval, AuditRecord
+from tests.browser.conftest import log_in_staff
 from tests.factories import plain, staff
 from tests.wishes import wish
 
@@ -23,10 +24,7 @@ def approver(open_page):
     plain()
     staff(username="boss")
     page = open_page("/console/")
-    page.get_by_label("用户名").fill("boss")
-    page.get_by_label("密码").fill("correct horse battery")
-    page.get_by_role("button", name="登录").click()
-    expect(page.get_by_role("searchbox")).to_be_visible()
+    log_in_staff(page)
     return page
 
 
@@ -36,8 +34,10 @@ def test_from_the_start_page_to_the_deed(approver):
 
     page.reload()
     page.locator(".c-note a[href*=approval]").click()
+    page.wait_for_url("**/common/approval/**")
     assert page.evaluate(TOO_WIDE) == 0
     page.get_by_role("link", name="愿望").click()
+    page.wait_for_url("**/common/approval/*/**")
     expect(page.locator(".c-facts")).to_contain_text("1,200")
     assert page.evaluate(TOO_WIDE) == 0
     page.locator("a.c-primary").click()

@@ -8,6 +8,7 @@ from django.utils.timezone import localdate
 from playwright.sync_api import expect
 
 from programme import operations
+from tests.browser.conftest import log_in_staff
 from tests.factories import buy, identity, staff
 from tests.factories.activities import do, kind
 from tests.factories.plans import campaigning, plan
@@ -74,10 +75,7 @@ def year():
 def console(open_page, year):
     def open_(**options):
         page = open_page("/console/", **options)
-        page.get_by_label("用户名").fill("boss")
-        page.get_by_label("密码").fill("correct horse battery")
-        page.get_by_role("button", name="登录").click()
-        expect(page.get_by_role("searchbox")).to_be_visible()
+        log_in_staff(page)
         page.goto("/console/campaigns/")
         return page
 
@@ -103,4 +101,4 @@ def test_from_the_calendar_to_one_campaign_by_keyboard(console, options):
     picture = page.locator(".c-columns-picture")
     expect(picture).to_have_role("img")
     assert picture.get_attribute("aria-label")
-    assert picture.locator("rect").count() == 21
+    expect(picture.locator("rect")).to_have_count(21)

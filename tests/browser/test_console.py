@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from common.models import OutboxEvent
 from points.models import Account
+from tests.browser.conftest import log_in_staff
 from tests.factories import brand, buy, identity, member, plain, staff
 from tests.factories.points import NOON
 
@@ -28,10 +29,7 @@ def console(open_page):
 
     def log_in(**options):
         page = open_page("/console/", **options)
-        page.get_by_label("用户名").fill("boss")
-        page.get_by_label("密码").fill("correct horse battery")
-        page.get_by_role("button", name="登录").click()
-        expect(page.get_by_role("searchbox")).to_be_visible()
+        log_in_staff(page)
         return page
 
     return log_in

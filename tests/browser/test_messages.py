@@ -1,5 +1,7 @@
 """The inbox on a phone, with and without scripts, and the console's list of what did not arrive."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -40,6 +42,8 @@ def test_a_member_finds_reads_and_leafs_through_messages(open_page, who, java_sc
     expect(page.locator(".line")).to_have_count(40 if java_script else 20)
     if java_script:
         expect(page.locator(".line").nth(20)).to_be_focused()
+    else:
+        expect(page).to_have_url(re.compile("before="))
     page.locator(".more a").last.click()
     expect(page.locator(".line")).to_have_count(45 if java_script else 5)
     expect(page.locator(".line-title").last).to_contain_text("1 积分即将到期")

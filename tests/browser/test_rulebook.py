@@ -5,6 +5,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from programme import operations
+from tests.browser.conftest import log_in_staff, settled
 from tests.factories import brand, plain, staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -21,10 +22,7 @@ def draft():
 def editor(open_page, draft):
     def open_(part, **options):
         page = open_page("/console/", **options)
-        page.get_by_label("用户名").fill("boss")
-        page.get_by_label("密码").fill("correct horse battery")
-        page.get_by_role("button", name="登录").click()
-        expect(page.get_by_role("searchbox")).to_be_visible()
+        log_in_staff(page)
         page.goto(f"/console/rulebook/drafts/{draft.pk}/{part}")
         return page
 
@@ -37,6 +35,7 @@ def test_rows_and_shapes_change_in_place_and_the_focus_follows(editor, draft):
 
     page.locator("[name='v.validity@kind']").select_option("date")
     expect(page.locator("[name='v.validity.date']")).to_be_visible()
+    settled(page)
     page.locator("[name='v.validity.date']").fill("2030-12-31")
     page.locator("button[value='add:v.funding']").click()
     expect(page.locator("[name='v.funding.0.payer']")).to_be_focused()

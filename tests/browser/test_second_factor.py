@@ -27,6 +27,7 @@ def test_set_up_kept_and_asked_for(open_page, settings):
     page = open_page("/console/")
     log_in(page)
     expect(page).to_have_url(re.compile("/console/second-factor/own/"))
+    page.wait_for_load_state()
     assert page.locator("img[src^='data:image/svg']").evaluate("image => image.naturalWidth") > 100
 
     secret = page.locator(".c-mono").inner_text().replace(" ", "")

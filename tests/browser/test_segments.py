@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from campaigns.models import Segment
 from members.models import Tag
+from tests.browser.conftest import settled
 from tests.campaigns.test_segments import put
 from tests.factories import member, staff
 
@@ -43,7 +44,7 @@ def test_conditions_are_put_together_and_counted_as_they_are(builder):
     page.locator("[name='v.members.conditions.1@kind']").select_option("group")
     page.locator("[name='v.members.conditions.1.group.match']").select_option("none")
     page.locator("[name='v.members.conditions.1.group.conditions@rows']").wait_for(state="attached")
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-settling')")
+    settled(page)
     page.locator("[id='v-members-conditions-1-group-conditions'] .c-add").click()
     inner = page.locator("[name='v.members.conditions.1.group.conditions.0@kind']")
     expect(inner).to_be_focused()
@@ -72,9 +73,8 @@ def test_nothing_is_wider_than_the_screen(builder, viewport):
     page = builder(viewport=viewport)
     for _ in range(2):
         page.locator(".c-editor .c-add").last.click()
-        last = page.locator("select[name$='@kind']").last
-        last.wait_for()
-        last.select_option("group")
-        page.wait_for_load_state("networkidle")
+        settled(page)
+        page.locator("select[name$='@kind']").last.select_option("group")
+        settled(page)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
