@@ -14,6 +14,7 @@ PARTS = (
     "growth",
     "tiers",
     "night",
+    "import",
     "proof",
     "search",
     "rules",

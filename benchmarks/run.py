@@ -15,6 +15,7 @@ def main(words: list[str]) -> int:
     from benchmarks import (
         growth,
         ledger,
+        members,
         night,
         options,
         proof,
@@ -54,6 +55,7 @@ def main(words: list[str]) -> int:
         "growth": ("growth", growth.measure),
         "tiers": ("the review of tiers", tiers.measure),
         "night": ("the night", night.measure),
+        "import": ("members from a file", members.measure),
         "proof": ("a hammer and a kill −9", proof.measure),
     }
     failed = []

@@ -319,6 +319,16 @@ def phone(n: int) -> str:
     return f"+86138{n:08d}"
 
 
+def name(chance: random.Random) -> str:
+    """One of two or three characters, as people here are called."""
+    return chance.choice(SURNAMES) + "".join(chance.choices(GIVEN, k=chance.choice((1, 2, 2))))
+
+
+def last_member(options: Options) -> int:
+    """The id of the last member that is seeded, sooner or later."""
+    return max(options.searched, options.members)
+
+
 def vin(n: int) -> str:
     """The car of each third member."""
     return f"LSV{n:014d}"
@@ -402,14 +412,14 @@ def _bare(cursor, *tables: str):
 
 
 def _member(n: int, chance: random.Random) -> tuple:
-    name = chance.choice(SURNAMES) + "".join(chance.choices(GIVEN, k=chance.choice((1, 2, 2))))
+    called = name(chance)
     return (
         n,
         member_number(n),
         "ACTIVE",
-        name,
-        names.spelled(name),
-        "{" + ",".join(names.parts(name)) + "}",
+        called,
+        names.spelled(called),
+        "{" + ",".join(names.parts(called)) + "}",
         "FEMALE" if n % 2 else "MALE",
         seal(phone(n), column="members_member.phone"),
         "",

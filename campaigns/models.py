@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.fields import EncryptedTextField
 from common.localized import localized
-from members.models import Member, Tag
+from members.models import Member, Product, Tag
 from messaging.models import Message
 from partners.models import Organization, Store
 from programme.models import Version
@@ -275,6 +275,28 @@ class BroughtMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}:{self.row} {self.member_id}"
+
+
+class BroughtProduct(models.Model):
+    """Which row of which file told of a further product of somebody an earlier row had brought."""
+
+    run = models.ForeignKey(
+        MemberImport, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    row = models.IntegerField(help_text="As a spreadsheet counts: the header is row 1.")
+    product = models.OneToOneField(
+        Product, primary_key=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("brought product")
+        verbose_name_plural = _("brought products")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "row"], name="campaigns_broughtproduct_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}:{self.row} {self.product_id}"
 
 
 class InvitationRound(models.Model):

@@ -8,7 +8,6 @@ hash beside it (`blind_index`), because ciphertext is different each time.
 """
 
 import base64
-import hashlib
 import hmac
 import os
 from functools import cache
@@ -59,7 +58,7 @@ def newest_key_id() -> str:
 def blind_index(value: str, *, purpose: str) -> bytes:
     """Return a keyed hash by which equal values are found without being readable."""
     key = _decoded_key(settings.FIELD_INDEX_KEY, name="FIELD_INDEX_KEY")
-    return hmac.new(key, f"{purpose}\0{value}".encode(), hashlib.sha256).digest()
+    return hmac.digest(key, f"{purpose}\0{value}".encode(), "sha256")
 
 
 @cache

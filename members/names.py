@@ -1,6 +1,7 @@
 """Names as staff look for them: by any part, by pinyin, by the initials of its syllables."""
 
 import unicodedata
+from functools import lru_cache
 
 from anyascii import anyascii
 
@@ -65,6 +66,7 @@ def _pairs(text: str) -> list[str]:
     return [text[i : i + 2] for i in range(len(text) - 1)]
 
 
+@lru_cache(maxsize=10_000)
 def _latin(character: str) -> str:
     letters = "".join(c for c in anyascii(character).lower() if c.isalnum())
     match unicodedata.category(character):

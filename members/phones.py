@@ -1,5 +1,8 @@
 """Phone numbers: kept as E.164, read as people write them, shown masked."""
 
+import re
+from typing import Any
+
 import phonenumbers
 from django.utils.translation import gettext_lazy as _
 
@@ -7,6 +10,12 @@ from common.errors import Invalid
 
 DEFAULT_REGION = "CN"
 TEXT_MAX = 32
+# A mobile number of mainland China without anything around it, by the library's own pattern: most
+# numbers of a file are such, and what the library does to recognize any other takes a tenth of a
+# millisecond.
+_CHINA: Any = phonenumbers.PhoneMetadata.metadata_for_region(DEFAULT_REGION)
+_MOBILE = re.compile(rf"(?:\+86)?(?:{_CHINA.mobile.national_number_pattern})", re.ASCII)
+_MOBILE_DIGITS = 11
 
 
 class InvalidPhone(Invalid):
@@ -20,6 +29,8 @@ def normalize(text: str) -> str:
 
     :raises InvalidPhone: if it is none
     """
+    if _MOBILE.fullmatch(text):
+        return f"+86{text[-_MOBILE_DIGITS:]}"
     if len(text) > TEXT_MAX:
         raise InvalidPhone
     try:

@@ -1,33 +1,22 @@
 """Points for many members from a file: handed in, looked through, begun, and what came of it."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.contrib import messages
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseRedirect,
-    StreamingHttpResponse,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView, View
+from django.views.generic import View
 
 from common import tables
 from common.approvals import may_decide
-from common.errors import DomainError
-from common.models import Approval, ApprovalState
+from common.models import ApprovalState
 from common.staff import acting
 from membership.console import ConsolePage
-from membership.points_actions import sent_for_approval
+from membership.file_pages import FilePage, FilesPage
 from points import approvals, operations
 from points.forms import ByHandForm, GrantFileForm
 from points.models import GrantBatch, GrantBatchState, GrantRow
@@ -42,13 +31,16 @@ STATE_LABELS = {
     GrantBatchState.DISCARDED: "",
 }
 HEADER = ("member", "points", "reference", "reason")
+ADJUST = "points.adjust_points"
 
 
-class GrantsPage(ConsolePage, FormView):
+class GrantsPage(FilesPage):
     """The latest files, and the form for another one."""
 
     template_name = "console/grants.html"
     permission_required = "points.view_grantbatch"
+    hand_in_permissions = (ADJUST,)
+    page_of_one = "admin:grant"
     title = _("Points for many")
     form_class = GrantFileForm
 
@@ -56,40 +48,22 @@ class GrantsPage(ConsolePage, FormView):
         latest = GrantBatch.objects.select_related("created_by").order_by("-pk")[:BATCHES_SHOWN]
         return super().get_context_data(
             batches=[(batch, STATE_LABELS[GrantBatchState(batch.state)]) for batch in latest],
-            may_hand_in=self.request.user.has_perm("points.adjust_points"),
             example=",".join(HEADER),
             **context,
         )
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.has_perm("points.adjust_points"):
-            return self.handle_no_permission()
-        return super().post(request, *args, **kwargs)
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        file = form.cleaned_data["file"]
-        with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix[:8]) as copy:
-            for block in file.chunks():
-                copy.write(block)
-            copy.flush()
-            try:
-                batch = operations.read_grants(
-                    path=Path(copy.name), name=file.name, at=timezone.now(), by=acting(self.request)
-                )
-            except DomainError as refusal:
-                # A refusal names the file as we know it; staff know it by another name.
-                told = refusal.sentence.replace(Path(copy.name).name, file.name)
-                form.add_error("file", told)
-                return self.form_invalid(form)
-        return HttpResponseRedirect(reverse("admin:grant", args=[batch.pk]))
+    def hand_in(self, path: Path, name: str) -> int:
+        at, by = timezone.now(), acting(self.request)
+        return operations.read_grants(path=path, name=name, at=at, by=by).pk
 
 
-class GrantPage(ConsolePage, FormView):
+class GrantPage(FilePage):
     """One file: what it would do, and what came of it."""
 
     template_name = "console/grant.html"
     permission_required = "points.view_grantbatch"
     form_class = ByHandForm
+    begun = _("Begun: the points are being granted.")
 
     @cached_property
     def batch(self) -> GrantBatch:
@@ -127,45 +101,23 @@ class GrantPage(ConsolePage, FormView):
             and batch.approval.state in (ApprovalState.REJECTED, ApprovalState.WITHDRAWN)
         )
         is_open = batch.state == GrantBatchState.READ or asked_again
-        may = self.request.user.has_perm("points.adjust_points")
+        may = self.request.user.has_perm(ADJUST)
         return is_open and may and batch.refused < batch.rows
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.has_perm("points.adjust_points"):
+        if not request.user.has_perm(ADJUST):
             return self.handle_no_permission()
         if "discard" in request.POST:
-            return self._done(
+            return self.done(
                 lambda: operations.discard_grants(batch_id=self.batch.pk, by=acting(request))
             )
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        return self._done(
-            lambda: approvals.start_grants_or_ask(
-                batch_id=self.batch.pk,
-                at=timezone.now(),
-                reference=form.cleaned_data["reference"],
-                by=acting(self.request),
-                reason=form.cleaned_data["reason"],
-            )
-        )
+        return self.start(form)
 
-    def _done(self, operation: Any) -> HttpResponse:
-        try:
-            made = operation()
-        except DomainError as refusal:
-            messages.error(self.request, refusal.sentence)
-        else:
-            messages.success(self.request, _said(made))
-        return HttpResponseRedirect(self.request.path)
-
-
-def _said(made: GrantBatch | Approval) -> str:
-    if isinstance(made, Approval):
-        return sent_for_approval(made)
-    if made.state == GrantBatchState.DISCARDED:
-        return gettext("Discarded.")
-    return gettext("Begun: the points are being granted.")
+    def start_or_ask(self, **how: Any) -> Any:
+        return approvals.start_grants_or_ask(batch_id=self.batch.pk, **how)
 
 
 class GrantResult(ConsolePage, View):

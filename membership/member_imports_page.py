@@ -1,6 +1,5 @@
 """Historical members from a file: handed in, set up, looked through, checked, brought."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,19 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView, View
+from django.views.generic import View
 
 from campaigns import approvals
 from campaigns.member_files import fields, keeping, telling
 from campaigns.member_files.reading import Read
 from campaigns.models import MemberImport, MemberImportState
 from common.errors import DomainError
-from common.models import Approval
 from common.staff import acting
 from members import attributes
 from membership.console import ConsolePage
+from membership.file_pages import FilePage, FilesPage
 from membership.member_import_forms import MemberFileForm, SetUpForm
-from membership.points_actions import sent_for_approval
 from points.forms import ByHandForm
 
 RUNS_SHOWN = 50
@@ -48,11 +45,13 @@ IMPORT = "campaigns.import_members"
 REVEAL = "members.reveal_personal_data"
 
 
-class MemberImportsPage(ConsolePage, FormView):
+class MemberImportsPage(FilesPage):
     """The latest files, and the form for another one."""
 
     template_name = "console/member_imports.html"
     permission_required = "campaigns.view_memberimport"
+    hand_in_permissions = (IMPORT, REVEAL)
+    page_of_one = "admin:file-of-members"
     title = _("Imports of members")
     form_class = MemberFileForm
 
@@ -60,34 +59,12 @@ class MemberImportsPage(ConsolePage, FormView):
         latest = MemberImport.objects.select_related("created_by", "organization").order_by("-pk")
         return super().get_context_data(
             runs=[(run, _label(run)) for run in latest[:RUNS_SHOWN]],
-            may_hand_in=self._may_hand_in(),
             **context,
         )
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not self._may_hand_in():
-            return self.handle_no_permission()
-        return super().post(request, *args, **kwargs)
-
-    def _may_hand_in(self) -> bool:
-        return self.request.user.has_perms([IMPORT, REVEAL])
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        file = form.cleaned_data["file"]
-        with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix[:8]) as copy:
-            for block in file.chunks():
-                copy.write(block)
-            copy.flush()
-            try:
-                run = keeping.hand_in(
-                    path=Path(copy.name), name=file.name, at=timezone.now(), by=acting(self.request)
-                )
-            except DomainError as refusal:
-                # A refusal names the file as we know it; staff know it by another name.
-                told = refusal.sentence.replace(Path(copy.name).name, file.name)
-                form.add_error("file", told)
-                return self.form_invalid(form)
-        return HttpResponseRedirect(reverse("admin:file-of-members", args=[run.pk]))
+    def hand_in(self, path: Path, name: str) -> int:
+        at, by = timezone.now(), acting(self.request)
+        return keeping.hand_in(path=path, name=name, at=at, by=by).pk
 
 
 class _OfRun:
@@ -99,14 +76,16 @@ class _OfRun:
         return get_object_or_404(found, pk=self.kwargs["run_id"])
 
 
-class MemberImportPage(_OfRun, ConsolePage, FormView):
+class MemberImportPage(_OfRun, FilePage):
     """One file: how it is read, what it would bring, and what it brought."""
 
     template_name = "console/member_import.html"
     permission_required = "campaigns.view_memberimport"
+    begun = _("Begun: the members are being brought.")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         run = self.run
+        refused_start = context.pop("start_form", None)
         report = run.report
         state = MemberImportState(run.state)
         context = super().get_context_data(
@@ -126,7 +105,7 @@ class MemberImportPage(_OfRun, ConsolePage, FormView):
             context |= self._preview()
         if context["is_checked"] and self._may_set_up:
             context |= {
-                "start_form": ByHandForm(),
+                "start_form": refused_start or ByHandForm(),
                 "needs_approval": approvals.needs_approval(run, at=timezone.now()),
                 "asked_for": approvals.asked_for(run),
             }
@@ -155,11 +134,11 @@ class MemberImportPage(_OfRun, ConsolePage, FormView):
             return self.handle_no_permission()
         by, run_id = acting(request), self.run.pk
         if "discard" in request.POST:
-            return self._done(lambda: keeping.discard(run_id=run_id, by=by))
+            return self.done(lambda: keeping.discard(run_id=run_id, by=by))
         if "start" in request.POST:
             return self._start()
         if not self._may_set_up:
-            return self._done(lambda: keeping.checked(run_id))
+            return self.done(lambda: keeping.checked(run_id))
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -188,26 +167,11 @@ class MemberImportPage(_OfRun, ConsolePage, FormView):
     def _start(self) -> HttpResponse:
         form = ByHandForm(self.request.POST)
         if not form.is_valid():
-            messages.error(self.request, gettext("Say why."))
-            return HttpResponseRedirect(self.request.path)
-        return self._done(
-            lambda: approvals.start_or_ask(
-                run_id=self.run.pk,
-                at=timezone.now(),
-                reference=form.cleaned_data["reference"],
-                by=acting(self.request),
-                reason=form.cleaned_data["reason"],
-            )
-        )
+            return self.render_to_response(self.get_context_data(start_form=form))
+        return self.start(form)
 
-    def _done(self, operation: Any) -> HttpResponse:
-        try:
-            made = operation()
-        except DomainError as refusal:
-            messages.error(self.request, refusal.sentence)
-        else:
-            messages.success(self.request, _said(made))
-        return HttpResponseRedirect(self.request.path)
+    def start_or_ask(self, **how: Any) -> Any:
+        return approvals.start_or_ask(run_id=self.run.pk, **how)
 
     @cached_property
     def _may_see_rows(self) -> bool:
@@ -253,14 +217,6 @@ def _told(codes: dict[str, int]) -> list[tuple[str, str, int]]:
 
 def _label(run: MemberImport) -> str:
     return STATE_LABELS[MemberImportState(run.state)]
-
-
-def _said(made: MemberImport | Approval) -> str:
-    if isinstance(made, Approval):
-        return sent_for_approval(made)
-    if made.state == MemberImportState.DISCARDED:
-        return gettext("Discarded.")
-    return gettext("Begun: the members are being brought.")
 
 
 class RefusedRows(_OfRun, ConsolePage, View):

@@ -3,20 +3,25 @@ From rows to members, chunk by chunk: repeatable and resumable.
 
 A chunk is one transaction, and the mark how far the file is done (`MemberImport.rows_done`)
 commits with it. So after kill -9 a second start goes on behind the last chunk, and two starts at
-once cannot both do the same one. A row is known again by whom it brought (`BroughtMember`) and by
-what is a member's alone: external number, phone, product.
+once cannot both do the same one. A row is known again by whom it brought (`BroughtMember`,
+`BroughtProduct`) and by what is a member's alone: external number, phone, product.
+
+Chunks commit in the order of the file, because the first of two rows that are alike wins. While the
+database takes one in, a thread reads the next.
 """
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _now
 
@@ -26,15 +31,16 @@ from campaigns.member_files.mapping import InvalidMapping
 from campaigns.member_files.mapping import Mapping as ColumnMapping
 from campaigns.member_files.reading import (
     DuplicateInFile,
+    FurtherPoints,
     Person,
     Problem,
     Read,
     Reader,
     Terms,
 )
-from campaigns.models import BroughtMember, MemberImport
+from campaigns.models import BroughtMember, BroughtProduct, MemberImport
 from common.errors import DomainError
-from common.postgres import races
+from common.postgres import copying, races
 from common.tables import Row, Table
 from members import attributes
 from members import operations as members
@@ -47,9 +53,10 @@ from points.models import EntryKind, PointType
 from programme import queries as programme
 from programme.policies import NEVER
 from programme.queries import Rulebook
+from tiers import operations as tiers
 
-# Rows per transaction: enough to share the commit, few enough not to keep anybody waiting.
-CHUNK_ROWS = 500
+# Rows per transaction: enough to share its statements, few enough to be done in a second.
+CHUNK_ROWS = 2_000
 
 # Called with what was found in a chunk before the chunk commits.
 Note = Callable[[Sequence[Read]], None]
@@ -99,13 +106,15 @@ class Report:
     """
     What became of rows. `up_to` is the number of the last one, as a spreadsheet counts.
 
-    `known` were members before, or came with this row before. `codes` counts problems by code: a
-    row may have several; `warned` are those of them the operator let pass.
+    `further` rows told of another product of somebody an earlier row brought. `known` were members
+    before, or came with this row before. `codes` counts problems by code: a row may have several;
+    `warned` are those of them the operator let pass.
     """
 
     up_to: int = 1
     rows: int = 0
     brought: int = 0
+    further: int = 0
     known: int = 0
     refused: int = 0
     points: int = 0
@@ -114,7 +123,7 @@ class Report:
 
     def add(self, other: "Report") -> None:
         self.up_to = other.up_to
-        for name in ("rows", "brought", "known", "refused", "points"):
+        for name in ("rows", "brought", "further", "known", "refused", "points"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.codes.update(other.codes)
         self.warned.update(other.warned)
@@ -175,8 +184,8 @@ def bring(
     """
     assert run.started_at is not None, "campaigns_memberimport_has_begun"
     bringer = _Bringer(plan, run.started_at, run)
-    for rows in _chunks(plan.table.rows(), behind=run.rows_done):
-        yield _committed(bringer, rows, note, lease)
+    for reads in _read_ahead(bringer, _chunks(plan.table.rows(), behind=run.rows_done)):
+        yield _committed(bringer, reads, note, lease)
     MemberImport.objects.filter(pk=run.pk, rows_done=run.rows_done).update(
         state="DONE", finished_at=clock(), leased_until=None
     )
@@ -189,12 +198,10 @@ def check(*, plan: Plan, now: datetime, note: Note) -> Iterator[Report]:
     What is a member's alone is remembered from each row of the file, about 200 bytes.
     """
     bringer = _Bringer(plan, now)
-    for rows in _chunks(plan.table.rows(), behind=0):
-        reads = bringer.read(rows)
-        people, report = bringer.sifted(reads)
-        report.brought = len(people)
+    for reads in _read_ahead(bringer, _chunks(plan.table.rows(), behind=0)):
+        sifted = bringer.sifted(reads)
         note(reads)
-        yield report
+        yield sifted.report
 
 
 def preview(*, plan: Plan, now: datetime, rows: int) -> list[Read]:
@@ -211,27 +218,45 @@ def _chunks(rows: Iterable[Row], *, behind: int) -> Iterator[list[Row]]:
         yield chunk
 
 
+def _read_ahead(bringer: "_Bringer", chunks: Iterator[list[Row]]) -> Iterator[list[Read]]:
+    """Read a chunk in a thread while whoever asks for them is busy with the one before."""
+    language = translation.get_language()
+
+    def following() -> list[Read]:
+        with translation.override(language):  # a thread begins with the default
+            return bringer.read(next(chunks, []))
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reads = pool.submit(following).result()
+        while reads:
+            coming = pool.submit(following)
+            yield reads
+            reads = coming.result()
+
+
 def _committed(
-    bringer: "_Bringer", rows: Sequence[Row], note: Note, lease: Callable[[], datetime | None]
+    bringer: "_Bringer", first: list[Read], note: Note, lease: Callable[[], datetime | None]
 ) -> Report:
     """Bring a chunk and mark it done, in one transaction; once more if it lost a race."""
     run = bringer.run
     assert run is not None, "only a run brings anybody"
+    rows = [read.row for read in first]
     done = rows[-1].number - 1
+    fresh = [first]
 
     def post() -> tuple[Report, dict[str, Any]]:
-        reads = bringer.read(rows)  # half of the work, and nobody need wait for it
+        # What was refused the first time may be good now, or the other way round.
+        reads = fresh.pop() if fresh else bringer.read(rows)
         with transaction.atomic(durable=True):
             _claim(run, done, lease())
-            people, report = bringer.sifted(reads)
-            report.brought = len(people)
-            bringer.bring(people)
+            sifted = bringer.sifted(reads)
+            bringer.bring(sifted)
             total = Report.of(run.report)
-            total.add(report)
+            total.add(sifted.report)
             document = total.as_json()
             MemberImport.objects.filter(pk=run.pk).update(report=document)
             note(reads)
-        return report, document
+        return sifted.report, document
 
     report, run.report = races.until_won(post, lost=_was_lost)
     run.rows_done = done
@@ -258,6 +283,25 @@ def _was_lost(error: Exception) -> bool:
 _Key = tuple[str, str | bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Further:
+    """A row that tells of another product of somebody whom an earlier row of the file brought."""
+
+    person: Person
+    first_row: int
+    # None: the earlier row stands in the same chunk, or nobody is brought.
+    member_id: int | None
+
+
+@dataclass(slots=True)
+class _Sifted:
+    """Who is to be brought of a chunk, and what they own besides."""
+
+    report: Report
+    people: list[Person] = field(default_factory=list)
+    further: list[_Further] = field(default_factory=list)
+
+
 class _Bringer:
     """
     Brings the rows of one file.
@@ -275,72 +319,117 @@ class _Bringer:
             positions=plan.table.positions(plan.mapping.columns.values()),
             definitions=attributes.defined(),
             stores=_stores(plan.organization),
+            tags=members.read_tags(",".join(plan.tags)),
             terms=plan.terms,
             policies=self._rulebook.policies,
             now=now,
+            today=localdate(now),
         )
-        self._readers = self._reader.readers()
-        # Hash of what is a member's alone → the row that has it.
-        self._seen: dict[int, int] = {}
+        self._columns = self._reader.columns()
+        self._seen = _Seen()
 
     def read(self, rows: Iterable[Row]) -> list[Read]:
-        return [self._reader.read(row, self._readers) for row in rows]
+        return [self._reader.read(row, self._columns) for row in rows]
 
-    def sifted(self, reads: Sequence[Read]) -> tuple[list[Person], Report]:
-        """
-        Part those to bring from who is a member already; refuse what belongs to another.
-
-        :returns: who is to be brought, and a report that does not count them yet
-        """
-        report = Report(up_to=reads[-1].row.number, rows=len(reads)) if reads else Report()
+    def sifted(self, reads: Sequence[Read]) -> _Sifted:
+        """Part those to bring from who is a member already; refuse what belongs to another."""
+        sifted = _Sifted(Report(up_to=reads[-1].row.number, rows=len(reads)) if reads else Report())
         keys = {id(read): _keys(read.person) for read in reads if read.person}
-        known = _Known(self._plan.organization, self.run, [k for of in keys.values() for k in of])
-        seen = {} if self.run else self._seen
-        people = []
+        known = _Known(
+            self._plan.organization, self.run, reads, [key for of in keys.values() for key in of]
+        )
+        seen = _Seen() if self.run else self._seen
         for read in reads:
             if read.person is None:
                 continue
-            if known.is_same(read.row, keys[id(read)]):
-                report.known += 1
-                continue
-            for key in keys[id(read)]:
-                if refusal := known.refusal(key) or _seen_before(seen, key):
-                    read.refuse(key[0], refusal)
-            if read.person is not None:
-                seen.update((hash(key), read.row.number) for key in keys[id(read)])
-                people.append(read.person)
-        _count(report, reads)
-        report.points = sum(person.points for person in people)
-        return people, report
+            of = keys[id(read)]
+            if known.is_same(read.row, of):
+                sifted.report.known += 1
+            elif first := _first_row(read.person, of, known, seen):
+                self._take_further(read, first, sifted, known, seen)
+            else:
+                _take(read, of, sifted, known, seen)
+        _count(sifted.report, reads)
+        sifted.report.brought = len(sifted.people)
+        sifted.report.further = len(sifted.further)
+        sifted.report.points = sum(person.points for person in sifted.people)
+        return sifted
 
-    def bring(self, people: Sequence[Person]) -> None:
-        """Make members of them, with tags and points; inside a transaction."""
-        assert self.run is not None, "only a run brings anybody"
-        if not people:
+    def _take_further(
+        self, read: Read, first_row: int, sifted: _Sifted, known: "_Known", seen: "_Seen"
+    ) -> None:
+        person = read.person
+        assert person is not None, "a good row has a person"
+        assert person.historic.product is not None, "it tells of a product"
+        if person.points != self._plan.terms.points:
+            read.refuse("", FurtherPoints(row=first_row))
             return
+        seen.rows[hash(("product", person.historic.product.identifier))] = read.row.number
+        sifted.further.append(_Further(person, first_row, known.brought_by_row.get(first_row)))
+
+    def bring(self, sifted: _Sifted) -> None:
+        """Make members of them, with tags, products and points; inside a transaction."""
+        run = self.run
+        assert run is not None, "only a run brings anybody"
+        people = sifted.people
         identities = members.enroll_historic(
             people=[person.historic for person in people],
             organization_id=self._plan.organization.pk,
             active=self._plan.active,
-            by=self.run.created_by,
-            reason=str(self.run),
-        )
-        BroughtMember.objects.bulk_create(
-            BroughtMember(run=self.run, row=person.row.number, member_id=identity.id)
-            for person, identity in zip(people, identities, strict=True)
+            by=run.created_by,
+            reason=str(run),
         )
         pairs = list(zip(people, identities, strict=True))
-        self._tag(pairs)
-        self._grant([(person.points, identity) for person, identity in pairs if person.points])
+        copying.insert(
+            BroughtMember,
+            {
+                "row": [person.row.number for person in people],
+                "member_id": [identity.id for identity in identities],
+            },
+            same={"run_id": run.pk},
+        )
+        own = [(person, who.id) for person, who in pairs]
+        further = self._bind_further(sifted.further, {each.row.number: who for each, who in own})
+        self._tag([*own, *further])
+        self._grant([(person.points, who) for person, who in pairs if person.points])
+        owners = [who for person, who in (*own, *further) if person.historic.product]
+        if owners:
+            tiers.start_many_by_products(member_ids=owners, at=self._now)
 
-    def _tag(self, pairs: Sequence[tuple[Person, Identity]]) -> None:
-        by_tags: dict[tuple[str, ...], list[int]] = {}
-        for person, identity in pairs:
-            names = tuple(dict.fromkeys((*self._plan.tags, *person.tags)))
-            by_tags.setdefault(names, []).append(identity.id)
-        for names, ids in by_tags.items():
-            if names:
-                members.tag_many(member_ids=ids, names=names, source=TagSource.IMPORT, at=self._now)
+    def _bind_further(
+        self, further: Sequence[_Further], brought: dict[int, int]
+    ) -> list[tuple[Person, int]]:
+        """
+        Give members what further rows say they own.
+
+        :param brought: whom the rows of the chunk brought
+        """
+        if not further:
+            return []
+        assert self.run is not None, "only a run brings anybody"
+        owners = [each.member_id or brought[each.first_row] for each in further]
+        bound = [
+            (owner, each.person.historic.product)
+            for owner, each in zip(owners, further, strict=True)
+            if each.person.historic.product
+        ]
+        copying.insert(
+            BroughtProduct,
+            {
+                "row": [each.person.row.number for each in further],
+                "product_id": members.bind_historic(products=bound),
+            },
+            same={"run_id": self.run.pk},
+        )
+        return [(each.person, owner) for owner, each in zip(owners, further, strict=True)]
+
+    def _tag(self, pairs: Sequence[tuple[Person, int]]) -> None:
+        names: dict[int, list[str]] = {}
+        for person, member_id in pairs:
+            if person.tags:
+                names.setdefault(member_id, []).extend(person.tags)
+        if names:
+            members.tag_many(names=names, source=TagSource.IMPORT, at=self._now)
 
     def _grant(self, given: Sequence[tuple[int, Identity]]) -> None:
         if not given:
@@ -392,9 +481,43 @@ def _keys(person: Person) -> list[_Key]:
     return keys
 
 
-def _seen_before(seen: dict[int, int], key: _Key) -> DomainError | None:
-    row = seen.get(hash(key))
-    return None if row is None else DuplicateInFile(row=row)
+@dataclass(slots=True)
+class _Seen:
+    """Which row of the file has what is a member's alone: by the hash of it."""
+
+    rows: dict[int, int] = field(default_factory=dict)
+
+    def refusal(self, key: _Key) -> DomainError | None:
+        row = self.rows.get(hash(key))
+        return None if row is None else DuplicateInFile(row=row)
+
+
+def _take(read: Read, keys: Sequence[_Key], sifted: _Sifted, known: "_Known", seen: _Seen) -> None:
+    """Bring the person of a row, unless something of theirs is another's."""
+    assert read.person is not None, "a good row has a person"
+    person = read.person
+    for key in keys:
+        if refusal := known.refusal(key) or seen.refusal(key):
+            read.refuse(key[0], refusal)
+    if read.person is not None:
+        seen.rows.update((hash(key), read.row.number) for key in keys)
+        sifted.people.append(person)
+
+
+def _first_row(person: Person, keys: Sequence[_Key], known: "_Known", seen: _Seen) -> int | None:
+    """
+    The row that brings the customer of this one, if this tells of another product of theirs.
+
+    Its phone, if it has one, must be the customer's: nothing a row says is swallowed.
+    """
+    product = person.historic.product
+    if not person.historic.external_number or product is None:
+        return None
+    owned: _Key = ("product", product.identifier)
+    if known.refusal(owned) or seen.refusal(owned):
+        return None
+    rows = {known.row_of(key) or seen.rows.get(hash(key)) for key in keys if key != owned}
+    return rows.pop() if len(rows) == 1 else None
 
 
 def _count(report: Report, reads: Iterable[Read]) -> None:
@@ -407,7 +530,7 @@ def _count(report: Report, reads: Iterable[Read]) -> None:
 
 
 class _Known:
-    """Who has what is one member's alone, in four queries for a chunk."""
+    """Who has what is one member's alone, in three queries for a chunk, or six if anybody has."""
 
     _TAKEN: dict[str, type[DomainError]] = {
         "external_number": members.ExternalNumberTaken,
@@ -416,7 +539,11 @@ class _Known:
     }
 
     def __init__(
-        self, organization: Organization, run: MemberImport | None, keys: Collection[_Key]
+        self,
+        organization: Organization,
+        run: MemberImport | None,
+        reads: Sequence[Read],
+        keys: Collection[_Key],
     ) -> None:
         def of(name: str) -> list[Any]:
             return [value for field_, value in keys if field_ == name]
@@ -435,23 +562,49 @@ class _Known:
             **{("phone", bytes(index)): member for index, member in phones},
             **{("product", identifier): member for identifier, member in owned},
         }
-        # Which row of this file brought them.
+        # Whom a row of this file brought, and which row brought whom.
+        self.brought_by_row: dict[int, int] = {}
         self._rows: dict[int, int] = {}
+        # Further products by the row that brought them, and the other way round.
+        self._further_rows: set[int] = set()
+        self._rows_of_products: dict[_Key, int] = {}
         if run is not None and self._owners:
-            brought = BroughtMember.objects.filter(run=run, member__in=self._owners.values())
-            self._rows = dict(brought.values_list("member_id", "row"))
+            self._look_back(run, reads)
+
+    def _look_back(self, run: MemberImport, reads: Sequence[Read]) -> None:
+        brought = BroughtMember.objects.filter(run=run, member__in=set(self._owners.values()))
+        self._rows = dict(brought.values_list("member_id", "row"))
+        self.brought_by_row = {row: member_id for member_id, row in self._rows.items()}
+        if not self._rows:
+            return
+        further = BroughtProduct.objects.filter(run=run)
+        chunk = further.filter(row__range=(reads[0].row.number, reads[-1].row.number))
+        self._further_rows = set(chunk.values_list("row", flat=True))
+        owned = [value for field_, value in self._owners if field_ == "product"]
+        found = further.filter(product__identifier__in=owned, product__owned_until=None)
+        self._rows_of_products = {
+            ("product", identifier): row
+            for identifier, row in found.values_list("product__identifier", "row")
+        }
 
     def is_same(self, row: Row, keys: Iterable[_Key]) -> bool:
         """Whether the row's person is a member: by the row itself, or by the external number."""
+        if row.number in self._further_rows:
+            return True
         owners = [(key, self._owners[key]) for key in keys if key in self._owners]
         if any(self._rows.get(owner) == row.number for _key, owner in owners):
             return True
         return any(key[0] == "external_number" and owner not in self._rows for key, owner in owners)
 
+    def row_of(self, key: _Key) -> int | None:
+        """Which row of this file brought what has it, in an earlier chunk."""
+        owner = self._owners.get(key)
+        return None if owner is None else self._rows_of_products.get(key, self._rows.get(owner))
+
     def refusal(self, key: _Key) -> DomainError | None:
         if key not in self._owners:
             return None
-        row = self._rows.get(self._owners[key])
+        row = self.row_of(key)
         return self._TAKEN[key[0]]() if row is None else DuplicateInFile(row=row)
 
 

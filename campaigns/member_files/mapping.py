@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _now
@@ -19,34 +19,31 @@ from campaigns.member_files.fields import ATTRIBUTE, FIELDS
 from common.errors import Invalid
 from members.models import Attribute, AttributeKind, Sex
 
-# How a column may write its days; `%` as for strptime.
-DAY_FORMATS: MappingOf[str, str] = {
-    "YYYY-MM-DD": "%Y-%m-%d",
-    "YYYY/MM/DD": "%Y/%m/%d",
-    "YYYY.MM.DD": "%Y.%m.%d",
-    "YYYYMMDD": "%Y%m%d",
-    "YYYY年MM月DD日": "%Y年%m月%d日",
-    "DD/MM/YYYY": "%d/%m/%Y",
-    "MM/DD/YYYY": "%m/%d/%Y",
-    "DD.MM.YYYY": "%d.%m.%Y",
-}
 DEFAULT_DAY_FORMAT = "YYYY-MM-DD"
 # A cell of a workbook that is a date reads so, whatever it looks like there.
 WORKBOOK_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})T00:00:00\Z", re.ASCII)
-# strptime would take 1.2.2020 for 01.02.2020, and the digits of other scripts.
-DAY_SHAPES = {
-    name: re.compile(
-        "".join(
-            rf"[0-9]{{{'1,' if apart and len(part) == 2 else ''}{len(part)}}}"
-            if part[0] in "YMD"
-            else re.escape(part)
-            for part in re.findall(r"Y+|M+|D+|[^YMD]", name)
-        )
-        + r"\Z"
+
+
+def _shape(form: str) -> re.Pattern[str]:
+    """What a form of days looks like: each part with all its digits, or apart without its zeros."""
+    parts = []
+    for part in re.findall(r"Y+|M+|D+|[^YMD]", form):
+        if part[0] in "YMD":
+            least = 1 if len(part) == 2 and form != "YYYYMMDD" else len(part)
+            parts.append(rf"(?P<{part[0]}>[0-9]{{{least},{len(part)}}})")
+        else:
+            parts.append(re.escape(part))
+    return re.compile("".join(parts) + r"\Z")
+
+
+# How a column may write its days.
+DAY_FORMATS: MappingOf[str, re.Pattern[str]] = {
+    form: _shape(form)
+    for form in (
+        DEFAULT_DAY_FORMAT, "YYYY/MM/DD", "YYYY.MM.DD", "YYYYMMDD", "YYYY年MM月DD日", "DD/MM/YYYY",
+        "MM/DD/YYYY", "DD.MM.YYYY",
     )
-    for name in DAY_FORMATS
-    for apart in [name != "YYYYMMDD"]
-}
+}  # fmt: skip
 SEXES: MappingOf[str, str] = {
     **dict.fromkeys(("男", "m", "male", "先生", "男性"), Sex.MALE.value),
     **dict.fromkeys(("女", "f", "female", "女士", "女性"), Sex.FEMALE.value),
@@ -117,20 +114,17 @@ class Mapping:
     def decision(self, warning: str) -> str:
         return self.warnings.get(warning, REFUSE)
 
-    def meant(self, name: str, text: str) -> str:
-        """What a cell says after the values that were given another meaning."""
-        return self.values.get(name, {}).get(text, text)
-
     def day(self, name: str, text: str) -> date:
         """:raises InvalidDay: unless it is written in the form chosen for the column"""
         if found := WORKBOOK_DAY.match(text):
             text, form = found[1], DEFAULT_DAY_FORMAT
         else:
             form = self.days.get(name, DEFAULT_DAY_FORMAT)
-        if not DAY_SHAPES[form].match(text):
+        written = DAY_FORMATS[form].match(text)
+        if written is None:
             raise InvalidDay(text=text[:50], form=form)
         try:
-            return datetime.strptime(text, DAY_FORMATS[form]).date()  # noqa: DTZ007 - only a day
+            return date(int(written["Y"]), int(written["M"]), int(written["D"]))
         except ValueError as error:  # 2023-02-29
             raise InvalidDay(text=text[:50], form=form) from error
 

@@ -7,17 +7,16 @@ decides for all rows what becomes of it (`mapping.DECISIONS`).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import cells
@@ -112,6 +111,13 @@ class DuplicateInFile(Invalid):
     message = _("Row %(row)s has the same.")
 
 
+class FurtherPoints(Invalid):
+    code = "points_in_further_row"
+    message = _(
+        "Points and spend of a customer stand in one row; row %(row)s has the same customer."
+    )
+
+
 class PlaceholderBirthday(Invalid):
     code = "placeholder_birthday"
     message = _("%(day)s looks like a birthday nobody knew.")
@@ -161,7 +167,7 @@ class Person:
 
     row: Row
     historic: members.Historic
-    tags: tuple[str, ...] = ()
+    tags: Sequence[str] = ()
     points: int = 0
 
 
@@ -178,6 +184,15 @@ class Read:
         self.person = None
 
 
+class Column(NamedTuple):
+    """A mapped field: where it stands, what its values mean, and how the text is read."""
+
+    field: str
+    position: int
+    values: Mapping[str, str]
+    read: Callable[[str], Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """
@@ -185,17 +200,21 @@ class Reader:
 
     :param positions: the place of each column the mapping names
     :param stores: ids by code, of those that members of the file may belong to
+    :param tags: put on all of them
+    :param today: the day of `now` in the programme's zone
     """
 
     mapping: ColumnMapping
     positions: Mapping[str, int]
     definitions: Mapping[str, Attribute]
     stores: Mapping[str, int]
+    tags: Sequence[str]
     terms: Terms
     policies: Policies
     now: datetime
+    today: date
 
-    def readers(self) -> dict[str, Callable[[str], Any]]:
+    def columns(self) -> list[Column]:
         """How the text of each mapped field becomes what it means."""
         days = set(day_fields(self.mapping, self.definitions))
         known: dict[str, Callable[[str], Any]] = {
@@ -204,35 +223,38 @@ class Reader:
             "joined_on": self._past_day("joined_on"),
             "purchased_on": self._past_day("purchased_on"),
             "store": self._store,
+            "tags": self._tags,
             "product": self._product,
         }
-        found = {}
-        for name in self.mapping.columns:
+        found = []
+        for name, column in self.mapping.columns.items():
             if name in known:
-                found[name] = known[name]
+                read = known[name]
             else:
                 attribute = self.definitions[name.removeprefix(ATTRIBUTE)]
                 day = partial(self.mapping.day, name) if name in days else None
-                found[name] = partial(_attribute, attribute, day)
+                read = partial(_attribute, attribute, day)
+            values = self.mapping.values.get(name, {})
+            found.append(Column(name, self.positions[column], values, read))
         return found
 
-    def read(self, row: Row, readers: Mapping[str, Callable[[str], Any]]) -> Read:
-        """:param readers: of `readers`, made once for all rows"""
+    def read(self, row: Row, columns: Iterable[Column]) -> Read:
+        """:param columns: of `columns`, made once for all rows"""
         answer = Read(row)
         told: dict[str, Any] = {}
         faults: dict[int, Problem] = {}
-        for name, column in self.mapping.columns.items():
-            position = self.positions[column]
+        for name, position, values, read in columns:
             if fault := row.faults.get(position):
                 # A ragged row has one fault, whatever the number of its cells.
                 of = "" if isinstance(fault, tables.RaggedRow) else name
                 faults.setdefault(id(fault), Problem(of, fault))
                 continue
-            text = self.mapping.meant(name, row.cells[position].strip())
+            text = row.cells[position].strip()
+            text = values.get(text, text)
             if not text:
                 continue
             try:
-                told[name] = readers[name](text)
+                told[name] = read(text)
             except DomainError as refusal:
                 answer.problems.append(Problem(name, refusal))
         answer.problems += faults.values()
@@ -250,7 +272,7 @@ class Reader:
         birthday = told.get("birthday")
         if birthday in PLACEHOLDERS:
             found.append(("birthday", PlaceholderBirthday(day=birthday.isoformat())))
-        elif birthday and (years := _age(birthday, localdate(self.now))) >= IMPLAUSIBLE_AGE:
+        elif birthday and (years := _age(birthday, self.today)) >= IMPLAUSIBLE_AGE:
             found.append(("birthday", ImplausibleAge(years=years)))
         if told.get("age", 0) >= IMPLAUSIBLE_AGE:
             found.append(("age", ImplausibleAge(years=told["age"])))
@@ -308,7 +330,7 @@ class Reader:
                 store_id=told.get("store", self.terms.store_id),
                 product=product,
             ),
-            tags=told.get("tags", ()),
+            tags=told.get("tags", self.tags),
             points=self._points(told),
         )
 
@@ -323,14 +345,14 @@ class Reader:
 
     def _birthday(self, text: str) -> date:
         day = self.mapping.day("birthday", text)
-        if not date(1900, 1, 1) <= day <= localdate(self.now):
+        if not date(1900, 1, 1) <= day <= self.today:
             raise members.BirthdayOutOfRange
         return day
 
     def _past_day(self, name: str) -> Callable[[str], date]:
         def read(text: str) -> date:
             day = self.mapping.day(name, text)
-            if day > localdate(self.now):
+            if day > self.today:
                 raise points.DatedInFuture
             if day.year < cells.EARLIEST_YEAR:
                 raise LongAgo(year=cells.EARLIEST_YEAR)
@@ -343,6 +365,9 @@ class Reader:
             return self.stores[text]
         except KeyError as error:
             raise UnknownStore(store=text[:50]) from error
+
+    def _tags(self, text: str) -> Sequence[str]:
+        return members.read_tags(",".join((*self.tags, text)))
 
     def _product(self, text: str) -> str:
         identifier = products.normalize(text)
@@ -405,10 +430,6 @@ def _points(text: str) -> int:
     return given
 
 
-def _tags(text: str) -> tuple[str, ...]:
-    return tuple(members.read_tags(text))
-
-
 def _attribute(attribute: Attribute, day: Callable[[str], date] | None, text: str) -> Any:
     """:raises InvalidDay: :raises attributes.InvalidAttribute: if it is not of its kind"""
     value: Any = text
@@ -450,7 +471,6 @@ _PLAIN: Mapping[str, Callable[[str], Any]] = {
     "id_number": _id_number,
     "province": partial(_text, PLACE_MAX),
     "city": partial(_text, PLACE_MAX),
-    "tags": _tags,
     "starting_points": _points,
     "spend": cells.amount,
     "product_name": partial(_text, PRODUCT_NAME_MAX),
@@ -462,6 +482,7 @@ REFUSALS: Mapping[str, type[DomainError]] = {
     refusal.code: refusal
     for refusal in (
         DuplicateInFile,
+        FurtherPoints,
         ImplausibleAge,
         InvalidAge,
         InvalidAmount,

@@ -142,6 +142,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='BroughtProduct',
+            fields=[
+                ('row', models.IntegerField(help_text='As a spreadsheet counts: the header is row 1.')),
+                ('product', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='members.product')),
+                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='campaigns.memberimport')),
+            ],
+            options={
+                'verbose_name': 'brought product',
+                'verbose_name_plural': 'brought products',
+            },
+        ),
+        migrations.CreateModel(
             name='MemberImportPart',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -218,6 +230,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='broughtmember',
             constraint=models.UniqueConstraint(fields=('run', 'row'), name='campaigns_broughtmember_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='broughtproduct',
+            constraint=models.UniqueConstraint(fields=('run', 'row'), name='campaigns_broughtproduct_once'),
         ),
         migrations.AddConstraint(
             model_name='memberimportpart',

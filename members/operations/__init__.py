@@ -44,7 +44,7 @@ from members.operations._exporting import (
     make_export,
     request_export,
 )
-from members.operations._historic import Historic, enroll_historic
+from members.operations._historic import Historic, bind_historic, enroll_historic
 from members.operations._own import (
     KnownAlready,
     NotYours,
@@ -121,6 +121,7 @@ __all__ = [
     "activate",
     "activate_by_product",
     "add_product",
+    "bind_historic",
     "bind_own",
     "change_own_phone",
     "close",

@@ -4,17 +4,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from common import audit
 from common.errors import DomainError
 from common.models import User
+from common.postgres import copying
 from members import names, queries
 from members.models import ExternalNumber, Member, MemberStatus, PhoneDirectory, Product
 from members.operations._directory import ExternalNumberTaken, PhoneTaken, next_numbers
 from members.operations._enrolling import Profile
 from members.operations._products import ProductFacts, ProductTaken
+
+UNIQUE_VIOLATION = "23505"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,83 +58,141 @@ def enroll_historic(
     :raises PhoneTaken: :raises ExternalNumberTaken: :raises ProductTaken: if one of them became a
         member meanwhile; then nobody is enrolled
     """
+    if not people:
+        return []
     status = MemberStatus.ACTIVE if active else MemberStatus.PRE_REGISTERED
-    members = Member.objects.bulk_create(
-        _member(number, each, status)
-        for number, each in zip(next_numbers(len(people)), people, strict=True)
+    ids = copying.next_ids(Member, len(people))
+    numbers = next_numbers(len(people))
+    _insert(ids, numbers, people, status, by=by, reason=reason)
+    _list(ids, people, organization_id)
+    bind_historic(
+        products=[
+            (member_id, each.product)
+            for member_id, each in zip(ids, people, strict=True)
+            if each.product
+        ]
     )
-    Member.history.bulk_history_create(members, default_user=by, default_change_reason=reason[:100])
-    _list(members, people, organization_id)
     audit.record_many(
         action="member.enrolled",
-        targets=[member.number for member in members],
+        targets=numbers,
         by=by,
         details={"status": status, "historic": True},
     )
-    return [queries.Identity(member.pk, member.number, member.status) for member in members]
+    return [
+        queries.Identity(member_id, number, status)
+        for member_id, number in zip(ids, numbers, strict=True)
+    ]
 
 
-def _member(number: str, historic: Historic, status: MemberStatus) -> Member:
-    profile = historic.profile
-    return Member(
-        number=number,
-        status=status,
-        name=profile.name,
-        name_spelled=names.spelled(profile.name) or None,
-        name_parts=names.parts(profile.name),
-        phone=profile.phone,
-        email=profile.email,
-        id_number=profile.id_number,
-        sex=profile.sex,
-        birthday=profile.birthday,
-        province=profile.province,
-        city=profile.city,
-        attributes=dict(profile.attributes),
-        enrolling_store_id=historic.store_id,
-        joined_at=historic.joined_at,
-        activated_at=historic.joined_at if status == MemberStatus.ACTIVE else None,
-    )
+@transaction.atomic
+def bind_historic(*, products: Sequence[tuple[int, ProductFacts]]) -> list[int]:
+    """
+    Note what members owned before, in two statements however many they are. Nobody is told.
+
+    :param products: whose each is, by the member's id, and a product with a normalized identifier
+    :returns: the ids of the products
+    :raises ProductTaken: if somebody bound one of them meanwhile; then none is bound
+    """
+    if not products:
+        return []
+    ids = copying.next_ids(Product, len(products))
+    facts = [each for _member_id, each in products]
+    with _unless_taken():
+        copying.insert(
+            Product,
+            {
+                "id": ids,
+                "member_id": [member_id for member_id, _each in products],
+                "identifier": [each.identifier for each in facts],
+                "name": [each.name for each in facts],
+                "purchased_on": [each.purchased_on for each in facts],
+                "selling_organization_id": [each.selling_organization_id for each in facts],
+            },
+        )
+    return ids
 
 
-def _list(members: Sequence[Member], people: Sequence[Historic], organization_id: int) -> None:
+def _insert(
+    ids: Sequence[int],
+    numbers: Sequence[str],
+    people: Sequence[Historic],
+    status: MemberStatus,
+    *,
+    by: User | None,
+    reason: str,
+) -> None:
+    """The members, and the beginning of each one's history."""
+    profiles = [each.profile for each in people]
+    joined = [each.joined_at for each in people]
+    told: dict[str, Sequence[Any]] = {
+        "id": ids,
+        "number": numbers,
+        "name": [profile.name for profile in profiles],
+        "phone": [profile.phone for profile in profiles],
+        "email": [profile.email for profile in profiles],
+        "id_number": [profile.id_number for profile in profiles],
+        "sex": [profile.sex for profile in profiles],
+        "birthday": [profile.birthday for profile in profiles],
+        "province": [profile.province for profile in profiles],
+        "city": [profile.city for profile in profiles],
+        "attributes": [dict(profile.attributes) for profile in profiles],
+        "enrolling_store_id": [each.store_id for each in people],
+        "joined_at": joined,
+    }
+    same = {"status": status}
+    if status == MemberStatus.ACTIVE:
+        told["activated_at"] = joined
+    found_by: dict[str, Sequence[Any]] = {
+        "name_spelled": [names.spelled(profile.name) or None for profile in profiles],
+        "name_parts": [names.parts(profile.name) for profile in profiles],
+    }
+    copying.insert(Member, told | found_by, same=same)
+    about = {
+        "history_date": timezone.now(),
+        "history_type": "+",
+        "history_user_id": by.pk if by else None,
+        "history_change_reason": reason[:100],
+    }
+    copying.insert(Member.history.model, told, same=same | about)
+
+
+def _list(ids: Sequence[int], people: Sequence[Historic], organization_id: int) -> None:
     """Enter the members where each is found by what is theirs alone."""
-    pairs = list(zip(members, people, strict=True))
-    with _unless_taken(PhoneTaken):
-        PhoneDirectory.objects.bulk_create(
-            PhoneDirectory(
-                phone_index=queries.phone_index(each.profile.phone),
-                tail_index=queries.phone_tail_index(each.profile.phone),
-                member=member,
-            )
-            for member, each in pairs
-            if each.profile.phone
+    pairs = list(zip(ids, people, strict=True))
+    phones = [(who, each.profile.phone) for who, each in pairs if each.profile.phone]
+    external = [(who, each.external_number) for who, each in pairs if each.external_number]
+    with _unless_taken():
+        copying.insert(
+            PhoneDirectory,
+            {
+                "phone_index": [queries.phone_index(phone) for _who, phone in phones],
+                "tail_index": [queries.phone_tail_index(phone) for _who, phone in phones],
+                "member_id": [who for who, _phone in phones],
+            },
         )
-    with _unless_taken(ExternalNumberTaken):
-        ExternalNumber.objects.bulk_create(
-            ExternalNumber(
-                organization_id=organization_id, number=each.external_number, member=member
-            )
-            for member, each in pairs
-            if each.external_number
+        copying.insert(
+            ExternalNumber,
+            {
+                "number": [number for _who, number in external],
+                "member_id": [who for who, _number in external],
+            },
+            same={"organization_id": organization_id},
         )
-    with _unless_taken(ProductTaken):
-        Product.objects.bulk_create(
-            Product(
-                member=member,
-                identifier=each.product.identifier,
-                name=each.product.name,
-                purchased_on=each.product.purchased_on,
-                selling_organization_id=each.product.selling_organization_id,
-            )
-            for member, each in pairs
-            if each.product
-        )
+
+
+_TAKEN: dict[str, type[DomainError]] = {
+    PhoneDirectory._meta.db_table: PhoneTaken,
+    ExternalNumber._meta.db_table: ExternalNumberTaken,
+    Product._meta.db_table: ProductTaken,
+}
 
 
 @contextmanager
-def _unless_taken(refusal: type[DomainError]) -> Iterator[None]:
+def _unless_taken() -> Iterator[None]:
     try:
-        with transaction.atomic():
-            yield
+        yield
     except IntegrityError as error:
-        raise refusal from error
+        told = getattr(error.__cause__, "diag", None)
+        if told is None or told.sqlstate != UNIQUE_VIOLATION or told.table_name not in _TAKEN:
+            raise
+        raise _TAKEN[told.table_name] from error

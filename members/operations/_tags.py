@@ -67,25 +67,33 @@ def set_tags(*, member_id: int, names: Sequence[str], at: datetime, by: User, re
 
 
 @transaction.atomic
-def tag_many(
-    *, member_ids: Sequence[int], names: Sequence[str], source: TagSource, at: datetime
-) -> int:
+def tag_many(*, names: Mapping[int, Sequence[str]], source: TagSource, at: datetime) -> int:
     """
-    Put tags on many members, in two statements however many they are. Who has one keeps it.
+    Put tags on many members, in three statements however many they are. Who has one keeps it.
 
+    :param names: of the tags of each, by the member's id
     :returns: how many were new
     :raises InvalidTag: :raises TooManyTags: if so
     """
-    tags = list(_tags(_checked(names)).values())
+    alike = {tuple(each): _checked(each) for each in names.values()}
+    tags = _tags(sorted({name for checked in alike.values() for name in checked}))
+    pairs = sorted(
+        (member_id, tags[name]) for member_id, each in names.items() for name in alike[tuple(each)]
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO members_tagging (member_id, tag_id, source, tagged_at)
-            SELECT member, tag, %s, %s
-            FROM unnest(%s::bigint[]) AS member, unnest(%s::bigint[]) AS tag
+            SELECT wanted.member_id, wanted.tag_id, %s, %s
+            FROM unnest(%s::bigint[], %s::bigint[]) AS wanted (member_id, tag_id)
             ON CONFLICT (member_id, tag_id) DO NOTHING
             """,
-            [source.value, at, sorted(set(member_ids)), tags],
+            [
+                source.value,
+                at,
+                [member_id for member_id, _tag_id in pairs],
+                [tag_id for _member_id, tag_id in pairs],
+            ],
         )
         return cursor.rowcount
 

@@ -14,6 +14,8 @@ import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Max, Min
+from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from campaigns.member_files import bringing, fields, mapping
@@ -32,7 +34,12 @@ from members.models import (
 )
 from points.models import Account, Entry, PointType
 from tests import factories
+from tests.tiers.ladder import simple
+from tiers import verification
+from tiers.models import Decision, Standing
 
+# Of a file of one chunk: what begins and ends the import, and the chunk with all it may bring.
+STATEMENTS = 45
 PROJECT = Path(__file__).parents[2]
 HEADER = "客户号,姓名,性别,手机,邮箱,生日,省份,城市,入会日期,门店,标签"
 GOOD = "C1,王小明,男,13800000001,wang@example.com,1990-02-28,上海市,上海市,2019-03-01,MAIN,老友"
@@ -329,6 +336,151 @@ class TestWhoIsWho:
         assert ExternalNumber.objects.filter(number="C1").count() == 2
 
 
+class TestSeveralProducts:
+    HEADER = "id,phone,vin,车型"
+
+    @pytest.fixture(params=[1, 2, 2_000], ids=lambda rows: f"{rows} a chunk")
+    def _chunks(self, request, monkeypatch):
+        monkeypatch.setattr(bringing, "CHUNK_ROWS", request.param)
+
+    @pytest.mark.usefixtures("_chunks")
+    def test_a_further_row_of_a_customer_brings_another_product(self, write):
+        path = write(
+            "C1,13800000001,LSV1,朗逸", "C2,,LSV2,", "C1,,LSV3,途观", "C1,13800000001,LSV4,",
+            header=self.HEADER,
+        )  # fmt: skip
+
+        foretold = run(path, "--dry-run", "--starting-points=10")
+        report = run(path, "--starting-points=10", "--tag=老友")
+
+        assert [report[name] for name in ("brought", "further", "refused")] == ["2", "2", "0"]
+        assert [foretold[name] for name in ("brought", "further", "points")] == ["2", "2", "20"]
+        owned = Product.objects.order_by("identifier").values_list(
+            "identifier", "name", "member__external_numbers__number"
+        )
+        assert list(owned) == [
+            ("LSV1", "朗逸", "C1"), ("LSV2", "", "C2"), ("LSV3", "途观", "C1"), ("LSV4", "", "C1"),
+        ]  # fmt: skip
+        assert Entry.objects.count() == Member.objects.count() == 2
+        again = run(path, "--starting-points=10", "--tag=老友", "--again")
+        assert (again["known"], again["brought"], again["further"]) == ("4", "0", "0")
+        assert Product.objects.count() == 4
+
+    @pytest.mark.usefixtures("_chunks")
+    @pytest.mark.parametrize(
+        ("row", "codes"),
+        [
+            ("C1,13800000009,LSV3,", "duplicate_in_file"),  # another phone
+            ("C1,13800000002,LSV3,", "duplicate_in_file"),  # another customer's
+            ("C1,,LSV2,", "duplicate_in_file"),  # another customer's product
+            ("C1,,LSV1,", "duplicate_in_file"),  # the same once more
+            ("C1,,,朗逸", "product_unidentified"),
+            ("C1,,,", "duplicate_in_file"),
+            ("C1,13800000001,LSV9,", "duplicate_in_file product_taken"),
+        ],
+    )
+    def test_nothing_a_further_row_says_is_swallowed(self, write, row, codes):
+        other = factories.member(phone="+8613900000009")
+        Product.objects.create(member=other, identifier="LSV9")
+        path = write("C1,13800000001,LSV1,", "C2,13800000002,LSV2,", row, header=self.HEADER)
+
+        assert refused(path, "--dry-run") == refused(path) == [(4, codes)]
+
+    def test_points_of_a_customer_stand_in_one_row(self, write, mapped):
+        path = write("C1,LSV1,5", "C1,LSV2,5", "C1,LSV3,0", header="id,vin,old")
+        plan = mapped("columns: {external_number: id, product: vin, starting_points: old}")
+
+        assert refused(path, plan, "--starting-points=10") == [(3, "points_in_further_row")]
+        assert Entry.objects.get().points == 15
+        assert Product.objects.count() == 2
+
+    def test_who_was_a_member_before_gets_nothing(self, write):
+        run(write("C1,,LSV1,", header=self.HEADER))
+
+        report = run(write("C1,,LSV1,", "C1,,LSV2,", header=self.HEADER, name="more.csv"))
+
+        assert (report["known"], report["further"]) == ("2", "0")
+        assert Product.objects.count() == 1
+
+    def test_tags_of_all_rows_count(self, write):
+        path = write("C1,LSV1,老友", "C1,LSV2,车队", header="id,vin,标签")
+
+        run(path, "--tag=VIP")
+
+        assert set(Tagging.objects.values_list("tag__name", flat=True)) == {"VIP", "老友", "车队"}
+
+
+class TestTiersByProducts:
+    @pytest.fixture(autouse=True)
+    def _ladder(self):
+        section = simple(10, 20) | {"products": [{"name": "S", "level": "t1"}]}
+        factories.rulebook(valid_from="2020-01-01", sections={"tiers": section})
+
+    def test_begin_where_their_products_begin_and_nobody_is_told(self, write):
+        path = write("C1,LSV1,S", "C2,LSV2,X", "C3,LSV3,", "C3,LSV4,S", header="id,vin,车型")
+        before = OutboxEvent.objects.count()
+
+        run(path)
+
+        stands = Standing.objects.filter(level="t1").order_by("member_id")
+        numbers = stands.values_list("member__external_numbers__number", flat=True)
+        assert list(numbers) == ["C1", "C3"]
+        assert {(each.kind, each.reason) for each in Decision.objects.all()} == {("START", "S")}
+        assert OutboxEvent.objects.count() == before
+        ids = Member.objects.aggregate(low=Min("pk"), high=Max("pk"))
+        assert not verification.verify(**ids).differences
+
+    def test_a_second_product_of_the_same_name_brings_nothing_more(self, write, monkeypatch):
+        monkeypatch.setattr(bringing, "CHUNK_ROWS", 1)
+
+        run(write("C1,LSV1,S", "C1,LSV2,S", header="id,vin,车型"))
+
+        assert Decision.objects.count() == 1
+
+
+class TestSpeed:
+    """What a chunk asks of the database does not depend on its rows (M4)."""
+
+    @pytest.fixture
+    def statements(self, write):
+        def statements(first, rows, *options):
+            path = write(
+                *(
+                    f"C{n},名{n},138{n:08d},c{n}@example.com,LSV{n},朗逸,老友{n % 3}"
+                    for n in range(first, first + rows)
+                ),
+                header="id,姓名,phone,email,vin,车型,标签",
+                name=f"{first}.csv",
+            )
+            with CaptureQueriesContext(connection) as queries:
+                report = run(path, "--starting-points=10", *options)
+            assert report["refused"] == "0"
+            return [query["sql"][:60] for query in queries]
+
+        return statements
+
+    def test_of_an_import(self, statements):
+        statements(0, 3)  # makes the tags
+
+        few, many = statements(100, 3), statements(1_000, 300)
+
+        assert [len(few), len(many)] == [STATEMENTS] * 2, "\n".join(few)
+
+    def test_of_a_check(self, statements):
+        statements(0, 3, "--dry-run")  # remembers the rulebook
+
+        few, many = statements(100, 3, "--dry-run"), statements(1_000, 300, "--dry-run")
+
+        assert len(few) == len(many)
+
+
+def test_more_tags_than_a_member_has_refuse_the_row(write):
+    path = write("C1," + ";".join(f"t{n}" for n in range(50)), header="id,标签")
+
+    assert refused(path, "--tag=VIP") == [(2, "too_many_tags")]
+    assert refused(path, "--tag=t1") == []
+
+
 class TestStartingPoints:
     def test_a_gift_a_column_and_a_share_of_the_spend_add_up(self, write, mapped):
         path = write("C1,5,99.90", "C2,,", header="id,old,spend")
@@ -393,7 +545,13 @@ class TestTheFile:
         }  # fmt: skip
 
     def test_every_form_of_dates_reads_what_it_is_named_after(self):
-        for form, pattern in mapping.DAY_FORMATS.items():
+        patterns = {
+            "YYYY-MM-DD": "%Y-%m-%d", "YYYY/MM/DD": "%Y/%m/%d", "YYYY.MM.DD": "%Y.%m.%d",
+            "YYYYMMDD": "%Y%m%d", "YYYY年MM月DD日": "%Y年%m月%d日", "DD/MM/YYYY": "%d/%m/%Y",
+            "MM/DD/YYYY": "%m/%d/%Y", "DD.MM.YYYY": "%d.%m.%Y",
+        }  # fmt: skip
+        assert patterns.keys() == mapping.DAY_FORMATS.keys()
+        for form, pattern in patterns.items():
             reads = mapping.Mapping(columns={}, days={"birthday": form})
 
             assert reads.day("birthday", date(1999, 12, 31).strftime(pattern)) == date(1999, 12, 31)

@@ -183,8 +183,8 @@ def _tags_that_follow() -> None:
     women = {"members": {"match": "all", "conditions": [{"sex": ["FEMALE"]}]}}
     segments.create(name="women", definition=women, tag="women", at=NOON, by=by)
     found = [member(sex="FEMALE" if n < 5 else "MALE") for n in range(7)]
-    members.tag_many(member_ids=[found[5].pk], names=["women"], source=TagSource.RULE, at=LONG_AGO)
-    members.tag_many(member_ids=[found[6].pk], names=["women"], source=TagSource.HAND, at=LONG_AGO)
+    members.tag_many(names={found[5].pk: ["women"]}, source=TagSource.RULE, at=LONG_AGO)
+    members.tag_many(names={found[6].pk: ["women"]}, source=TagSource.HAND, at=LONG_AGO)
 
 
 def _members_to_recognize() -> None:

@@ -1,5 +1,8 @@
 """Phones as people write them, kept in one form, shown masked."""
 
+from random import Random
+
+import phonenumbers
 import pytest
 
 from members import masking, phones, products
@@ -22,6 +25,31 @@ from members import masking, phones, products
 def test_one_phone_has_one_form(written, kept):
     assert phones.normalize(written) == kept
     assert phones.normalize(kept) == kept
+
+
+def by_the_library(text):
+    number = phonenumbers.parse(text, "CN")
+    if not phonenumbers.is_valid_number(number):
+        raise phones.InvalidPhone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def kept_by(read, text):
+    try:
+        return read(text)
+    except (phones.InvalidPhone, phonenumbers.NumberParseException):
+        return None
+
+
+def test_the_short_way_for_mobiles_of_china_is_the_librarys():
+    chance = Random(7)
+    written = [f"1{chance.randrange(10**10):010d}" for _ in range(3_000)]
+    written += [before + each for before in ("+86", "86", "0", "+8", " ") for each in written[:50]]
+
+    found = [kept_by(phones.normalize, text) for text in written]
+
+    assert found == [kept_by(by_the_library, text) for text in written]
+    assert 0 < found.count(None) < len(found)
 
 
 @pytest.mark.parametrize(

@@ -82,20 +82,20 @@ class TestByHand:
 class TestMany:
     def test_in_four_statements_however_many(self, django_assert_num_queries):
         of = [member().pk for _ in range(30)]
-        put_on = {"names": ["A", "B"], "source": TagSource.IMPORT, "at": NOON}
-        operations.tag_many(member_ids=of[:10], **put_on)
+        put_on = {"source": TagSource.IMPORT, "at": NOON}
+        operations.tag_many(names={each: ["A", "B"] for each in of[:10]}, **put_on)
 
         with django_assert_num_queries(5):
-            new = operations.tag_many(member_ids=[*of, *of], **put_on)
+            new = operations.tag_many(names={each: ["A", "B", "A"] for each in of}, **put_on)
 
         assert new == 40
         assert Tagging.objects.count() == 60
-        assert operations.tag_many(member_ids=of, **put_on) == 0
+        assert operations.tag_many(names={each: ["A", "B"] for each in of}, **put_on) == 0
 
     def test_who_has_it_by_hand_keeps_it_so(self):
         of = member()
         put(of, "A")
 
-        operations.tag_many(member_ids=[of.pk], names=["A"], source=TagSource.RULE, at=NOON)
+        operations.tag_many(names={of.pk: ["A"]}, source=TagSource.RULE, at=NOON)
 
         assert Tagging.objects.get().source == TagSource.HAND

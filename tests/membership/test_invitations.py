@@ -101,9 +101,7 @@ class TestWhom:
 
     def test_those_with_a_tag(self, texting):
         tagged, _other = old(), old(phone="+8613800138001")
-        members.tag_many(
-            member_ids=[tagged.pk], names=["VIP"], source=TagSource.HAND, at=timezone.now()
-        )
+        members.tag_many(names={tagged.pk: ["VIP"]}, source=TagSource.HAND, at=timezone.now())
 
         invite(tag=Tag.objects.get(name="VIP"))
 

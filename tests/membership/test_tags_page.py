@@ -26,7 +26,7 @@ def test_tags_are_edited_with_a_reason_and_shown(boss):
 
 def test_the_list_is_narrowed_to_who_has_one(boss):
     of, _other = member(name="王小明"), member(name="李四")
-    operations.tag_many(member_ids=[of.pk], names=["VIP"], source=TagSource.IMPORT, at=NOON)
+    operations.tag_many(names={of.pk: ["VIP"]}, source=TagSource.IMPORT, at=NOON)
     page = reverse("admin:members_member_changelist")
 
     narrowed = boss.get(page, {"tag": Tag.objects.get().pk})

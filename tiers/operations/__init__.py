@@ -19,6 +19,7 @@ from tiers.operations._by_hand import (
     reject_proposal,
     set_manual,
     start_by_products,
+    start_many_by_products,
 )
 from tiers.operations._deciding import judged_anew_by_range
 from tiers.operations._documents import (
@@ -72,6 +73,7 @@ __all__ = [
     "review",
     "set_manual",
     "start_by_products",
+    "start_many_by_products",
     "take_up",
     "to_be_warned",
     "warn",

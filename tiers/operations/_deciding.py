@@ -149,17 +149,20 @@ def settled(held: Held, course: Course, *, ladder: Ladder, day: date, at: dateti
     return found
 
 
-def write(all_settled: Iterable[Settled]) -> None:
+def write(all_settled: Iterable[Settled], *, tell: bool = True) -> None:
     """Write decisions and the standings they lead to, each in one statement, and tell of them."""
     changed = [each for each in all_settled if each.changed]
     if not changed:
         return
     decisions = [decision for each in changed for decision in each.decisions]
+    for decision in decisions:
+        decision.is_quiet = not tell
     Decision.objects.bulk_create(decisions)
     rows = [_as_row(each) for each in changed]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE_STANDINGS, [list(column) for column in zip(*rows, strict=True)])
-    _tell(changed)
+    if tell:
+        _tell(changed)
 
 
 UPDATE_STANDINGS = """

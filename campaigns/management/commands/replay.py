@@ -1,22 +1,20 @@
 import time
-from argparse import RawDescriptionHelpFormatter
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from campaigns import replaying
-from common import tables
+from campaigns.management.files import FileCommand
 from common.errors import DomainError
 from common.progress import progress
 from partners.models import Store
 from partners.queries import main_store, store_by_code
 
 
-class Command(BaseCommand):
+class Command(FileCommand):
     help = """Play dated events in order under their own clock, and each day's nightly jobs between.
 
 The file is a CSV (or XLSX) with the columns at, kind, member, reference, amount, points, original,
@@ -26,12 +24,8 @@ an ISO date-time. Playing a file again changes nothing.
 
 Exit code: 0 when every event was posted now or before, 1 when one was refused."""
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, **kwargs)
-
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        super().add_arguments(parser)
         parser.add_argument("--store", metavar="CODE", help="the brand's first store unless told")
         parser.add_argument(
             "--enroll", action="store_true", help="make members of customers nobody has enrolled"
@@ -42,11 +36,6 @@ Exit code: 0 when every event was posted now or before, 1 when one was refused."
             metavar="DATE",
             help="go on with the nights to this day after the last event",
         )
-        parser.add_argument(
-            "--errors", type=Path, metavar="FILE", help="write refused rows here (CSV)"
-        )
-        parser.add_argument("--encoding", help="of a CSV; UTF-8 unless told")
-        parser.add_argument("--sheet", help="of a workbook; the first one unless told")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
@@ -57,9 +46,7 @@ Exit code: 0 when every event was posted now or before, 1 when one was refused."
         report = replaying.Report()
         started = time.monotonic()
         try:
-            table = tables.read(
-                options["file"], encoding=options["encoding"], sheet=options["sheet"]
-            )
+            table = self.table(options)
             played = replaying.replay(
                 table=table,
                 store=_store(options["store"]),
@@ -75,10 +62,8 @@ Exit code: 0 when every event was posted now or before, 1 when one was refused."
                     if each.refusal is not None:
                         refusals.append((each.row, each.refusal))
                         self.stderr.write(f"row {each.row.number}: {each.refusal}")
-            if options["errors"]:
-                with tables.ErrorFile(
-                    options["errors"], header=table.header, rows_done=0
-                ) as errors:
+            with self.error_file(table, options, rows_done=0) as errors:
+                if errors:
                     errors.write(refusals)
         except DomainError as refusal:
             raise CommandError(str(refusal)) from refusal
