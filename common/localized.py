@@ -16,6 +16,8 @@ def localized(names: Mapping[str, str]) -> str:
 
 # Text the database can store and a page can show: no control characters, no half surrogate pairs.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z"
+# The same in several lines.
+LINES_PATTERN = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]*\Z"
 
 # A part of every room's JSON Schema (see `programme.sections`).
 NAMES_SCHEMA = {

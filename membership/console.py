@@ -12,7 +12,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext_lazy
 from django.views.generic.base import ContextMixin
 
 from common import approvals, events
@@ -121,6 +121,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:rulebooks",
                     "programme.view_version",
                 ),
+                _page("image", _("Logo"), "admin:logo", "programme.add_logo"),
                 _list("rule", _("Earning rules"), "campaigns", "earningrule"),
                 _page(
                     "calendar_month",
@@ -201,6 +202,11 @@ def _page(icon: str, title: Any, name: str, permission: str) -> dict[str, Any]:
 # Said by packages that have no words of their own in our languages, and what is data: the actions
 # of audit records and the names of roles. Named here, they are found by those who translate.
 SAID_BY_OTHERS = [
+    # Django 5.2 changed its own words and not its simplified Chinese.
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
     gettext_noop("Welcome back to"),
     gettext_noop("Return to site"),
     gettext_noop("Type to search"),
@@ -268,6 +274,7 @@ SAID_BY_OTHERS = [
     gettext_noop("memberimport.rows_downloaded"),
     gettext_noop("members.invited"),
     gettext_noop("version.published"),
+    gettext_noop("logo.set"),
     gettext_noop("draft.started"),
     gettext_noop("draft.saved"),
     gettext_noop("draft.compared"),

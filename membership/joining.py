@@ -13,7 +13,6 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.generic.edit import FormMixin
 
 from common import context
 from common.errors import DomainError
@@ -21,10 +20,9 @@ from common.fields import seal, unseal
 from members import operations as members
 from members import phones, queries
 from members.models import MemberStatus
-from members.views import MemberPage
 from membership import accounts
 from membership.forms import ActivationForm, JoinForm
-from membership.views import CodePage, LoginForm, LoginPage, enter, refused
+from membership.views import CodePage, LoginForm, LoginPage, OwnForm, enter
 
 CHALLENGE = "join_challenge"
 PROVEN = "join_proven"
@@ -91,7 +89,7 @@ class JoinDetailsPage(LoginForm):
         return enter(self.request, user)
 
 
-class ActivatePage(FormMixin, MemberPage):
+class ActivatePage(OwnForm):
     """
     A pre-registered member names what they bought. Who opens the page has proven the phone: until
     the activation a code sent there is the only way in.
@@ -110,21 +108,15 @@ class ActivatePage(FormMixin, MemberPage):
         has_product = queries.owns_products(self.member.pk)
         return super().get_form_kwargs() | {"has_product": has_product}
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = self.get_form()
-        if not form.is_valid():
-            return self.form_invalid(form)
-        try:
-            members.activate_by_product(
-                member_id=self.member.pk,
-                identifier=form.cleaned_data.get("identifier", ""),
-                address=context.current.get().ip or "",
-                activated_at=timezone.now(),
-                by=self.login,
-                agreed=accounts.agreed_on_the_web(),
-            )
-        except DomainError as refusal:
-            return refused(self, form, refusal)
+    def done(self, form: Any) -> HttpResponse:
+        members.activate_by_product(
+            member_id=self.member.pk,
+            identifier=form.cleaned_data.get("identifier", ""),
+            address=context.current.get().ip or "",
+            activated_at=timezone.now(),
+            by=self.login,
+            agreed=accounts.agreed_on_the_web(),
+        )
         return redirect("home")
 
 

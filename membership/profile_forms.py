@@ -68,10 +68,10 @@ class OwnProfileForm(forms.Form):
     )
 
     def __init__(
-        self, data: Any = None, *, member: Member, asked: Sequence[Attribute] = ()
+        self, *args: Any, member: Member, asked: Sequence[Attribute] = (), **kwargs: Any
     ) -> None:
         """:param asked: the attributes members may edit themselves"""
-        super().__init__(data, initial=_initial(member, asked))
+        super().__init__(*args, **kwargs | {"initial": _initial(member, asked)})
         for name in ("name", "birthday"):
             if getattr(member, name):
                 del self.fields[name]

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.functional import cached_property
 
 from common import context
-from common.errors import DomainError
-from common.models import User
 from members import attributes, masking, operations, phones
 from members.models import Attribute
 from members.views import MemberPage
 from membership.forms import CodeForm, PhoneForm
 from membership.profile_forms import BindForm, OwnProfileForm
+from membership.views import OwnForm
 from messaging import operations as messaging
 from messaging import queries as messaging_queries
 
@@ -30,39 +28,9 @@ class OwnPage(MemberPage):
             is_own=True, member=self.member, is_saved="saved" in self.request.GET, **kwargs
         )
 
-    @property
-    def user(self) -> User:
-        user = self.request.user
-        assert isinstance(user, User), "only members get here"
-        return user
 
-
-class OwnForm(OwnPage):
-    """A form of the member's. A refusal of the operation is shown above it."""
-
-    form_class: type[Form]
-
-    def form(self, data: Any = None) -> Form:
-        return self.form_class(data)
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        form = kwargs.pop("form", None) or self.form()
-        return super().get_context_data(form=form, **kwargs)
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = self.form(request.POST)
-        status = 200
-        if form.is_valid():
-            try:
-                return self.done(form)
-            except DomainError as refusal:
-                form.add_error(None, refusal.sentence)
-                status = refusal.status
-        return self.render_to_response(self.get_context_data(form=form), status=status)
-
-    def done(self, form: Form) -> HttpResponse:
-        """:raises DomainError: if it cannot be"""
-        raise NotImplementedError
+class OwnFormPage(OwnForm, OwnPage):
+    """A form below “Me”."""
 
 
 class ProfilePage(OwnPage):
@@ -76,17 +44,18 @@ class ProfilePage(OwnPage):
         )
 
 
-class EditPage(OwnForm):
+class EditPage(OwnFormPage):
     """What members may tell of themselves."""
 
     template_name = "profile/edit.html"
+    form_class = OwnProfileForm
 
     @cached_property
     def asked(self) -> list[Attribute]:
         return [each for each in attributes.defined().values() if each.by_member]
 
-    def form(self, data: Any = None) -> OwnProfileForm:
-        return OwnProfileForm(data, member=self.member, asked=self.asked)
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"member": self.member, "asked": self.asked}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         told = attributes.told(
@@ -97,12 +66,12 @@ class EditPage(OwnForm):
 
     def done(self, form: Any) -> HttpResponse:
         operations.correct_own(
-            member_id=self.member.pk, changes=form.changes(), at=timezone.now(), by=self.user
+            member_id=self.member.pk, changes=form.changes(), at=timezone.now(), by=self.login
         )
         return redirect(f"{self.request.path}?saved")
 
 
-class ProductsPage(OwnForm):
+class ProductsPage(OwnFormPage):
     template_name = "profile/products.html"
     form_class = BindForm
 
@@ -115,12 +84,12 @@ class ProductsPage(OwnForm):
             member_id=self.member.pk,
             product=operations.ProductFacts(**form.cleaned_data),
             at=timezone.now(),
-            by=self.user,
+            by=self.login,
         )
         return redirect(f"{self.request.path}?saved")
 
 
-class PhonePage(OwnForm):
+class PhonePage(OwnFormPage):
     """A new phone: first a code goes there, whoever has it."""
 
     template_name = "profile/phone.html"
@@ -138,7 +107,7 @@ class PhonePage(OwnForm):
         return redirect("profile_phone_code")
 
 
-class PhoneCodePage(OwnForm):
+class PhoneCodePage(OwnFormPage):
     """Who has the code has the phone."""
 
     template_name = "profile/phone_code.html"
@@ -158,7 +127,7 @@ class PhoneCodePage(OwnForm):
             challenge=self.request.session[CHALLENGE], code=form.cleaned_data["code"]
         )
         operations.change_own_phone(
-            member_id=self.member.pk, phone=phone, at=timezone.now(), by=self.user
+            member_id=self.member.pk, phone=phone, at=timezone.now(), by=self.login
         )
         del self.request.session[CHALLENGE]
         return redirect("profile")

@@ -19,7 +19,6 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic.edit import FormMixin
 
 from common import context, limits
 from common.errors import DomainError, Invalid
@@ -30,7 +29,7 @@ from members.models import MemberStatus
 from members.views import MemberPage
 from membership import accounts, letters, links
 from membership.forms import EmailForm, EmailLoginForm
-from membership.views import LoginForm, enter, refused
+from membership.views import LoginForm, OwnForm, enter, refused
 
 HOUR = 3600
 
@@ -104,7 +103,7 @@ class ResetPage(PasswordResetConfirmView):
         return redirect(self.get_success_url())
 
 
-class _OwnForm(FormMixin, MemberPage):
+class _LoginForm(OwnForm):
     """A form about one's own login, once one is a member in full."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -113,20 +112,8 @@ class _OwnForm(FormMixin, MemberPage):
             return redirect("activate")
         return super().dispatch(request, *args, **kwargs)
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = self.get_form()
-        if not form.is_valid():
-            return self.form_invalid(form)
-        try:
-            return self.done(form)
-        except DomainError as refusal:
-            return refused(self, form, refusal)
 
-    def done(self, form: Any) -> HttpResponse:
-        raise NotImplementedError
-
-
-class SecurityPage(_OwnForm):
+class SecurityPage(_LoginForm):
     """What one logs in with, and a form for another e-mail address."""
 
     template_name = "security.html"
@@ -145,7 +132,8 @@ class SecurityPage(_OwnForm):
         email = form.cleaned_data["email"]
         letters.ask_to_confirm(member_id=self.member.pk, email=email, address=_address())
         sent_to = masking.email(email)
-        return render(self.request, "letter_sent.html", {"sent_to": sent_to})
+        shown = {"sent_to": sent_to, "frame": "member_base.html"}
+        return render(self.request, "letter_sent.html", shown)
 
 
 class ConfirmPage(MemberPage):
@@ -178,7 +166,7 @@ class ConfirmPage(MemberPage):
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
-class PasswordPage(_OwnForm):
+class PasswordPage(_LoginForm):
     """Set a password, or change it: who has one gives it."""
 
     template_name = "password_set.html"
@@ -191,7 +179,7 @@ class PasswordPage(_OwnForm):
         return super().get_form_kwargs() | {"user": self.login}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(validlink=True, **kwargs)
+        return super().get_context_data(validlink=True, frame="member_base.html", **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

@@ -96,6 +96,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "membership.context.brand",
+                "membership.context.login",
                 "membership.context.unread",
             ],
         },
@@ -216,6 +217,10 @@ FILE_UPLOAD_HANDLERS = [
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("zh-hant", "繁體中文"), ("en", "English")]
 LANGUAGE_COOKIE_NAME = "membership_language"
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = not SANDBOX
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
@@ -299,6 +304,7 @@ CELERY_TASK_ROUTES = {
     "*.nightly.*": {"queue": "nightly"},
     # A server that takes its time keeps no one-time code waiting.
     "messaging.deliver_*": {"queue": "mail"},
+    "messaging.tell_*": {"queue": "mail"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # Chunks at work at any moment, over all processes that take from the queue "nightly".
@@ -315,6 +321,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "messaging.deliver_waiting",
         "schedule": 10.0,
         # While one sends for its fifty seconds, starts do not pile up behind it.
+        "options": {"expires": 10},
+    },
+    "tell members what has changed": {
+        "task": "messaging.tell_changes",
+        "schedule": 10.0,
         "options": {"expires": 10},
     },
     "grant points to many": {

@@ -2,10 +2,19 @@
 
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
-from django.views.i18n import set_language
 
-from membership import invited, joining, profile_page, security_pages, views
+from membership import (
+    brand_pages,
+    invited,
+    joining,
+    offline_pages,
+    profile_page,
+    reading,
+    security_pages,
+    views,
+)
 from membership.card_page import CardPage
+from membership.help_page import HelpPage
 from membership.home_page import HomePage
 from membership.own_tier_page import OwnTierPage
 from membership.privacy_page import PrivacyPage
@@ -20,6 +29,12 @@ from membership.proof import ProofPage
 urlpatterns = [
     path("", HomePage.as_view(), name="home"),
     path("card/", CardPage.as_view(), name="card"),
+    path("worker.js", offline_pages.worker, name="worker"),
+    path("offline/", offline_pages.offline, name="offline"),
+    path("app.webmanifest", offline_pages.manifest, name="manifest"),
+    path("brand/<str:digest>.png", brand_pages.logo, name="logo"),
+    path("brand/icon/<int:side>/<str:version>.png", brand_pages.icon, name="icon"),
+    path("help/", HelpPage.as_view(), name="help"),
     path("profile/", profile_page.ProfilePage.as_view(), name="profile"),
     path("profile/edit/", profile_page.EditPage.as_view(), name="profile_edit"),
     path("profile/products/", profile_page.ProductsPage.as_view(), name="profile_products"),
@@ -41,7 +56,7 @@ urlpatterns = [
     path("invited/code/", invited.InvitedCodePage.as_view(), name="invited_code"),
     path("invited/<str:token>/", invited.InvitationLink.as_view(), name="invited"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("language/", set_language, name="set_language"),
+    path("language/", reading.choose, name="set_language"),
     path("privacy/", PrivacyPage.as_view(), name="privacy"),
     path("privacy/proof/", ProofPage.as_view(), name="proof"),
     path("privacy/export/", RequestExport.as_view(), name="privacy_export_ask"),

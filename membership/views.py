@@ -13,13 +13,15 @@ from django.utils.decorators import method_decorator
 from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
+from django.views.generic.edit import FormMixin
 
 from common import context, limits
 from common.errors import DomainError
 from common.models import User
 from members import phones
 from members.models import MemberStatus
-from membership import accounts
+from members.views import MemberPage
+from membership import accounts, reading
 from membership.forms import CodeForm, PhoneForm
 from messaging import operations as messaging
 from messaging import queries as messaging_queries
@@ -128,13 +130,31 @@ def refused(page: Any, form: Form, refusal: DomainError) -> HttpResponse:
     return response
 
 
+class OwnForm(FormMixin, MemberPage):
+    """A form about the member who is logged in. A refusal of the operation is shown above it."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self.get_form()
+        if not form.is_valid():
+            return self.form_invalid(form)
+        try:
+            return self.done(form)
+        except DomainError as refusal:
+            return refused(self, form, refusal)
+
+    def done(self, form: Any) -> HttpResponse:
+        """:raises DomainError: if it cannot be"""
+        raise NotImplementedError
+
+
 def enter(request: HttpRequest, user: User) -> HttpResponse:
     """Log somebody in and go where they wanted to."""
     target = request.session.pop(NEXT, "")
+    language = request.session.pop(reading.CHOSEN, "")
     auth.login(request, user, backend="membership.accounts.Backend")
     if user.member.status == MemberStatus.PRE_REGISTERED:
-        return redirect("activate")
-    return redirect(target or "home")
+        target = "activate"
+    return reading.arrived(redirect(target or "home"), member=user.member, chosen=language)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -71,7 +71,7 @@ ZONES = [
 
 class ReaderForm(forms.Form):
     language = forms.ChoiceField(
-        label=_("Language of messages"),
+        label=_("Language of messages and pages"),
         required=False,
         choices=[("", _("As the programme")), *settings.LANGUAGES],
     )

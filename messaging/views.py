@@ -20,11 +20,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_headers
 from django.views.generic import TemplateView, View
 
+from common import languages
 from common.htmx import HtmxRequest
 from members import consents
 from members.models import ConsentPurpose
 from members.views import MemberPage
-from messaging import operations, queries, receipts, stopping, templates
+from messaging import models, operations, queries, receipts, stopping, templates
 from messaging.forms import ReaderForm
 from messaging.models import REFUSABLE, Channel, ChoiceSource, Purpose
 from messaging.restraint import needs_consent
@@ -101,7 +102,7 @@ class SettingsPage(MemberPage):
         return super().get_context_data(
             purposes=[
                 Offered(purpose, [(channel, choices[purpose, channel]) for channel in REFUSABLE])
-                for purpose in (Purpose.ACCOUNT, Purpose.MARKETING)
+                for purpose in models.CHOSEN
                 if hears_offers or not needs_consent(purpose)
             ],
             hears_offers=hears_offers,
@@ -125,7 +126,10 @@ class SettingsPage(MemberPage):
             source=ChoiceSource.PAGE,
         )
         operations.set_reader(member_id=self.member.pk, **form.cleaned_data)
-        return HttpResponseRedirect(f"{request.path}?saved")
+        response = HttpResponseRedirect(f"{request.path}?saved")
+        # The pages speak the language of the messages.
+        language = form.cleaned_data["language"]
+        return languages.remember(response, language) if language else response
 
 
 @method_decorator(never_cache, name="dispatch")

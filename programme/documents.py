@@ -14,7 +14,8 @@ from common.errors import Invalid
 from common.localized import NAMES_SCHEMA, TEXT_PATTERN
 from common.schemas import Choices, Problem, path_of, schema_problems, unknown
 from common.schemas import where as place
-from programme import sections
+from programme import contact, sections
+from programme.contact import CONTACT_SCHEMA, QUESTIONS_SCHEMA
 from programme.policies import POLICIES_SCHEMA, contradictions
 
 FORMAT = 1
@@ -143,6 +144,8 @@ def _unknown(document: Any) -> list[Problem]:
 
 def _nonsense(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What no schema can see in a document that it has accepted: the place, and why."""
+    for where, why in contact.contradictions(document["programme"]):
+        yield f"$.programme.{where}", why
     valid_from = date.fromisoformat(document["valid_from"])
     for where, why in contradictions(document["policies"], valid_from=valid_from):
         yield f"$.policies.{where}", why
@@ -176,6 +179,8 @@ def schema() -> dict[str, Any]:
                 "currency": {"type": "string", "pattern": r"^[A-Z]{3}\Z"},
                 "points_per_currency_unit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
                 "color": {"type": "string", "pattern": r"^#[0-9a-f]{6}\Z"},
+                "contact": CONTACT_SCHEMA,
+                "questions": QUESTIONS_SCHEMA,
             },
             "required": ["code", "names", "currency", "points_per_currency_unit", "color"],
             "additionalProperties": False,

@@ -7,6 +7,36 @@ from common.localized import localized
 from common.models import Approval
 
 
+class Logo(models.Model):
+    """
+    A picture that stands for the brand, drawn anew by us from what staff handed in. What was shown
+    once stays: e-mails point at it.
+    """
+
+    image = models.BinaryField(help_text="A PNG.")
+    digest = models.CharField(
+        max_length=64, unique=True, help_text="SHA-256 of the image, which is its address."
+    )
+    width = models.PositiveSmallIntegerField()
+    height = models.PositiveSmallIntegerField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("logo")
+        verbose_name_plural = _("logos")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(width__gt=0, height__gt=0), name="programme_logo_has_a_size"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.width} × {self.height}"
+
+
 class Programme(models.Model):
     """The programme of this installation. There is one row."""
 
@@ -19,6 +49,13 @@ class Programme(models.Model):
     color = models.CharField(
         max_length=7, default="#1f5eff", help_text="The brand's colour, #rrggbb."
     )
+    contact = models.JSONField(
+        default=dict, blank=True, help_text="Whom members ask. See programme.contact."
+    )
+    questions = models.JSONField(
+        default=list, blank=True, help_text="What members ask often. See programme.contact."
+    )
+    logo = models.ForeignKey(Logo, null=True, on_delete=models.PROTECT, related_name="+")
     only_one = models.BooleanField(default=True, editable=False)
 
     class Meta:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
@@ -12,8 +13,8 @@ from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, ApprovalState, User
 from common.schemas import Problem
-from programme import checks, documents, queries, sections
-from programme.models import Draft, DraftState, Programme, Version
+from programme import checks, documents, logos, queries, sections
+from programme.models import Draft, DraftState, Logo, Programme, Version
 
 
 class AnotherProgramme(DomainError):
@@ -102,6 +103,46 @@ def load(*, document: dict[str, Any], published_at: datetime, by: User | None = 
     audit.record(action="version.published", target=f"{programme.code} v{version.number}", by=by)
     transaction.on_commit(queries.forget_cached)
     return Loaded(version, unchanged=False)
+
+
+@transaction.atomic
+def set_logo(*, file: bytes, by: User, at: datetime) -> Logo:
+    """
+    Have members see a picture from now on.
+
+    :raises logos.NoPicture, logos.PictureTooLarge, logos.PictureTooSmall: if it is none for us
+    :raises NoVersion: if no programme is installed
+    """
+    image, width, height = logos.drawn(file)
+    installed = _installed()
+    logo, _created = Logo.objects.get_or_create(
+        digest=sha256(image).hexdigest(),
+        defaults={
+            "image": image, "width": width, "height": height, "created_by": by, "created_at": at,
+        },
+    )  # fmt: skip
+    _show(installed, logo, by=by)
+    return logo
+
+
+@transaction.atomic
+def remove_logo(*, by: User) -> None:
+    """:raises NoVersion: if no programme is installed"""
+    _show(_installed(), None, by=by)
+
+
+def _installed() -> Programme:
+    if not Programme.objects.exists():
+        raise NoVersion
+    return _hold_programme()
+
+
+def _show(installed: Programme, logo: Logo | None, *, by: User) -> None:
+    installed.logo = logo
+    installed.save(update_fields=["logo"])
+    details = {"digest": logo.digest if logo else ""}
+    audit.record(action="logo.set", target=installed.code, by=by, details=details)
+    transaction.on_commit(queries.forget_cached)
 
 
 # --- Drafts ---------------------------------------------------------------------------------------
@@ -333,6 +374,7 @@ def _write(document: dict[str, Any]) -> Version:
 
 
 def _install(content: dict[str, Any]) -> Programme:
+    content = {"contact": {}, "questions": [], **content}
     # Two loads at once: the second waits here or at the lock, then finds what the first installed.
     Programme.objects.bulk_create([Programme(**content)], ignore_conflicts=True)
     installed = _hold_programme()

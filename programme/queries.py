@@ -19,6 +19,9 @@ CACHE_SECONDS = 5.0
 # Until when it certainly has, slow clocks and all.
 KNOWN_EVERYWHERE = timedelta(minutes=1)
 
+# What a programme may leave out.
+OPTIONAL = ("contact", "questions")
+
 
 class NoRulebook(Invalid):
     code = "no_rulebook"
@@ -85,7 +88,8 @@ def programme() -> Programme | None:
     """The installed programme: its name and colour are on every page. Not for writing."""
     now = time.monotonic()
     if now >= _cache.programme_until:
-        _cache.programme = Programme.objects.first()
+        found = Programme.objects.select_related("logo").defer("logo__image")
+        _cache.programme = found.first()
         _cache.programme_until = now + CACHE_SECONDS
     return _cache.programme
 
@@ -101,6 +105,7 @@ def export(version: Version) -> dict[str, Any]:
             "currency": programme.currency,
             "points_per_currency_unit": programme.points_per_currency_unit,
             "color": programme.color,
+            **{name: told for name in OPTIONAL if (told := getattr(programme, name))},
         },
         "valid_from": version.valid_from.isoformat(),
         "note": version.note,

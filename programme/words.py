@@ -73,16 +73,16 @@ def policies(
     :param tiers: what they are called, by code
     """
     return [
-        (_("Points live"), _validity(told.validity, tiers)),
+        (_("Points live"), validity(told.validity, tiers)),
         (_("Their time runs"), [_clock(told)]),
         (_("Points can be spent"), _vesting(told.vesting)),
         (_("Rounding"), [str(ROUNDED[told.rounding.mode, told.rounding.per])]),
         (
             _("If points of a returned purchase are spent"),
-            [str(_AFTER_SPENDING[told.return_after_spending])],
+            [after_spending(told)],
         ),
         (_("Points given back"), [_reinstatement(told.reinstatement_days)]),
-        (_("Before points lapse"), _notices(told.notices)),
+        (_("Before points lapse"), notices(told.notices)),
         (_("A hold"), [_hold(told.hold_minutes)]),
         (_("Corrections"), [_adjustments(told.adjustment_limit)]),
         (_("Transfers between members"), _transfers(told.transfer_limits)),
@@ -92,8 +92,9 @@ def policies(
     ]
 
 
-def _validity(validity: Validity, tiers: Mapping[str, str]) -> list[str]:
-    match validity:
+def validity(told: Validity, tiers: Mapping[str, str]) -> list[str]:
+    """How long points live, one line or more."""
+    match told:
         case ForMonths(months, until, extra_months):
             return [
                 str(_AFTER_EARNING[until]) % _months(months),
@@ -108,15 +109,15 @@ def _validity(validity: Validity, tiers: Mapping[str, str]) -> list[str]:
         case UntilDayOfYear(month, day, years):
             return [_until_day_of_year(month, day, years)]
         case Cycle(years):
-            told = ngettext(
+            cleared = ngettext(
                 "for %(count)s calendar year, that of the first point; then everything is cleared",
                 "for %(count)s calendar years, the first point's own included; then everything"
                 " is cleared",
                 years,
             )
-            return [told % {"count": years}]
+            return [cleared % {"count": years}]
         case Inactivity(months, until, kinds):
-            counted = [str(told) for kind, told in _ACTIVITIES.items() if kind in kinds]
+            counted = [str(name) for kind, name in _ACTIVITIES.items() if kind in kinds]
             return [str(_AFTER_ACTIVITY[until]) % _months(months), *counted]
     return [_("for ever")]
 
@@ -176,12 +177,18 @@ def _reinstatement(days: int) -> str:
     return _("keep their last day, but live at least %(time)s more") % _days(days)
 
 
-def _notices(notices: Notices) -> list[str]:
-    told = [_("a notice %(time)s before") % _lead(lead) for lead in notices.before]
-    if notices.required:
+def after_spending(told: Policies) -> str:
+    """What becomes of points that are spent when their purchase is returned."""
+    return str(_AFTER_SPENDING[told.return_after_spending])
+
+
+def notices(told: Notices) -> list[str]:
+    """When members hear that points lapse."""
+    said = [_("a notice %(time)s before") % _lead(lead) for lead in told.before]
+    if told.required:
         extended = _("no notice, no expiry: without one they live %(time)s longer")
-        told.append(extended % _days(notices.extension_days))
-    return told
+        said.append(extended % _days(told.extension_days))
+    return said
 
 
 def _lead(lead: Lead) -> dict[str, str]:

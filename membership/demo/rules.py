@@ -11,11 +11,40 @@ RETAIL = Path(documents.__file__).parent / "programmes" / "retail.yaml"
 SEASON = "service-season"
 SEASON_NAMES = {"zh-hans": "养护季", "zh-hant": "養護季", "en": "Service season"}
 
+CONTACT = {
+    "hotline": "400-000-0000",
+    "email": "service@example.com",
+    "hours": {
+        "zh-hans": "每天 9:00–21:00",
+        "zh-hant": "每天 9:00–21:00",
+        "en": "Every day, 9:00–21:00",
+    },
+    "address": {
+        "zh-hans": "上海市示例路 1 号",
+        "zh-hant": "上海市示例路 1 號",
+        "en": "1 Example Road, Shanghai",
+    },
+}
+QUESTION = {
+    "code": "labour",
+    "names": {
+        "zh-hans": "养护季双倍积分怎么算？",
+        "zh-hant": "養護季雙倍積分怎麼算？",
+        "en": "How do the double points of the service season work?",
+    },
+    "answer": {
+        "zh-hans": "活动期间，结算单上的工时部分按双倍计分，配件和其他项目照常计分。",
+        "zh-hant": "活動期間，結算單上的工時部分按雙倍計分，配件和其他項目照常計分。",
+        "en": "While it lasts, labour on your bill counts twice; parts and the rest count as ever.",
+    },
+}
+
 
 def document(*, today: date) -> dict[str, Any]:
     """With a campaign that is on today, and an application that somebody can have made."""
     made = documents.parse(RETAIL.read_text())
     made["programme"]["names"] = {"zh-hans": cast.CLUB, "en": "Far Roads Owners' Club"}
+    made["programme"] |= {"contact": CONTACT, "questions": [QUESTION]}
     made["note"] = "演示 · demo"
     first, last = today - timedelta(days=20), today + timedelta(days=40)
     made["earning"]["boosts"].append(

@@ -42,6 +42,7 @@ CARE = [
     "members.view_member",
     "members.change_member",
     "members.reveal_personal_data",
+    "members.export_personal_data",
     "members.activate_member",
     "members.freeze_member",
     "members.close_member",
@@ -61,10 +62,11 @@ CARE = [
 APPROVE = ["points.approve_points"]
 APPROVE_TIERS = ["tiers.approve_tier"]
 PUBLISH = ["programme.approve_version"]
+LOGO = ["programme.add_logo"]
 ROLES = {
     "administrator": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
-        *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH,
+        *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -74,7 +76,7 @@ ROLES = {
     ],
     "programme manager": [
         "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
-        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *WORDS, *CONSENTS,
+        *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment",
     ],
     "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS],
@@ -109,6 +111,7 @@ def _permission(apps, name):
         "merge_accounts": "account",
         "transfer_points": "account",
         "reveal_personal_data": "member",
+        "export_personal_data": "member",
         "set_tier": "standing",
         "approve_tier": "standing",
         "import_members": "memberimport",

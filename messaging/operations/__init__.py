@@ -1,6 +1,6 @@
 """What we send to members: messages, whose delivery is recorded, and one-time codes."""
 
-from messaging.operations._choices import choose, set_reader, unsubscribe
+from messaging.operations._choices import choose, set_language, set_reader, unsubscribe
 from messaging.operations._codes import (
     ChallengeOver,
     NoSmsProvider,
@@ -21,6 +21,7 @@ from messaging.operations._messages import (
     send_many,
 )
 from messaging.operations._receipts import note_receipts
+from messaging.operations._telling import tell_changes
 from messaging.operations._wording import (
     TestNotSent,
     bind_follower,
@@ -50,7 +51,9 @@ __all__ = [
     "send_letter",
     "send_many",
     "send_test",
+    "set_language",
     "set_reader",
+    "tell_changes",
     "try_again",
     "unbind_follower",
     "unsubscribe",

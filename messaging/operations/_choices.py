@@ -45,6 +45,11 @@ def set_reader(*, member_id: int, language: str, time_zone: str) -> None:
     )
 
 
+def set_language(*, member_id: int, language: str) -> None:
+    """Note in which language a member reads; when it is night there stays as it was."""
+    Reader.objects.update_or_create(member_id=member_id, defaults={"language": language})
+
+
 def unsubscribe(*, token: str, at: datetime) -> None:
     """
     Stop what a link is about. Again, it changes nothing.

@@ -16,6 +16,23 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Logo',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('image', models.BinaryField(help_text='A PNG.')),
+                ('digest', models.CharField(help_text='SHA-256 of the image, which is its address.', max_length=64, unique=True)),
+                ('width', models.PositiveSmallIntegerField()),
+                ('height', models.PositiveSmallIntegerField()),
+                ('created_at', models.DateTimeField()),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'logo',
+                'verbose_name_plural': 'logos',
+                'constraints': [models.CheckConstraint(condition=models.Q(('height__gt', 0), ('width__gt', 0)), name='programme_logo_has_a_size')],
+            },
+        ),
+        migrations.CreateModel(
             name='Programme',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -24,7 +41,10 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(default='CNY', max_length=3)),
                 ('points_per_currency_unit', models.PositiveIntegerField(default=10, help_text='What a point is worth: 10 points are 1 yuan.')),
                 ('color', models.CharField(default='#1f5eff', help_text="The brand's colour, #rrggbb.", max_length=7)),
+                ('contact', models.JSONField(blank=True, default=dict, help_text='Whom members ask. See programme.contact.')),
+                ('questions', models.JSONField(blank=True, default=list, help_text='What members ask often. See programme.contact.')),
                 ('only_one', models.BooleanField(default=True, editable=False)),
+                ('logo', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='programme.logo')),
             ],
             options={
                 'verbose_name': 'programme',

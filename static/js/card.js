@@ -4,8 +4,9 @@
   "use strict";
 
   const AGAIN_MS = 10_000;
-  // When the code was asked for, not when it came: a slow network must not make it look fresh.
-  let asked = performance.timeOrigin;
+  // When the code was asked for, not when it came: a slow network must not make it look fresh. A
+  // page kept for when there is no network says it itself.
+  let asked = Number(document.documentElement.dataset.keptAt) || performance.timeOrigin;
   let made = asked;
 
   const clock = (seconds) =>

@@ -204,6 +204,7 @@ PAGES = {
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
     "rulebooks": "apcfsu",
+    "logo": "ap",
     "rulebook": "apcfsu",
     "rulebook-file": "apcfsu",
     "draft": "apcfsu",
@@ -233,8 +234,8 @@ PAGES = {
 }
 
 IN_THE_NAVIGATION = (
-    "index", "entries", "grants", "rulebooks", "campaigns", "tier-decisions", "tier-proposals",
-    "files-of-members", "invitations", "segments", "duplicates",
+    "index", "entries", "grants", "rulebooks", "logo", "campaigns", "tier-decisions",
+    "tier-proposals", "files-of-members", "invitations", "segments", "duplicates",
 )  # fmt: skip
 
 
