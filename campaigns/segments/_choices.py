@@ -1,7 +1,7 @@
 """What a segment's conditions may name (see `common.schemas.source`)."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from django.db.models import QuerySet
 from django.utils.timezone import localdate
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from campaigns.models import ActivityRule
 from common import schemas
 from common.localized import localized
+from members import places
 from members.models import Attribute, AttributeKind, Tag
 from tiers import queries as tiers
 
@@ -23,6 +24,9 @@ def register() -> None:
     schemas.source("tag_words", _tags, label=gettext_lazy("Tag"), is_open=True)
     schemas.source("segment_tiers", _tiers, label=gettext_lazy("Tier"))
     schemas.source("segment_activities", _activities, label=gettext_lazy("Activity"))
+    # A file may bring members of places nobody lived in before.
+    schemas.source("provinces", _places("province"), label=gettext_lazy("Province"), is_open=True)
+    schemas.source("cities", _places("city"), label=gettext_lazy("City"), is_open=True)
     attribute = gettext_lazy("Attribute")
     schemas.source("segment_attributes", _chosen, label=attribute)
     schemas.source("segment_numbers", _of_kind(AttributeKind.NUMBER), label=attribute)
@@ -33,6 +37,10 @@ def register() -> None:
 def _tags(_document: Any) -> Iterable[tuple[str, str]]:
     in_use = Tag.objects.filter(is_active=True).order_by("name").values_list("name", flat=True)
     return ((name, name) for name in in_use)
+
+
+def _places(field: Literal["province", "city"]) -> Any:
+    return lambda _document: ((place, place) for place in places.known(field))
 
 
 def _tiers(_document: Any) -> Iterable[tuple[str, str]]:

@@ -33,6 +33,8 @@ MORE = "@more"
 YES, NO = "yes", "no"
 # What people put between words and numbers.
 BETWEEN = re.compile(r"[\s,;，；、]+")
+# The same between what may hold a space, such as names.
+COMMAS = re.compile(r"[,;，；、]+")
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}\Z", re.ASCII)
 
 
@@ -100,11 +102,14 @@ def _list(item: Schema, data: QueryDict, name: str) -> list[Any]:
     if "enum" in item:
         chosen = data.getlist(name)
         return [each for each in item["enum"] if str(each) in chosen]
-    is_chosen = "choices" in item
-    text = data.get(f"{name}{MORE}" if is_chosen else name, "")
-    parts = text.splitlines() if is_lines(item) else BETWEEN.split(text)
+    if "choices" in item:
+        parts = (COMMAS if is_lines(item) else BETWEEN).split(data.get(f"{name}{MORE}", ""))
+    elif is_lines(item):
+        parts = data.get(name, "").splitlines()
+    else:
+        parts = BETWEEN.split(data.get(name, ""))
     words = [part.strip() for part in parts if part.strip()]
-    if is_chosen:
+    if "choices" in item:
         words = list(dict.fromkeys([*data.getlist(name), *words]))
     return [_number(word) for word in words] if is_whole_number(item) else words
 
@@ -120,7 +125,8 @@ def _scalar(schema: Schema, data: QueryDict, name: str, *, required: bool) -> An
         if required:
             return name in data
         return {YES: True, NO: False}.get(data.get(name, ""), ABSENT)
-    text = data.get(name, "").strip()
+    # Browsers send a line's end as two characters.
+    text = data.get(name, "").strip().replace("\r\n", "\n")
     if text == "" and is_whole_number(schema):
         is_nullable = required and "null" in schema["type"]
         return None if is_nullable else ABSENT
