@@ -249,6 +249,15 @@ class Product(models.Model):
         blank=True,
         help_text="Exclusive; empty for the owner of today.",
     )
+    fleet = models.ForeignKey(
+        "Group",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="vehicles",
+        verbose_name=_("fleet"),
+        help_text="The company whose vehicle it is; the member drives it.",
+    )
 
     class Meta:
         verbose_name = _("product")
@@ -458,6 +467,126 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} {self.purpose} {self.is_given}"
+
+
+class GroupKind(models.TextChoices):
+    FAMILY = "FAMILY", _("Family")
+    COMPANY = "COMPANY", _("Company")
+
+
+class GroupRole(models.TextChoices):
+    OWNER = "OWNER", _("Owner")
+    ADMIN = "ADMIN", _("Administrator")
+    MEMBER = "MEMBER", _("Member")
+
+
+class Group(models.Model):
+    """Members who belong together. The name goes when the group ends: it may be a family's."""
+
+    kind = models.CharField(_("kind"), max_length=7, choices=GroupKind.choices)
+    name = models.CharField(_("name"), max_length=50, blank=True)
+    founded_at = models.DateTimeField(_("founded at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+
+    class Meta:
+        verbose_name = _("family or company")
+        verbose_name_plural = _("families and companies")
+        constraints = [
+            models.CheckConstraint(
+                name="members_group_has_a_name_while_it_lasts",
+                condition=Q(ended_at=None, name__gt="") | Q(ended_at__isnull=False, name=""),
+            ),
+        ]
+        indexes = [
+            # The console's list.
+            models.Index(fields=["-id"], condition=Q(ended_at=None), name="members_group_open"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"#{self.pk}"
+
+
+class GroupMember(models.Model):
+    """A member's place in a group, as long as it lasted (docs/decisions/0019)."""
+
+    group = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="places", verbose_name=_("group")
+    )
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="places", verbose_name=_("member")
+    )
+    # The group's, which a foreign key of both sees to.
+    kind = models.CharField(_("kind"), max_length=7, choices=GroupKind.choices)
+    role = models.CharField(_("role"), max_length=6, choices=GroupRole.choices)
+    joined_at = models.DateTimeField(_("joined at"))
+    left_at = models.DateTimeField(_("left at"), null=True)
+    shares = models.BooleanField(
+        _("shares"), default=False, help_text="Others of the group may spend this member's points."
+    )
+    monthly_points = models.BigIntegerField(
+        _("points a month at most"), null=True, help_text="Null: all there are."
+    )
+
+    class Meta:
+        verbose_name = _("place in a group")
+        verbose_name_plural = _("places in groups")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member", "kind"],
+                condition=Q(left_at=None),
+                name="members_groupmember_one_of_a_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["member"], condition=Q(shares=True), name="members_groupmember_one_pool"
+            ),
+            models.UniqueConstraint(
+                fields=["group"],
+                condition=Q(left_at=None, role="OWNER"),
+                name="members_groupmember_one_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(left_at=None) | Q(shares=False),
+                name="members_groupmember_who_left_shares_nothing",
+            ),
+            models.CheckConstraint(
+                condition=Q(monthly_points=None) | Q(monthly_points__gt=0),
+                name="members_groupmember_monthly_points",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.member_id} {self.role}"
+
+
+class GroupInvitation(models.Model):
+    """
+    Somebody was asked to join a group, by phone or member number. Whether anybody has that, the
+    row does not tell who asked: without a member it waits and lapses like all others.
+    """
+
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="invitations")
+    member = models.ForeignKey(
+        Member, null=True, on_delete=models.PROTECT, related_name="group_invitations"
+    )
+    # 138****5678, or a member number: what was typed, for whom it was typed by.
+    asked = models.CharField(max_length=20)
+    invited_at = models.DateTimeField(_("invited at"))
+    lapses_at = models.DateTimeField(_("lapses at"))
+    answered_at = models.DateTimeField(_("answered at"), null=True)
+
+    class Meta:
+        verbose_name = _("invitation to a group")
+        verbose_name_plural = _("invitations to groups")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "asked"],
+                condition=Q(answered_at=None),
+                name="members_groupinvitation_once_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.asked}"
 
 
 class DataExport(models.Model):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from common import personal
 from common.personal import Blank
 from members import attributes, consents, queries
-from members.models import Member, Product
+from members.models import GroupMember, Member, Product
 
 # Numbers the ledger and organizations go by, life cycle, and what came of it.
 personal.table(
@@ -63,6 +63,8 @@ personal.table(
         "owned_until": Blank("coalesce(owned_until, CURRENT_DATE)", "owned_until IS NOT NULL"),
     },
 )
+personal.table("members_groupmember", blank={"monthly_points": "NULL"}, keeps=["kind", "role"])
+personal.table("members_groupinvitation")
 personal.table("members_erasure", blank={"reason": "''"})
 personal.table("members_dataexport")
 personal.table(
@@ -154,6 +156,36 @@ def tags(member_id: int) -> list[dict[str, Any]]:
 def products(member_id: int) -> list[dict[str, Any]]:
     owned = Product.objects.filter(member_id=member_id).order_by("pk")
     return [dict(row) for row in owned.values("identifier", "name", "purchased_on", "owned_until")]
+
+
+@personal.section(
+    "members.groups",
+    order=17,
+    title=_("Families and companies"),
+    labels={
+        "group": _("group"),
+        "kind": _("kind"),
+        "role": _("role"),
+        "joined_at": _("joined at"),
+        "left_at": _("left at"),
+        "shares": _("shares points"),
+        "monthly_points": _("points a month at most"),
+    },
+)
+def in_groups(member_id: int) -> list[dict[str, Any]]:
+    places = GroupMember.objects.filter(member_id=member_id).select_related("group").order_by("pk")
+    return [
+        {
+            "group": str(place.group),
+            "kind": place.get_kind_display(),
+            "role": place.get_role_display(),
+            "joined_at": place.joined_at,
+            "left_at": place.left_at,
+            "shares": place.shares,
+            "monthly_points": place.monthly_points,
+        }
+        for place in places
+    ]
 
 
 @personal.section(

@@ -10,6 +10,7 @@ class MessagingConfig(AppConfig):
     def ready(self) -> None:
         from messaging import (  # noqa: PLC0415
             checks,  # noqa: F401 - they register themselves
+            groups,
             nightly,  # noqa: F401
             personal,  # noqa: F401
             privacy,
@@ -17,3 +18,4 @@ class MessagingConfig(AppConfig):
         )
 
         privacy.register()
+        groups.register()

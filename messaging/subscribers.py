@@ -1,8 +1,11 @@
 from datetime import date, datetime
 from typing import Any
 
+from django.utils.timezone import localdate
+
 from common import events
-from messaging import operations, privacy
+from members import groups as members_groups
+from messaging import groups, operations, privacy
 
 
 @events.subscribe("member.export_made")
@@ -24,5 +27,77 @@ def tell_erasure_is_due(payload: dict[str, Any]) -> None:
         template=privacy.ERASURE_REQUESTED,
         key=f"{privacy.ERASURE_REQUESTED}:{payload['erasure_id']}",
         variables={"due_on": date.fromisoformat(payload["due_on"])},
+        at=datetime.fromisoformat(payload["at"]),
+    )
+
+
+@events.subscribe("group.invited")
+def tell_invitation(payload: dict[str, Any]) -> None:
+    invitation = members_groups.invitation(payload["invitation_id"])
+    if invitation.member_id is None or invitation.answered_at is not None:
+        return
+    operations.send(
+        member_id=invitation.member_id,
+        template=groups.INVITED,
+        key=f"{groups.INVITED}:{invitation.pk}",
+        variables={
+            "group": str(invitation.group),
+            "last_day": localdate(invitation.lapses_at),
+        },
+        at=datetime.fromisoformat(payload["at"]),
+    )
+
+
+@events.subscribe("group.joined")
+def tell_who_joined(payload: dict[str, Any]) -> None:
+    _tell_leaders(groups.JOINED, payload)
+
+
+@events.subscribe("group.left")
+def tell_who_left(payload: dict[str, Any]) -> None:
+    _tell_leaders(groups.LEFT, payload)
+
+
+@events.subscribe("group.removed")
+def tell_removed(payload: dict[str, Any]) -> None:
+    _tell_member(groups.REMOVED, payload)
+
+
+@events.subscribe("group.handed_over")
+def tell_owner(payload: dict[str, Any]) -> None:
+    _tell_member(groups.HANDED_OVER, payload)
+
+
+@events.subscribe("group.ended")
+def tell_ended(payload: dict[str, Any]) -> None:
+    at = datetime.fromisoformat(payload["at"])
+    for member_id in payload["member_ids"]:
+        operations.send(
+            member_id=member_id,
+            template=groups.ENDED,
+            key=f"{groups.ENDED}:{payload['group_id']}:{member_id}",
+            variables={},
+            at=at,
+        )
+
+
+def _tell_leaders(template: str, payload: dict[str, Any]) -> None:
+    group_id, member_id = payload["group_id"], payload["member_id"]
+    for leader_id in members_groups.leaders(group_id):
+        if leader_id != member_id:
+            _tell_of_group(template, payload, to=leader_id, name=members_groups.called(member_id))
+
+
+def _tell_member(template: str, payload: dict[str, Any]) -> None:
+    _tell_of_group(template, payload, to=payload["member_id"])
+
+
+def _tell_of_group(template: str, payload: dict[str, Any], *, to: int, **variables: str) -> None:
+    group_id = payload["group_id"]
+    operations.send(
+        member_id=to,
+        template=template,
+        key=f"{template}:{group_id}:{payload['member_id']}:{to}:{payload['at']}",
+        variables={"group": members_groups.named([group_id])[group_id], **variables},
         at=datetime.fromisoformat(payload["at"]),
     )

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from messaging import templates
 
 EXPIRING = "points.expiring"
+POOL_SPENT = "points.pool_spent"
 
 
 def register() -> None:
@@ -16,4 +17,13 @@ def register() -> None:
             "they are gone."
         ),
         variables={"points": templates.NUMBER, "last_day": templates.DAY},
+    )
+    templates.register(
+        POOL_SPENT,
+        subject=_("%(points)s of the points you share were spent"),
+        body=_(
+            "%(name)s spent %(points)s of your points. You see it in your statement, and you can "
+            "stop sharing at any time."
+        ),
+        variables={"points": templates.NUMBER, "name": templates.TEXT},
     )

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from common.models import Approval
-from members.models import Member
+from members.models import Group, Member
 from messaging.models import Message
 from partners.models import ApiClient, Organization, Store
 from programme.models import Version
@@ -38,6 +38,9 @@ class EntryKind(models.TextChoices):
     FORFEIT = "FORFEIT", _("Forfeited")
     TRANSFER_OUT = "TRANSFER_OUT", _("Transferred away")
     TRANSFER_IN = "TRANSFER_IN", _("Received")
+    POOL_OUT = "POOL_OUT", _("Spent by the family or company")
+    POOL_IN = "POOL_IN", _("From the family or company")
+    POOL_BACK = "POOL_BACK", _("Returned within the family or company")
     MERGE_OUT = "MERGE_OUT", _("Moved to another account")
     MERGE_IN = "MERGE_IN", _("Moved from another account")
     EXTEND = "EXTEND", _("Validity changed")
@@ -412,6 +415,7 @@ class Entry(models.Model):
     actor = _kept(settings.AUTH_USER_MODEL, null=True)
     funding = _kept(Funding, null=True)
     counterpart = _kept(Member, null=True, help_text="The other side of a transfer or merge.")
+    group = _kept(Group, null=True, help_text="Whose shared points were spent.")
     seq = models.IntegerField()
     reverses = models.IntegerField(
         null=True,

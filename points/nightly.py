@@ -55,6 +55,14 @@ OVERDUE_MEMBERS = f"""
     WHERE until <= %(day)s::timestamp AT TIME ZONE '{settings.TIME_ZONE}'
 """  # noqa: S608 - our own setting
 
+# By their places, past ones too: most members never had one.
+SHARING_MEMBERS = """
+    SELECT DISTINCT p.member_id FROM members_groupmember AS p
+    JOIN points_lot AS l ON l.member_id = p.member_id
+    JOIN points_entry AS e ON e.member_id = l.member_id AND e.seq = l.seq
+    WHERE e.kind = 'POOL_IN'
+"""
+
 VESTING_MEMBERS = "SELECT DISTINCT member_id FROM points_pending WHERE vests_on <= %(day)s"
 
 LAST_DAY_MEMBERS = """
@@ -120,6 +128,19 @@ def release_overdue_holds(*, day: date, low: int, high: int) -> dict[str, int]:
         low=low, high=high, at=queries.start_of_day(day)
     )
     return {"holds": holds, "members": members, "points": points}
+
+
+@jobs.nightly(
+    name="points.send_home",
+    order=12,
+    title=_("Return of shared points"),
+    plan=jobs.members_in(SHARING_MEMBERS),
+    figures={"members": _("Members"), "points": _("Points")},
+)
+def send_home(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Return what holds that are over had fetched of others' points to whom they are."""
+    members, points = operations.send_home(low=low, high=high, at=queries.start_of_day(day))
+    return {"members": members, "points": points}
 
 
 @jobs.nightly(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import NotFound
+from members import groups
 from members.models import Member
 from members.numbers import is_member_number
 from messaging.models import DeliveryState
@@ -102,6 +103,56 @@ def _spendable(
         cursor.execute(SPENDABLE_SQL, asked)
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+# What the others of a pool let a member spend: no more of each than the month's limit leaves.
+SHARED_SQL = """
+    SELECT coalesce(sum(least(
+        s.spendable, points_pool_allowance(%(group)s, s.member_id, %(since)s)
+    )), 0)
+    FROM (
+        SELECT a.member_id, (
+            SELECT coalesce(sum(l.remaining), 0) FROM points_lot AS l
+            WHERE l.member_id = a.member_id AND l.expires_on >= %(on)s AND a.lapses_on >= %(on)s
+        ) AS spendable
+        FROM points_account AS a JOIN members_member AS m ON m.id = a.member_id
+        WHERE a.member_id = ANY (%(others)s) AND m.status = 'ACTIVE'
+    ) AS s
+"""
+
+
+def shared_points(member_id: int, *, at: datetime) -> int | None:
+    """
+    What a member can spend beside the own points, because others share theirs; None without a pool.
+
+    What vests or comes back during the day counts from the next posting or night on.
+    """
+    pool = groups.pool_of(member_id, at=at)
+    if pool is None:
+        return None
+    asked: dict[str, Any] = {
+        "group": pool.group_id,
+        "others": list(pool.others),
+        "on": timezone.localdate(at),
+        "since": start_of_month(at),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SHARED_SQL, asked)
+        return int(cursor.fetchone()[0])
+
+
+def fetched_for(entry: Entry) -> dict[int, int]:
+    """Whose points, and how many, were fetched for a redemption or hold out of a pool."""
+    if entry.group_id is None:
+        return {}
+    fetched = Entry.objects.filter(
+        member_id=entry.member_id, kind=EntryKind.POOL_IN, seq__in=entry.lot_seq or ()
+    )
+    points: dict[int, int] = {}
+    for each in fetched:
+        assert each.counterpart_id is not None, "somebody's they were"
+        points[each.counterpart_id] = points.get(each.counterpart_id, 0) + each.points
+    return points
 
 
 def balance(member_id: int) -> int:
@@ -233,7 +284,7 @@ def statement(
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """An account at the end of a day. The last three are only known for today."""
+    """An account at the end of a day. The last ones are only known for today."""
 
     as_of: date
     balance: int
@@ -241,6 +292,8 @@ class AccountSummary:
     pending: int | None = None
     held: int | None = None
     expiries: list[Expiry] | None = None
+    # What others share with the member; None also without a pool.
+    shared: int | None = None
 
 
 def account_summary(
@@ -262,6 +315,7 @@ def account_summary(
         pending=account.pending,
         held=account.held,
         expiries=expiries(member_id, on=today),
+        shared=None if at is None else shared_points(member_id, at=at),
     )
 
 
@@ -695,7 +749,10 @@ TOTALS_SQL = """
                 AND (%(member)s::bigint IS NULL OR l.member_id = %(member)s)
         ),
         coalesce(sum(e.worth) FILTER (
-            WHERE e.kind IN ('TRANSFER_OUT', 'TRANSFER_IN', 'MERGE_OUT', 'MERGE_IN')
+            WHERE e.kind IN (
+                'TRANSFER_OUT', 'TRANSFER_IN', 'POOL_OUT', 'POOL_IN', 'POOL_BACK',
+                'MERGE_OUT', 'MERGE_IN'
+            )
         ), 0)
     FROM (
         SELECT
@@ -719,6 +776,11 @@ def totals(*, as_of: date, member_id: int | None = None) -> Totals:
         earned, redeemed, taken_back, expired, moved = (int(value) for value in cursor.fetchone())
     outstanding = earned - redeemed - taken_back - expired + moved
     return Totals(as_of, earned, redeemed, taken_back, expired, moved, outstanding)
+
+
+def start_of_month(at: datetime) -> datetime:
+    """The month's first moment in the programme's zone."""
+    return start_of_day(timezone.localdate(at).replace(day=1))
 
 
 def start_of_day(day: date) -> datetime:

@@ -27,6 +27,9 @@ CHOICES = {
         (
             EntryKind.TRANSFER_OUT,
             EntryKind.TRANSFER_IN,
+            EntryKind.POOL_OUT,
+            EntryKind.POOL_IN,
+            EntryKind.POOL_BACK,
             EntryKind.MERGE_OUT,
             EntryKind.MERGE_IN,
         ),

@@ -13,6 +13,7 @@ Equations, for each member:
   remaining   each open lot is what its credit brought above a debt, with all that entries did to it
   reinstated  of no debit more was given back than it took
   transfers   what left for another account arrived there
+  pools       what was fetched for who spends with others left them, and what went home arrived
   swept       no lot that was there when the night began is open past its last day
 Each range is one statement, so it sees one moment and may run beside the tills.
 """
@@ -137,6 +138,14 @@ DIFFERENCES = """
             coalesce(sum(i.qualifying), 0)::bigint
         FROM points_entry AS i
         WHERE i.member_id = m.into_id AND i.seq BETWEEN m.first_seq AND m.last_seq
+    )
+    UNION ALL
+    SELECT 'pools', e.member_id, e.seq FROM entry AS e
+    WHERE (e.kind = 'POOL_OUT' OR e.kind = 'POOL_BACK' AND e.points < 0) AND -e.points <> (
+        SELECT coalesce(sum(i.points), 0) FROM points_entry AS i
+        WHERE i.member_id = e.counterpart_id AND i.points > 0
+            AND i.kind = CASE e.kind WHEN 'POOL_OUT' THEN 'POOL_IN' ELSE e.kind END
+            AND i.counterpart_id = e.member_id AND i.counterpart_seq = e.seq
     )
     UNION ALL
     SELECT 'swept', o.member_id, o.seq

@@ -1,18 +1,19 @@
 """A version's policies in words, in the active language."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from programme.policies import (
     Cycle,
     ForMonths,
     FundingShare,
+    GroupTerms,
     Inactivity,
     Lead,
     Notices,
@@ -55,6 +56,15 @@ _AFTER_ACTIVITY = {
         "%(time)s after the latest activity, to the end of that year; then everything lapses"
     ),
 }
+_GROUPS = {
+    "FAMILY": gettext_lazy("families of up to %(count)s members"),
+    "COMPANY": gettext_lazy("companies of up to %(count)s members"),
+}
+_SPENDERS = {
+    "OWNER": gettext_lazy("the owner"),
+    "ADMIN": gettext_lazy("administrators"),
+    "MEMBER": gettext_lazy("all others"),
+}
 _ACTIVITIES = {
     "EARN": gettext_lazy("points earned count as activity"),
     "REDEEM": gettext_lazy("points redeemed count as activity"),
@@ -86,6 +96,7 @@ def policies(
         (_("A hold"), [_hold(told.hold_minutes)]),
         (_("Corrections"), [_adjustments(told.adjustment_limit)]),
         (_("Transfers between members"), _transfers(told.transfer_limits)),
+        (_("Families and companies"), list(_groups(told.groups))),
         (_("Who pays"), [_share(share) for share in told.funding]),
         (_("Products are known by"), [_identifiers(told)]),
         (_("Who wants to be forgotten"), [_erasure(told.erasure_days)]),
@@ -138,6 +149,18 @@ def _identifiers(told: Policies) -> str:
     if told.asks_for_vins:
         return _("a vehicle identification number whose check digit fits")
     return _("any identifier, such as a serial number")
+
+
+def _groups(groups: Mapping[str, GroupTerms]) -> Iterator[str]:
+    if not groups:
+        yield _("are not offered")
+    for kind, terms in groups.items():
+        yield str(_GROUPS[kind]) % {"count": terms.members}
+        if terms.spenders:
+            spenders = [str(told) for role, told in _SPENDERS.items() if role in terms.spenders]
+            yield _("what their members share may spend: %(roles)s") % {
+                "roles": pgettext("between the parts of a list", ", ").join(spenders)
+            }
 
 
 def _erasure(days: int) -> str:

@@ -13,6 +13,7 @@ from common import audit, events, personal
 from common.errors import DomainError
 from common.models import User
 from members.models import Erasure, Member, MemberStatus
+from members.operations._groups import depart
 from programme import queries as programme
 from programme.policies import ERASURE_DAYS
 
@@ -136,6 +137,8 @@ def _close(members: Sequence[Member], at: datetime) -> None:
         status=MemberStatus.CLOSED, closed_at=at
     )
     audit.record_many(action="member.closed", targets=[each.number for each in still], by=None)
+    for each in still:
+        depart(each.pk, at)
     events.publish(
         "member.closed",
         *({"member_id": each.pk, "closed_at": at.isoformat()} for each in still),

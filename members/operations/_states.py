@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events
 from common.errors import DomainError
 from common.models import User
-from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory
+from members.models import Member, MemberStatus
 
 
 class WrongState(DomainError):
@@ -54,27 +54,6 @@ def unfreeze(*, member_id: int, by: User, reason: str) -> Member:
     member = locked(member_id, MemberStatus.FROZEN)
     member.status = MemberStatus.ACTIVE
     return changed(member, "member.unfrozen", by, reason)
-
-
-@transaction.atomic
-def close(*, member_id: int, closed_at: datetime, by: User | None, reason: str) -> Member:
-    """
-    End a membership. The points follow by way of `member.closed`; phone and e-mail become free.
-
-    :raises WrongState: if it has ended before
-    """
-    member = locked(
-        member_id, MemberStatus.PRE_REGISTERED, MemberStatus.ACTIVE, MemberStatus.FROZEN
-    )
-    member.status = MemberStatus.CLOSED
-    member.closed_at = closed_at
-    PhoneDirectory.objects.filter(member=member).delete()
-    EmailDirectory.objects.filter(member=member).delete()
-    if member.user is not None:
-        member.user.is_active = False
-        member.user.save(update_fields=["is_active"])
-    events.publish("member.closed", {"member_id": member.pk, "closed_at": closed_at.isoformat()})
-    return changed(member, "member.closed", by, reason)
 
 
 def locked(member_id: int, *allowed: MemberStatus) -> Member:

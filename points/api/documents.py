@@ -6,7 +6,16 @@ from typing import Any
 
 from django.utils.timezone import localtime
 
-from common.api.fields import Document, Moment, Text, Whole, member_number, reference, store_code
+from common.api.fields import (
+    Document,
+    Flag,
+    Moment,
+    Text,
+    Whole,
+    member_number,
+    reference,
+    store_code,
+)
 from common.api.rendering import Answer
 from points.models import Entry, EntryKind
 from points.operations import POINTS_MAX, Posting
@@ -20,6 +29,10 @@ class RedemptionInput(Document):
     points = Whole(low=1, high=POINTS_MAX)
     at = Moment(required=False, help_text="When it happened, with its offset; now by default.")
     note = Text(limit=200, required=False, help_text="What they were spent on, for the statement.")
+    pool = Flag(
+        required=False,
+        help_text="True: where the member's own points are too few, also of what others share.",
+    )
 
 
 class Posted(Answer):
@@ -92,6 +105,9 @@ class AccountAnswer(Answer):
     member: str
     balance: int
     spendable: int
+    # What others of a family or company share, and this member may spend (`pool`) when the own
+    # points are too few; null: there is no such pool, or another day was asked for.
+    shared: int | None
     debt: int
     # What has not vested yet, and what holds set aside; null when another day was asked for.
     pending: int | None
@@ -155,6 +171,7 @@ def account_answer(summary: AccountSummary, *, member: str) -> AccountAnswer:
         member=member,
         balance=summary.balance,
         spendable=summary.spendable,
+        shared=summary.shared,
         debt=max(0, -summary.balance),
         pending=summary.pending,
         held=summary.held,
@@ -245,6 +262,9 @@ NOTED = {
 }
 
 
+POOLED = {EntryKind.POOL_OUT, EntryKind.POOL_IN, EntryKind.POOL_BACK}
+
+
 def entry_answer(entry: Entry, *, member: str, numbers: Mapping[int, str]) -> EntryAnswer:
     """`numbers`: the member numbers of the counterparts."""
     is_noted = entry.kind in NOTED and entry.actor_id is None
@@ -270,7 +290,8 @@ def entry_answer(entry: Entry, *, member: str, numbers: Mapping[int, str]) -> En
 
 
 def _counterpart(entry: Entry, numbers: Mapping[int, str]) -> Counterpart | None:
-    if entry.counterpart_id is None:
+    # With whom somebody shares points is for the two of them.
+    if entry.counterpart_id is None or entry.kind in POOLED:
         return None
     number = numbers[entry.counterpart_id]
     seq = entry.counterpart_seq

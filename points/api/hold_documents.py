@@ -8,7 +8,16 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
-from common.api.fields import Document, Moment, Text, Whole, member_number, reference, store_code
+from common.api.fields import (
+    Document,
+    Flag,
+    Moment,
+    Text,
+    Whole,
+    member_number,
+    reference,
+    store_code,
+)
 from points.api.documents import Posted, entry_name, posted_by
 from points.models import Entry
 from points.operations import POINTS_MAX, EndedHold, Posting
@@ -33,6 +42,10 @@ class HoldInput(Document):
     )
     until = Moment(required=False, help_text="Until when, instead of how long.")
     note = Text(limit=200, required=False, help_text="What they are for, for the statement.")
+    pool = Flag(
+        required=False,
+        help_text="True: where the member's own points are too few, also of what others share.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "minutes" in attrs and "until" in attrs:

@@ -102,6 +102,7 @@ class HoldList(ApiView):
                 version_id=rulebook.id,
             ),
             note=body.get("note", ""),
+            pooled=body.get("pool", False),
         )
         if posting.replayed:
             first = queries.hold(issuer_id=by.organization_id, reference=body["reference"])

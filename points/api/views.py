@@ -179,6 +179,7 @@ class RedemptionList(ApiView):
             reference=body["reference"],
             source=Source(issuer_id=by.organization_id, store_id=store_id, client_id=by.client_id),
             note=body.get("note", ""),
+            pooled=body.get("pool", False),
         )
         if posting.replayed:
             first = queries.redemption(issuer_id=by.organization_id, reference=body["reference"])

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('common', '0003_approvals_are_decided_once'),
-        ('members', '0002_member_numbers'),
+        ('members', '0006_groups'),
         ('messaging', '0002_what_was_said_stays'),
         ('partners', '0002_the_brand'),
         ('programme', '0002_published_is_immutable'),
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('counterpart_seq', models.IntegerField(help_text='Its entry there.', null=True)),
                 ('until', models.DateTimeField(help_text="A hold's end, unless it was ended sooner.", null=True)),
                 ('expires_on', models.DateField(help_text="A credit's last good day.", null=True)),
-                ('kind', models.CharField(choices=[('EARN', 'Earned'), ('VEST', 'Vested'), ('REDEEM', 'Redeemed'), ('HOLD', 'Held'), ('RELEASE', 'Released'), ('REVERSE', 'Taken back'), ('REINSTATE', 'Reinstated'), ('ADJUST', 'Adjusted'), ('EXPIRE', 'Expired'), ('FORFEIT', 'Forfeited'), ('TRANSFER_OUT', 'Transferred away'), ('TRANSFER_IN', 'Received'), ('MERGE_OUT', 'Moved to another account'), ('MERGE_IN', 'Moved from another account'), ('EXTEND', 'Validity changed')], max_length=12)),
+                ('kind', models.CharField(choices=[('EARN', 'Earned'), ('VEST', 'Vested'), ('REDEEM', 'Redeemed'), ('HOLD', 'Held'), ('RELEASE', 'Released'), ('REVERSE', 'Taken back'), ('REINSTATE', 'Reinstated'), ('ADJUST', 'Adjusted'), ('EXPIRE', 'Expired'), ('FORFEIT', 'Forfeited'), ('TRANSFER_OUT', 'Transferred away'), ('TRANSFER_IN', 'Received'), ('POOL_OUT', 'Spent by the family or company'), ('POOL_IN', 'From the family or company'), ('POOL_BACK', 'Returned within the family or company'), ('MERGE_OUT', 'Moved to another account'), ('MERGE_IN', 'Moved from another account'), ('EXTEND', 'Validity changed')], max_length=12)),
                 ('type', models.CharField(choices=[('INITIAL', 'Initial points'), ('CONSUMPTION', 'Consumption points'), ('ACTIVITY', 'Activity points'), ('OTHER', 'Other points')], max_length=11, null=True)),
                 ('reference', models.CharField(max_length=64, null=True)),
                 ('reason', models.CharField(choices=[('MISSED', 'Points were missed'), ('DUPLICATE', 'Points were given twice'), ('COMPLAINT', 'Settlement of a complaint'), ('GOODWILL', 'Goodwill'), ('SYSTEM_ERROR', 'System error'), ('FRAUD', 'Fraud')], max_length=16, null=True)),
@@ -93,6 +93,7 @@ class Migration(migrations.Migration):
                 ('actor', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('client', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
                 ('counterpart', models.ForeignKey(db_constraint=False, db_index=False, help_text='The other side of a transfer or merge.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.member')),
+                ('group', models.ForeignKey(db_constraint=False, db_index=False, help_text='Whose shared points were spent.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.group')),
                 ('issuer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.organization')),
                 ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='members.member')),
                 ('store', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.store')),

@@ -30,7 +30,8 @@ STORAGE = """
 
 FUNCTIONS = (
     "entry_rules", "funding_rules", "credit", "many", "take", "debit", "hold", "vest", "expire",
-    "reverse", "reinstate", "transfer", "merge", "purchase", "activity",
+    "reverse", "reinstate", "transfer", "pool", "merge", "purchase",
+    "activity",
 )  # fmt: skip
 
 UNDO = """

@@ -99,6 +99,7 @@ from points.operations._notices import (
     unannounced_members,
     windows,
 )
+from points.operations._pool import send_home
 from points.operations._posting import (
     POINTS_MAX,
     AccountMerged,
@@ -199,6 +200,7 @@ __all__ = [
     "release_overdue",
     "require_not_in_future",
     "require_reference",
+    "send_home",
     "start_account_clock",
     "start_clock",
     "start_grants",

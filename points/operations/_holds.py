@@ -1,6 +1,6 @@
 """Holds: a till sets points aside, then spends them, in part or not at all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from members.queries import Identity
 from points import queries
 from points.models import Entry, EntryKind
 from points.operations._ledger import too_few
+from points.operations._pool import returning, spend_pooled
 from points.operations._posting import (
     TAKEN,
     Posting,
@@ -74,6 +75,7 @@ def hold(
     longest: timedelta | None = None,
     until_was_given: bool = True,
     note: str = "",
+    pooled: bool = False,
     now: datetime | None = None,
 ) -> Posting:
     """
@@ -82,6 +84,7 @@ def hold(
     :param longest: how long a hold may last; None: as long as it is asked to
     :param until_was_given: False when the caller said neither an end nor a length: then a repeat
         with another end is still the same
+    :param pooled: also of what others share with the member, where the own points are too few
     :raises InvalidUntil: if that moment is not after `at`
     :raises HoldTooLong: if that is longer
     :raises InsufficientPoints: and as `redeem`
@@ -98,6 +101,8 @@ def hold(
     for check in (partial(_require_length, at, until, longest), member.require_can_redeem):
         if refusal := refusal_of(check):
             return repeat.earlier() or refuse(refusal)
+    if pooled:
+        return spend_pooled(repeat, at=at, until=until)
     posting = post(
         "points_debit",
         (
@@ -139,11 +144,14 @@ def confirm(
     points = -held.points if points is None else points
     require_in_range(points)
     active = active_until(EntryKind.REDEEM, at)
-    answer = _end(held, points, at, source, **when_given(p_note=note or None, p_lapses_on=active))
+    with returning(held, at=at):
+        answer = _end(
+            held, points, at, source, **when_given(p_note=note or None, p_lapses_on=active)
+        )
     if isinstance(answer, list):
         if answer[0] == -1:
             raise HoldExceeded(requested=points, held=answer[1])
-        return EndedHold(*answer)
+        return _ended(held, answer)
     first = queries.end_of_hold(held, EntryKind.REDEEM)
     if first is None:
         # Somebody else's redemption may have the reference.
@@ -166,9 +174,10 @@ def release(*, held: Entry, at: datetime, source: Source, now: datetime | None =
     if now is not None:
         require_not_in_future(at, now=now)
     require_not_before(at, held)
-    answer = _end(held, 0, at, source)
+    with returning(held, at=at):
+        answer = _end(held, 0, at, source)
     if isinstance(answer, list):
-        return EndedHold(*answer)
+        return _ended(held, answer)
     first = queries.end_of_hold(held, EntryKind.RELEASE)
     if first is None or first.worth != -held.points:
         raise HoldEnded
@@ -190,6 +199,14 @@ def _require_length(at: datetime, until: datetime, longest: timedelta | None) ->
         raise InvalidUntil
     if longest is not None and until - at > longest:
         raise HoldTooLong(minutes=longest // timedelta(minutes=1))
+
+
+def _ended(held: Entry, answer: list[Any]) -> EndedHold:
+    ended = EndedHold(*answer)
+    if held.group_id is None:
+        return ended
+    # What had been fetched has gone home since.
+    return replace(ended, balance_after=queries.balance(held.member_id))
 
 
 def _end(held: Entry, points: int, at: datetime, source: Source, **named: Any) -> Any:

@@ -17,6 +17,7 @@ from common.models import User
 from members.queries import Identity
 from points import queries
 from points.models import Account, AdjustmentReason, Entry, EntryKind, PointType
+from points.operations._pool import returning, spend_pooled
 from points.operations._posting import (
     InsufficientPoints,
     PointsOutOfRange,
@@ -188,12 +189,14 @@ def redeem(
     reference: str,
     source: Source,
     note: str = "",
+    pooled: bool = False,
     now: datetime | None = None,
 ) -> Posting:
     """
     Spend points, earliest expiry first. Repeating a reference returns the first posting.
 
     :param note: what they were spent on, for the statement
+    :param pooled: also of what others share with the member, where the own points are too few
     :param now: the clock, where the caller's time is not to be trusted ahead of it
     :raises DatedInFuture: if it is
     :raises InsufficientPoints: if fewer points than that can be spent on that day; what was earned
@@ -211,6 +214,9 @@ def redeem(
     repeat = Repeat(member, EntryKind.REDEEM, -points, source, reference, note)
     if refusal := refusal_of(member.require_can_redeem):
         return repeat.earlier() or refuse(refusal)
+    lapses_on = active_until(EntryKind.REDEEM, at)
+    if pooled:
+        return spend_pooled(repeat, at=at, lapses_on=lapses_on)
     posting = post(
         "points_debit",
         (
@@ -218,7 +224,7 @@ def redeem(
             reference, source.store_id, source.client_id, source.version_id, note or None,
         ),
         repeat,
-        **when_given(p_lapses_on=active_until(EntryKind.REDEEM, at)),
+        **when_given(p_lapses_on=lapses_on),
     )  # fmt: skip
     # Nothing came back. A repeat of the redemption that emptied the account is no refusal.
     return posting or repeat.earlier() or too_few(member, points, at)
@@ -257,17 +263,22 @@ def reinstate(
     require_not_before(at, of)
     answer: Any = None
     if (refusal := refusal_of(member.require_not_closed)) is None:
-        answer = call(
-            "points_reinstate",
-            (
-                queries.holder_of(of.member_id), of.member_id, of.seq, points,
-                localdate(at) + timedelta(days=floor_days), at, settings.TIME_ZONE,
-                source.issuer_id, reference, source.store_id, source.client_id, source.version_id,
-            ),
-            **when_given(p_actor=by.pk if by else None, p_note=note or None),
-        )  # fmt: skip
+        with returning(of, at=at):
+            answer = call(
+                "points_reinstate",
+                (
+                    queries.holder_of(of.member_id), of.member_id, of.seq, points,
+                    localdate(at) + timedelta(days=floor_days), at, settings.TIME_ZONE,
+                    source.issuer_id, reference, source.store_id, source.client_id,
+                    source.version_id,
+                ),
+                **when_given(p_actor=by.pk if by else None, p_note=note or None),
+            )  # fmt: skip
         if isinstance(answer, list) and answer[0] is not None:
-            return Posting(answer[0], answer[1])
+            # What had been fetched out of a pool has gone home since.
+            holder_id = queries.holder_of(of.member_id)
+            balance = answer[1] if of.group_id is None else queries.balance(holder_id)
+            return Posting(answer[0], balance)
     first = queries.posted(source.issuer_id, EntryKind.REINSTATE, reference)
     if first is not None:
         if not _gave_back(first, of, points, note):

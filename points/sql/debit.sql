@@ -10,7 +10,8 @@ CREATE OR REPLACE FUNCTION points_debit(
     p_member bigint, p_points bigint, p_at timestamptz, p_zone text, p_kind text,
     p_issuer bigint, p_reference text, p_store bigint, p_client bigint, p_version bigint,
     p_note text DEFAULT NULL, p_hold_until timestamptz DEFAULT NULL, p_lapses_on date DEFAULT NULL,
-    p_actor bigint DEFAULT NULL, p_reason text DEFAULT NULL, p_counterpart bigint DEFAULT NULL
+    p_actor bigint DEFAULT NULL, p_reason text DEFAULT NULL, p_counterpart bigint DEFAULT NULL,
+    p_group bigint DEFAULT NULL
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     today date := (p_at AT TIME ZONE p_zone)::date;
@@ -73,11 +74,11 @@ BEGIN
     INSERT INTO points_entry (
         member_id, seq, kind, points, pending, held, qualifying, balance_after, effective_at,
         lot_seq, lot_points, lot_expires_on, issuer_id, reference, store_id, client_id,
-        version_id, actor_id, reason, note, counterpart_id, until
+        version_id, actor_id, reason, note, counterpart_id, until, group_id
     ) VALUES (
         p_member, entry_seq, p_kind, -p_points, 0, aside, 0, balance, p_at,
         take.lot_seq, take.lot_points, take.lot_expires_on, p_issuer, p_reference, p_store, p_client,
-        p_version, p_actor, p_reason, p_note, p_counterpart, p_hold_until
+        p_version, p_actor, p_reason, p_note, p_counterpart, p_hold_until, p_group
     );
     RETURN ARRAY[entry_seq, balance];
 END $$;

@@ -23,13 +23,16 @@ BEGIN
         WHEN 'FORFEIT' THEN e.points <= 0 AND e.pending <= 0 AND e.points + e.pending < 0 AND e.held = 0
         WHEN 'TRANSFER_OUT' THEN e.points < 0 AND e.pending = 0 AND e.held = 0
         WHEN 'TRANSFER_IN' THEN e.points > 0 AND e.pending = 0 AND e.held = 0
+        WHEN 'POOL_OUT' THEN e.points < 0 AND e.pending = 0 AND e.held = 0
+        WHEN 'POOL_IN' THEN e.points > 0 AND e.pending = 0 AND e.held = 0
+        WHEN 'POOL_BACK' THEN e.points <> 0 AND e.pending = 0 AND e.held = 0
         WHEN 'EXTEND' THEN e.points = 0 AND e.pending = 0 AND e.held = 0
         ELSE e.kind IN ('MERGE_OUT', 'MERGE_IN') AND e.held = 0
     END)
     OR e.qualifying <> 0 AND e.kind NOT IN ('EARN', 'REVERSE', 'MERGE_OUT', 'MERGE_IN') THEN
         broken := 'points_entry_sign_fits_kind';
     ELSIF NOT (CASE
-        WHEN e.kind IN ('EARN', 'TRANSFER_IN') OR e.kind = 'ADJUST' AND e.points > 0 THEN
+        WHEN e.kind IN ('EARN', 'TRANSFER_IN', 'POOL_IN') OR e.kind = 'ADJUST' AND e.points > 0 THEN
             e.expires_on IS NOT NULL AND e.lot_seq IS NULL
         WHEN e.kind = 'MERGE_IN' AND e.lot_seq IS NULL THEN e.expires_on IS NOT NULL
         ELSE
@@ -40,7 +43,9 @@ BEGIN
         broken := 'points_entry_credit_is_a_lot_others_name_theirs';
     ELSIF e.kind IN ('VEST', 'RELEASE') AND e.reverses IS NULL
         OR e.kind IN ('REVERSE', 'REINSTATE') AND e.reverses IS NULL AND e.counterpart_id IS NULL
-        OR e.kind IN ('TRANSFER_OUT', 'TRANSFER_IN', 'MERGE_OUT', 'MERGE_IN')
+        OR e.kind IN (
+            'TRANSFER_OUT', 'TRANSFER_IN', 'POOL_OUT', 'POOL_IN', 'POOL_BACK', 'MERGE_OUT', 'MERGE_IN'
+        )
         AND e.counterpart_id IS NULL
     THEN
         broken := 'points_entry_names_what_it_is_about';

@@ -29,7 +29,9 @@ DECLARE
 BEGIN
     SELECT a.lapses_on INTO lapses FROM points_account AS a
     WHERE a.member_id = p_member FOR NO KEY UPDATE;
-    SELECT h.points, h.until, e.lot_seq, e.lot_points, e.lot_expires_on, e.version_id INTO hold
+    SELECT
+        h.points, h.until, e.lot_seq, e.lot_points, e.lot_expires_on, e.version_id, e.group_id
+    INTO hold
     FROM points_hold AS h JOIN points_entry AS e USING (member_id, seq)
     WHERE h.member_id = p_member AND h.seq = p_hold;
     IF NOT FOUND THEN
@@ -96,11 +98,11 @@ BEGIN
         INSERT INTO points_entry (
             member_id, seq, kind, points, pending, held, qualifying, balance_after, effective_at,
             reverses, lot_seq, lot_points, lot_expires_on, issuer_id, reference, store_id,
-            client_id, version_id, note
+            client_id, version_id, note, group_id
         ) VALUES (
             p_member, redemption, 'REDEEM', 0, 0, -p_points, 0, balance - rest, p_at,
             p_hold, spent_seq, spent_points, spent_expires_on, p_issuer, p_reference, p_store,
-            p_client, p_version, p_note
+            p_client, p_version, p_note, hold.group_id
         );
     END IF;
     IF rest > 0 THEN

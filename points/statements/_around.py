@@ -16,6 +16,9 @@ Key = tuple[int, int]
 BETWEEN = (
     EntryKind.TRANSFER_OUT,
     EntryKind.TRANSFER_IN,
+    EntryKind.POOL_OUT,
+    EntryKind.POOL_IN,
+    EntryKind.POOL_BACK,
     EntryKind.MERGE_OUT,
     EntryKind.MERGE_IN,
 )

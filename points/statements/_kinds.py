@@ -126,7 +126,12 @@ class Telling:
                 yield (
                     _("Of the %(points)s points set aside on %(at)s, %(spent)s were spent.") % told
                 )
+        yield from self._paid_by_others()
         yield from self._taken_from()
+
+    def _paid_by_others(self) -> Iterator[str]:
+        if self.entry.group_id is not None:
+            yield _("What was missing came from those who share their points with this member.")
 
     def _taken_from(self) -> Iterator[str]:
         if days := credits_of(taken(self.entry), self.entry, self.around):
@@ -148,6 +153,7 @@ class Telling:
             yield _("Until %(at)s; what is not spent by then comes back.") % {
                 "at": moment(self.entry.until)
             }
+        yield from self._paid_by_others()
         yield from self._taken_from()
 
     def released(self) -> Iterator[str]:
@@ -235,6 +241,21 @@ class Telling:
             yield self.entry.note
         yield from self._taken_from()
 
+    def pooled(self) -> Iterator[str]:
+        told = {"member": self._other()}
+        if self.entry.kind == EntryKind.POOL_OUT:
+            yield _("Spent by %(member)s, with whom these points are shared.") % told
+            if self.entry.note:
+                yield self.entry.note
+            yield from self._taken_from()
+        elif self.entry.kind == EntryKind.POOL_IN:
+            yield _("Shared by %(member)s, for the redemption that follows.") % told
+        elif self.entry.points < 0:
+            yield _("They were not needed after all and went back to %(member)s.") % told
+        else:
+            yield _("%(member)s did not need them after all.") % told
+            yield from self._usable_until()
+
     def merged(self) -> Iterator[str]:
         told = {"member": self._other()}
         if self.entry.kind == EntryKind.MERGE_OUT and not self.around.is_undone(self.entry):
@@ -256,7 +277,7 @@ class Telling:
             )
 
     def _other(self) -> str:
-        """The other side of a transfer or merge."""
+        """The other side of a transfer, a pool or a merge."""
         other = self.around.other(self.entry)
         if other is None:
             return ""
@@ -325,6 +346,9 @@ _KINDS: dict[EntryKind, Callable[[Telling], Iterator[str]]] = {
     EntryKind.FORFEIT: Telling.forfeited,
     EntryKind.TRANSFER_OUT: Telling.transferred,
     EntryKind.TRANSFER_IN: Telling.transferred,
+    EntryKind.POOL_OUT: Telling.pooled,
+    EntryKind.POOL_IN: Telling.pooled,
+    EntryKind.POOL_BACK: Telling.pooled,
     EntryKind.MERGE_OUT: Telling.merged,
     EntryKind.MERGE_IN: Telling.merged,
     EntryKind.EXTEND: Telling.extended,

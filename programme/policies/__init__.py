@@ -4,11 +4,13 @@ The programme's policies: the decisions a rulebook version takes beside its rule
 Only what some room reads stands here; each is documented in docs/programme.md.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from programme.policies._contradictions import contradictions
 from programme.policies._days import NEVER, days_from, months_from
+from programme.policies._groups import GROUPS_SCHEMA, GroupTerms
 from programme.policies._terms import (
     AT_ONCE,
     BY_EVENT,
@@ -45,6 +47,7 @@ __all__ = [
     "Cycle",
     "ForMonths",
     "FundingShare",
+    "GroupTerms",
     "Inactivity",
     "Lead",
     "Notices",
@@ -82,6 +85,7 @@ POLICIES_SCHEMA = {
         },
         "adjustment_limit": POINTS | {"type": ["integer", "null"], "minimum": 0},
         "transfers": TRANSFERS_SCHEMA,
+        "groups": GROUPS_SCHEMA,
         "funding": FUNDING_SCHEMA,
         "product_identifiers": {"enum": ["any", "vin"]},
         "erasure_days": {"type": "integer", "minimum": 0, "maximum": 90},
@@ -108,6 +112,8 @@ class Policies:
     adjustment_limit: int | None = None
     # None: members cannot give points away.
     transfer_limits: tuple[TransferLimit, ...] | None = None
+    # By the kind; kinds that are not named there are none.
+    groups: Mapping[str, GroupTerms] = field(default_factory=dict, hash=False)
     funding: tuple[FundingShare, ...] = (FundingShare(FundingShare.BRAND, WHOLE),)
     # Products are cars: what binds one has 17 characters and a check digit that fits.
     asks_for_vins: bool = False
@@ -131,6 +137,8 @@ class Policies:
         if "transfers" in document:
             limits = document["transfers"]["limits"]
             given["transfer_limits"] = tuple(TransferLimit(**limit) for limit in limits)
+        if "groups" in document:
+            given["groups"] = GroupTerms.parse_all(document["groups"])
         if "funding" in document:
             given["funding"] = tuple(FundingShare.parse(share) for share in document["funding"])
         return cls(

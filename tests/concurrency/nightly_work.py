@@ -23,6 +23,7 @@ from points.models import NEVER
 from programme.queries import rulebook_on
 from tests.factories import brand, buy, identity, lot, member, message, rulebook, source, staff
 from tests.factories.activities import do, kind, named, rewarding
+from tests.factories.groups import family
 from tests.factories.points import NOON
 from tests.tiers.ladder import simple
 
@@ -57,6 +58,26 @@ def _holds_overdue() -> None:
                 reference=f"{reference}-{one.id}",
                 source=source(),
             )
+
+
+def _fetched_and_not_spent() -> None:
+    """Holds gave back what they had fetched of others' points; one still has it."""
+    for n in range(5):
+        people = [member(), member()]
+        family(*people)
+        spender, giver = (identity(each) for each in people)
+        lot(giver, 10 + n)
+        for reference, until in [("H", NOON + timedelta(days=1)), ("J", NOON + timedelta(days=60))]:
+            operations.hold(
+                member=spender,
+                points=2,
+                at=NOON,
+                until=until,
+                reference=f"{reference}-{spender.id}",
+                source=source(),
+                pooled=True,
+            )
+    operations.release_overdue(low=0, high=2**62, at=NOON + timedelta(days=2))
 
 
 def _pending_points() -> None:
@@ -279,6 +300,7 @@ def _old_member_files() -> None:
 WORK: dict[str, Callable[[], None]] = {
     "points.start_waiting_clocks": _clocks_not_started,
     "points.release_overdue_holds": _holds_overdue,
+    "points.send_home": _fetched_and_not_spent,
     "points.vest_due_points": _pending_points,
     "messaging.deliver_in_app": _messages_nobody_could_read,
     "points.announce_expiry": _lots_to_announce,

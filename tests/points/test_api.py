@@ -10,6 +10,7 @@ from members import operations as members
 from points import operations, queries
 from points.models import AdjustmentReason, Entry
 from tests import factories
+from tests.factories.groups import family
 from tests.factories.points import NOON
 from tests.till import Till, refused, wrong_places
 
@@ -61,12 +62,32 @@ class TestAccount:
             "member": of.number,
             "balance": 100,
             "spendable": 100,
+            "shared": None,
             "debt": 0,
             "pending": 0,
             "held": 0,
             "as_of": "2026-06-15",
             "expiries": [{"last_day": "2026-06-30", "points": 30}],
         }
+
+    def test_tells_what_others_share_and_a_till_can_spend_it(self, till, store):
+        one, other = factories.member(), factories.member()
+        family(one, other)
+        of, giver = factories.identity(one), factories.identity(other)
+        factories.lot(of, 10)
+        factories.lot(giver, 50)
+
+        answer = till.ask(f"members/{of.number}/account/").json()
+        assert (answer["spendable"], answer["shared"]) == (10, 50)
+
+        alone = till.send("redemptions/", redemption(of, points=40))
+        assert (alone.status_code, alone.json()["code"]) == (409, "insufficient_points")
+        together = till.send("redemptions/", redemption(of, points=40, pool=True))
+        assert (together.status_code, together.json()["balance_after"]) == (201, 0)
+        lines = till.ask(f"members/{giver.number}/entries/").json()["results"]
+        assert [(line["kind"], line["points"], line["counterpart"]) for line in lines][:1] == [
+            ("POOL_OUT", -30, None)
+        ]
 
     def test_of_who_has_nothing_is_zero(self, till, of):
         answer = till.ask(f"members/{of.number}/account/").json()

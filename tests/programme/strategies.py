@@ -38,6 +38,7 @@ def policies(draw, *, valid_from):
         "holds": st.fixed_dictionaries({"minutes": st.integers(1, 10_080)}),
         "adjustment_limit": st.none() | st.just(0) | POINTS,
         "transfers": transfers(),
+        "groups": groups(),
         "funding": fundings(),
         "product_identifiers": st.sampled_from(["any", "vin"]),
         "erasure_days": st.integers(0, 90),
@@ -91,6 +92,12 @@ def notices():
             "extension_days": st.integers(1, 366),
         },
     )
+
+
+def groups():
+    roles = st.lists(st.sampled_from(["owner", "admin", "member"]), min_size=1, unique=True)
+    terms = st.fixed_dictionaries({"members": st.integers(2, 1000)}, optional={"spenders": roles})
+    return st.dictionaries(st.sampled_from(["family", "company"]), terms, min_size=1)
 
 
 def transfers():
