@@ -29,7 +29,8 @@ def compose(delivery: Delivery, worded: Wordings) -> Outgoing:
     :raises Refused: if its member cannot be reached any more, or nobody words it now
     """
     message, channel = delivery.message, Channel(delivery.channel)
-    if message.member.status == MemberStatus.CLOSED:
+    has_ended = message.member.status == MemberStatus.CLOSED
+    if has_ended and not templates.template(message.template).to_ended:
         raise Refused(Problem.MEMBERSHIP_ENDED)
     language = _language(message)
     with override(language):

@@ -66,10 +66,18 @@ class Purpose(models.TextChoices):
     # Codes and what protects the account: always, at any hour.
     SECURITY = "SECURITY", _("Security")
     # Unless the member says no.
-    ACCOUNT = "ACCOUNT", _("Points and membership")
+    ACCOUNT = "ACCOUNT", _("Membership, tier and points about to lapse")
+    DEBIT = "DEBIT", _("Points spent, sent, taken back or lapsed")
+    # Where the member asks for it; else in the inbox alone.
+    CREDIT = "CREDIT", _("Points received, vested or set aside")
     # Only who agreed to it (`members.consents`), and there unless the member says no to a channel.
     MARKETING = "MARKETING", _("Offers and news")
 
+
+# What leaves the house only for who asks for it.
+ASKED_FOR = [Purpose.CREDIT]
+# What a member may choose about; without a consent to offers there are none to choose.
+CHOSEN = [Purpose.DEBIT, Purpose.CREDIT, Purpose.ACCOUNT, Purpose.MARKETING]
 
 # Whom a member hears from outside our own pages, and so may refuse.
 REFUSABLE = [Channel.EMAIL, Channel.SMS, Channel.WECHAT]
@@ -78,7 +86,8 @@ RINGING = [Channel.SMS, Channel.WECHAT]
 
 
 # What staff may word, and what needs a text that a provider has approved.
-WORDED = [Channel.EMAIL, Channel.SMS, Channel.WECHAT]
+WORDED = [Channel.IN_APP, Channel.EMAIL, Channel.SMS, Channel.WECHAT]
+WITH_SUBJECT = [Channel.IN_APP, Channel.EMAIL]
 APPROVED_ELSEWHERE = [Channel.SMS, Channel.WECHAT]
 
 
@@ -95,7 +104,7 @@ class Wording(models.Model):
     )
     language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES)
     subject = models.CharField(
-        _("subject"), max_length=200, blank=True, help_text=_("E-mails only.")
+        _("subject"), max_length=200, blank=True, help_text=_("Of e-mails and in the inbox.")
     )
     body = models.TextField(
         _("text"),
@@ -313,6 +322,22 @@ class Delivery(models.Model):
     def problem(self) -> str:
         """What kept it back, in words; servers repeat the address they refuse."""
         return personal.without_contacts(str(dict(Problem.choices).get(self.error, self.error)))
+
+
+class Telling(models.Model):
+    """How far members have been told of what a room wrote down (`messaging.changes`)."""
+
+    source = models.CharField(_("source"), max_length=64, primary_key=True)
+    until = models.DateTimeField(
+        _("told until"), help_text="What was recorded before this has been told."
+    )
+
+    class Meta:
+        verbose_name = _("telling of changes")
+        verbose_name_plural = _("tellings of changes")
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.until:%Y-%m-%d %H:%M:%S}"
 
 
 class SandboxCode(models.Model):

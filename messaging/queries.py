@@ -4,7 +4,7 @@ import redis
 from django.db.models import QuerySet
 
 from common import limits
-from messaging import challenges
+from messaging import challenges, models
 from messaging.channels import sms
 from messaging.models import (
     REFUSABLE,
@@ -63,19 +63,22 @@ def latest_sandbox_codes(limit: int) -> QuerySet[SandboxCode]:
 
 
 # What members may choose about.
-CHOSEN = [
-    (purpose, channel) for purpose in (Purpose.ACCOUNT, Purpose.MARKETING) for channel in REFUSABLE
-]
+CHOSEN = [(purpose, channel) for purpose in models.CHOSEN for channel in REFUSABLE]
 
 
 def choices(member_id: int) -> dict[tuple[Purpose, Channel], bool]:
-    """Where a member wants to hear what, by purpose and channel: anywhere unless they said no."""
+    """Where a member wants to hear what, by purpose and channel; unasked as `goes_unasked`."""
     made = Choice.objects.filter(member_id=member_id).order_by("pk")
     latest = {
         (purpose, channel): is_wanted
         for purpose, channel, is_wanted in made.values_list("purpose", "channel", "is_wanted")
     }
-    return {pair: latest.get(pair, True) for pair in CHOSEN}
+    return {pair: latest.get(pair, goes_unasked(pair[0])) for pair in CHOSEN}
+
+
+def goes_unasked(purpose: Purpose) -> bool:
+    """Whether messages leave the house for a member who has chosen nothing."""
+    return purpose not in models.ASKED_FOR
 
 
 def reader(member_id: int) -> Reader:

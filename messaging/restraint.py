@@ -16,7 +16,7 @@ from django.db import connection
 
 from members import consents
 from members.models import ConsentPurpose
-from messaging import templates
+from messaging import queries, templates
 from messaging.models import REFUSABLE, RINGING, Channel, Delivery, DeliveryState, Purpose, Reader
 
 LATEST = """
@@ -68,7 +68,7 @@ def sift(
         purpose, member = purpose_of(delivery.message.template), delivery.message.member_id
         if purpose == Purpose.SECURITY:
             may.append(delivery)
-        elif not choices.get((member, purpose), True):
+        elif not choices.get((member, purpose), queries.goes_unasked(purpose)):
             held.append(HeldBack(delivery, None))
         elif channel in RINGING and (morning := quiet_until(now, zone_of(delivery))):
             held.append(HeldBack(delivery, morning))

@@ -23,3 +23,8 @@ def send_code(
 @shared_task(name="messaging.deliver_waiting")
 def deliver_waiting(**_later_arguments: object) -> None:
     operations.deliver_everywhere(clock=timezone.now)
+
+
+@shared_task(name="messaging.tell_changes")
+def tell_changes(**_later_arguments: object) -> None:
+    operations.tell_changes(clock=timezone.now)

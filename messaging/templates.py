@@ -112,6 +112,8 @@ class Template:
     purpose: Purpose = Purpose.ACCOUNT
     # Whether a text message goes to a phone nobody has proven to be the member's.
     to_unproven: bool = False
+    # Whether an e-mail goes to a member whose membership has ended.
+    to_ended: bool = False
 
     def keep(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -158,6 +160,7 @@ def register(
     variables: Mapping[str, Kind],
     purpose: Purpose = Purpose.ACCOUNT,
     to_unproven: bool = False,
+    to_ended: bool = False,
 ) -> None:
     """
     Make a text known under `<room>.<what it says>`.
@@ -167,9 +170,10 @@ def register(
     :param purpose: whether members may refuse it, or must have agreed to it
     :param to_unproven: also by text message to members who are not activated: it asks them to prove
         that the phone is theirs, and says nothing only they may know
+    :param to_ended: also by e-mail after the membership has ended: it says what came of that
     """
     assert name not in _templates, f"two templates are named {name}"
-    template = Template(name, subject, body, variables, purpose, to_unproven)
+    template = Template(name, subject, body, variables, purpose, to_unproven, to_ended)
     # A placeholder nobody fills shows at the start, not in front of a member. Untranslated, as
     # languages are not ready yet; that translations have the same placeholders is tested.
     with override(None):

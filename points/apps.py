@@ -8,7 +8,15 @@ class PointsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from points import approvals, messages, nightly, personal, subscribers  # noqa: F401, PLC0415 - two register themselves
+        from points import (  # noqa: PLC0415 - models are ready now
+            approvals,
+            changes,
+            messages,
+            nightly,  # noqa: F401 - they register themselves
+            personal,  # noqa: F401
+            subscribers,  # noqa: F401
+        )
 
         approvals.register()
         messages.register()
+        changes.register()

@@ -11,6 +11,7 @@ class TiersConfig(AppConfig):
         from programme import checks, sections  # noqa: PLC0415 - models are ready now
         from tiers import (  # noqa: PLC0415
             approvals,
+            changes,
             labels,
             messages,
             nightly,  # noqa: F401 - they register themselves
@@ -25,4 +26,5 @@ class TiersConfig(AppConfig):
         of_ladders.register()
         approvals.register()
         messages.register()
+        changes.register()
         labels.register()

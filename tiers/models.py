@@ -8,6 +8,7 @@ decisions are never changed nor deleted: the database sees to it.
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -280,6 +281,9 @@ class Decision(models.Model):
         related_name="+", verbose_name=_("approved by"),
     )  # fmt: skip
     reason = models.CharField(_("reason"), max_length=500, blank=True)
+    is_quiet = models.BooleanField(
+        db_default=False, help_text="The member is not told: it came over with them."
+    )
 
     class Meta:
         verbose_name = _("tier decision")
@@ -298,6 +302,11 @@ class Decision(models.Model):
         indexes = [
             # A member's tier on a day: the latest decision that had begun.
             models.Index(fields=["member", "-id"], name="tiers_decision_of_member"),
+            # Members are told in the order of recording (tiers.changes).
+            BrinIndex(
+                fields=["recorded_at"], autosummarize=True, pages_per_range=16,
+                name="tiers_decision_recorded",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -328,6 +337,7 @@ class Proposal(models.Model):
         _("state"), max_length=8, choices=ProposalState.choices, default=ProposalState.WAITING
     )
     proposed_on = models.DateField(_("proposed on"))
+    recorded_at = models.DateTimeField(db_default=Now(), help_text="When we wrote it down.")
     version = models.ForeignKey(
         Version, on_delete=models.PROTECT, db_index=False, related_name="+",
         verbose_name=_("rulebook version"),
@@ -367,7 +377,14 @@ class Proposal(models.Model):
         ]
         indexes = [
             # The console's list of what waits, oldest first.
-            models.Index(fields=["id"], condition=Q(state="WAITING"), name="tiers_proposal_waiting")
+            models.Index(
+                fields=["id"], condition=Q(state="WAITING"), name="tiers_proposal_waiting"
+            ),
+            # Members are told in the order of recording (tiers.changes).
+            BrinIndex(
+                fields=["recorded_at"], autosummarize=True, pages_per_range=16,
+                name="tiers_proposal_recorded",
+            ),
         ]
 
     def __str__(self) -> str:

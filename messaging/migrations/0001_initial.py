@@ -28,6 +28,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Telling',
+            fields=[
+                ('source', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='source')),
+                ('until', models.DateTimeField(help_text='What was recorded before this has been told.', verbose_name='told until')),
+            ],
+            options={
+                'verbose_name': 'telling of changes',
+                'verbose_name_plural': 'tellings of changes',
+            },
+        ),
+        migrations.CreateModel(
             name='Message',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -122,9 +133,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('template', models.CharField(max_length=64, verbose_name='template')),
-                ('channel', models.CharField(choices=[('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat')], max_length=8, verbose_name='channel')),
+                ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat')], max_length=8, verbose_name='channel')),
                 ('language', models.CharField(choices=[('zh-hans', '简体中文'), ('zh-hant', '繁體中文'), ('en', 'English')], max_length=8, verbose_name='language')),
-                ('subject', models.CharField(blank=True, help_text='E-mails only.', max_length=200, verbose_name='subject')),
+                ('subject', models.CharField(blank=True, help_text='Of e-mails and in the inbox.', max_length=200, verbose_name='subject')),
                 ('body', models.TextField(help_text='Variables in braces: {points}. A text message exactly as the provider approved it; for WeChat a line for each field: thing1: {points}', max_length=2000, verbose_name='text')),
                 ('provider_template', models.CharField(blank=True, help_text='What the SMS provider or WeChat calls the approved text.', max_length=100, verbose_name="provider's template")),
             ],
@@ -150,7 +161,7 @@ class Migration(migrations.Migration):
             name='Choice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('SECURITY', 'Security'), ('ACCOUNT', 'Points and membership'), ('MARKETING', 'Offers and news')], max_length=9, verbose_name='purpose')),
+                ('purpose', models.CharField(choices=[('SECURITY', 'Security'), ('ACCOUNT', 'Membership, tier and points about to lapse'), ('DEBIT', 'Points spent, sent, taken back or lapsed'), ('CREDIT', 'Points received, vested or set aside'), ('MARKETING', 'Offers and news')], max_length=9, verbose_name='purpose')),
                 ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat'), ('WEBHOOK', 'Webhook')], max_length=8, verbose_name='channel')),
                 ('is_wanted', models.BooleanField(verbose_name='is wanted')),
                 ('made_at', models.DateTimeField(verbose_name='made at')),

@@ -24,6 +24,7 @@ from common.errors import DomainError
 from members import consents
 from members import queries as members
 from members.models import ConsentPurpose
+from messaging import queries
 from messaging.channels import sms
 from messaging.models import Channel, Delivery, DeliveryState, Message, Purpose
 from messaging.restraint import needs_consent
@@ -56,7 +57,8 @@ class ToSend:
 WITH_PHONE = "LEFT JOIN members_phonedirectory AS phone ON phone.member_id = member.id"
 CAN_SEE_THE_INBOX = "(member.status IN ('ACTIVE', 'FROZEN') AND phone.member_id IS NOT NULL)"
 
-# Unless a member's latest choice says no. Looked at again before it leaves.
+# By a member's latest choice; as the purpose has it for who made none. Looked at again before it
+# leaves.
 WANTED_BY = """(%(is_security)s OR coalesce((
             SELECT choice.is_wanted
             FROM messaging_choice AS choice
@@ -64,7 +66,7 @@ WANTED_BY = """(%(is_security)s OR coalesce((
                 AND choice.channel = '{channel}'
             ORDER BY choice.id DESC
             LIMIT 1
-        ), true))"""
+        ), %(goes_unasked)s))"""
 
 # Offers reach nobody who did not agree to them, not even the inbox.
 AGREED = consents.HAS.format(member="member.id", purpose=ConsentPurpose.MARKETING.value)
@@ -76,7 +78,7 @@ SEND = f"""
     WITH wanted AS MATERIALIZED (
         SELECT member.id AS member_id, given.key, given.variables,
             {CAN_SEE_THE_INBOX} AS sees_the_inbox,
-            member.email <> '' AND member.status <> 'CLOSED' AS has_email,
+            member.email <> '' AND (member.status <> 'CLOSED' OR %(to_ended)s) AS has_email,
             member.status <> 'CLOSED' AS is_open,
             member.status = 'PRE_REGISTERED' AND phone.member_id IS NOT NULL AS has_unproven_phone
         FROM unnest(%(member_ids)s::bigint[], %(keys)s::text[], %(variables)s::text[])
@@ -190,6 +192,8 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
                 "at": at,
                 "purpose": said.purpose,
                 "is_security": said.purpose == Purpose.SECURITY,
+                "goes_unasked": queries.goes_unasked(said.purpose),
+                "to_ended": said.to_ended,
                 "needs_consent": needs_consent(said.purpose),
                 "by_sms": sms.provider() is not None,
                 "to_unproven": said.to_unproven,

@@ -2,6 +2,7 @@
 
 import datetime
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.datetime
@@ -276,6 +277,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='entry',
             index=models.Index(condition=models.Q(('reverses__isnull', False)), fields=['member', 'reverses'], name='points_entry_reversals'),
+        ),
+        migrations.AddIndex(
+            model_name='entry',
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['recorded_at'], name='points_entry_recorded', pages_per_range=64),
         ),
         migrations.AddConstraint(
             model_name='entry',

@@ -323,12 +323,15 @@ class TestSettingsPage:
         client, to = logged_in
         agree(to)
         page = client.get(self.url).content.decode()
-        assert len(re.findall(r'type="checkbox"[^>]* checked', page)) == 6
+        assert len(re.findall(r'type="checkbox"[^>]* checked', page)) == 9
+        assert 'name="CREDIT-EMAIL"' in page
+        assert not re.search(r'name="CREDIT-EMAIL"[^>]* checked', page)
 
         answer = client.post(
             self.url,
             {
-                "asked": ["ACCOUNT", "MARKETING"],
+                "asked": ["ACCOUNT", "CREDIT", "DEBIT", "MARKETING"],
+                "CREDIT-WECHAT": "on",
                 "ACCOUNT-SMS": "on",
                 "MARKETING-EMAIL": "on",
                 "language": "en",
@@ -338,16 +341,17 @@ class TestSettingsPage:
 
         assert answer.status_code == 302
         wanted = {pair for pair, is_wanted in queries.choices(to.pk).items() if is_wanted}
-        assert wanted == {(ACCOUNT, SMS), (MARKETING, EMAIL)}
+        assert wanted == {(ACCOUNT, SMS), (Purpose.CREDIT, Channel.WECHAT), (MARKETING, EMAIL)}
         reader = Reader.objects.get(member=to)
         assert (reader.language, reader.time_zone) == ("en", "Asia/Tokyo")
 
     def test_asks_where_to_send_offers_only_who_agreed_to_them(self, logged_in):
         client, to = logged_in
         page = client.get(self.url).content.decode()
-        assert len(re.findall(r'type="checkbox"', page)) == 3
+        assert len(re.findall(r'type="checkbox"', page)) == 9
+        assert "MARKETING" not in page
 
-        client.post(self.url, {"asked": "ACCOUNT", "language": "", "time_zone": ""})
+        client.post(self.url, {"asked": ["ACCOUNT", "CREDIT", "DEBIT"], "language": ""})
 
         wanted = {pair for pair, is_wanted in queries.choices(to.pk).items() if is_wanted}
         assert wanted == {pair for pair in queries.CHOSEN if pair[0] == MARKETING}
