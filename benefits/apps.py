@@ -1,6 +1,23 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class BenefitsConfig(AppConfig):
     name = "benefits"
+    verbose_name = _("Benefits")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from benefits import (  # noqa: PLC0415 - models are ready now
+            checks,
+            labels,
+            nightly,  # noqa: F401 - they register themselves
+            personal,  # noqa: F401
+            rulebook,
+            subscribers,  # noqa: F401
+        )
+        from programme import sections  # noqa: PLC0415
+
+        sections.register(rulebook.BENEFITS)
+        checks.register()
+        labels.register()

@@ -46,6 +46,7 @@ class StaffConsole(UnfoldAdminSite):
             grants_page,
             invitations_page,
             logo_page,
+            matrix_page,
             member_imports_page,
             member_page,
             rulebook_page,
@@ -63,6 +64,8 @@ class StaffConsole(UnfoldAdminSite):
             **activity_page.URLS,
             **logo_page.URLS,
             **rulebook_page.URLS,
+            # Before the pages of any part of a draft.
+            **matrix_page.URLS,
             **drafts_page.URLS,
             **tier_page.URLS,
             **campaigns_page.URLS,

@@ -178,7 +178,7 @@ class DraftPage(DraftPageBase, FormView):
         return sent_for_approval(
             publishing.submit(
                 draft_id=self.draft.pk,
-                revision=_revision(self.request.POST),
+                revision=revision(self.request.POST),
                 at=timezone.now(),
                 reference=given["reference"],
                 by=acting(self.request),
@@ -193,7 +193,7 @@ class DraftPage(DraftPageBase, FormView):
     def _compared(self) -> str:
         operations.follow_newest(
             draft_id=self.draft.pk,
-            revision=_revision(self.request.POST),
+            revision=revision(self.request.POST),
             by=acting(self.request),
             at=timezone.now(),
         )
@@ -206,7 +206,7 @@ class DraftPage(DraftPageBase, FormView):
                 operations.save_draft(
                     draft_id=self.draft.pk,
                     document=documents.read(form.cleaned_data["file"]),
-                    revision=_revision(request.POST),
+                    revision=revision(request.POST),
                     by=acting(request),
                     at=timezone.now(),
                 )
@@ -236,7 +236,7 @@ def refused(form: ProgrammeFileForm, refusal: DomainError) -> None:
         form.add_error("file", refusal.sentence)
 
 
-def _revision(data: QueryDict) -> int:
+def revision(data: QueryDict) -> int:
     """Which revision a form was filled in for; none at all is none there is."""
     text = data.get("revision", "")
     return int(text) if text.isdecimal() and len(text) <= 9 else 0
@@ -457,7 +457,7 @@ class DraftPartPage(DraftPageBase, TemplateView):
             operations.save_draft(
                 draft_id=self.draft.pk,
                 document=document,
-                revision=_revision(self.request.POST),
+                revision=revision(self.request.POST),
                 by=acting(self.request),
                 at=timezone.now(),
             )

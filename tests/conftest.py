@@ -4,6 +4,7 @@ from django.core.management import call_command
 from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import HealthCheck, settings
 
+from benefits import queries as benefits
 from campaigns import activity_rules, budgets, campaign_words, earning, words
 from common import approvals
 from partners.api import authentication
@@ -35,6 +36,7 @@ def _forget_cached():
     words._names.cache_clear()
     campaign_words._names.cache_clear()
     tiers.ladder.cache_clear()
+    benefits.matrix.cache_clear()
     activity_rules.compiled.cache_clear()
     budgets.forget_cached()
     authentication.forget_cached()

@@ -8,6 +8,7 @@ APPEND_ONLY = (
     "points_funding",
     "points_notice",
     "common_auditrecord",
+    "benefits_step",
     "tiers_beginning",
     "tiers_decision",
     "tiers_downgradewarning",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from programme.policies._contradictions import contradictions
+from programme.policies._contradictions import contradictions, of_funding
 from programme.policies._days import NEVER, days_from, months_from
 from programme.policies._groups import GROUPS_SCHEMA, GroupTerms
 from programme.policies._terms import (
@@ -42,6 +42,7 @@ from programme.policies._validity import (
 __all__ = [
     "AT_ONCE",
     "BY_EVENT",
+    "FUNDING_SCHEMA",
     "NEVER",
     "POLICIES_SCHEMA",
     "Cycle",
@@ -62,6 +63,7 @@ __all__ = [
     "contradictions",
     "days_from",
     "months_from",
+    "of_funding",
 ]
 
 # Unless a version says otherwise, and before there is one.

@@ -32,7 +32,7 @@ def contradictions(document: dict[str, Any], *, valid_from: date) -> Iterator[Co
         for days in _twice(windows):
             yield "transfers.limits", _("Two limits for %(days)s days.") % {"days": days}
     if "funding" in document:
-        yield from _of_funding([FundingShare.parse(share) for share in document["funding"]])
+        yield from of_funding([FundingShare.parse(share) for share in document["funding"]])
 
 
 def _is_day_of_year(text: str) -> bool:
@@ -57,7 +57,8 @@ def _of_vesting(vesting: dict[str, Any], validity: Validity) -> Iterator[Contrad
             yield f"{place}.days", why % {"days": shortest}
 
 
-def _of_funding(shares: list[FundingShare]) -> Iterator[Contradiction]:
+def of_funding(shares: list[FundingShare]) -> Iterator[Contradiction]:
+    """Of any list of those who pay, at the place `funding`."""
     total = sum(share.basis_points for share in shares)
     if total != WHOLE:
         why = _("The shares add up to %(total)s, not to 100.") % {"total": f"{total / 100:g}"}

@@ -114,6 +114,7 @@ def test_what_must_not_change_cannot():
 
     before, delete, update, truncate = 2, 8, 16, 32
     final = [
+        "benefits_step",
         "campaigns_evaluation",
         "campaigns_segmentmember",
         "common_auditrecord",

@@ -12,6 +12,8 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from benefits import operations as benefits
+from benefits.models import Right
 from campaigns import segments
 from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
 from common.models import IdempotencyRecord, JobChunk, JobRun
@@ -21,6 +23,7 @@ from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
 from programme.queries import rulebook_on
+from tests.benefits.plan import service
 from tests.factories import brand, buy, identity, lot, member, message, rulebook, source, staff
 from tests.factories.activities import do, kind, named, rewarding
 from tests.factories.groups import family
@@ -198,6 +201,26 @@ def _budgets_spent() -> None:
     do(identity(), "share", at=datetime(2026, 1, 10, 4, tzinfo=NOON.tzinfo))
 
 
+def _rights_to_lapse() -> None:
+    for n in range(5):
+        one = identity()
+        for ordinal, last_on in enumerate([DAY - timedelta(days=1), DAY, None], start=1):
+            Right.objects.create(
+                member_id=one.id, benefit=f"b{n}", period="2026-06", ordinal=ordinal, level="t1",
+                version=rulebook(), granted_on=LONG_AGO.date(), last_on=last_on,
+            )  # fmt: skip
+
+
+def _rights_to_grant() -> None:
+    """July begins; one is not active, one has theirs already."""
+    for n in range(6):
+        identity(active=n > 0)
+    wash = service("wash", regular=2)
+    rulebook(valid_from="2026-05-02", sections=TIERS | {"benefits": {"of_tiers": [wash]}})
+    last = Member.objects.latest("pk").pk
+    benefits.grant(member_ids=[last], day=DAY, at=NOON)
+
+
 def _tags_that_follow() -> None:
     """Some get one, one has left, and one has it by hand."""
     by = staff()
@@ -313,6 +336,8 @@ WORK: dict[str, Callable[[], None]] = {
     "tiers.review_standings": _tiers_that_end,
     "tiers.warn_of_downgrades": _tiers_about_to_end,
     "tiers.verify_counters": _tiers_about_to_end,
+    "benefits.lapse_rights": _rights_to_lapse,
+    "benefits.grant_rights": _rights_to_grant,
     "campaigns.convert_spend": _spend_of_last_year,
     "campaigns.tag_by_segments": _tags_that_follow,
     "campaigns.verify_budgets": _budgets_spent,
@@ -357,7 +382,7 @@ def _rows(cursor: Any, table: str) -> list[dict[str, Any]]:
         {
             name: value
             for name, value in row.items()
-            if name not in ("id", "message_id")
+            if name not in ("id", "message_id", "right_id")
             and not (isinstance(value, datetime) and value > began)
         }
         for row in rows

@@ -1,0 +1,83 @@
+"""
+What can be done with rights. Their rows are locked by id; each step is written with the state it
+leads to, so that the record and the state cannot differ.
+"""
+
+from benefits.operations._failing import (
+    CompensationTooLarge,
+    DaysOutOfRange,
+    PointsOutOfRange,
+    compensate_by_points,
+    compensate_by_right,
+    fail,
+)
+from benefits.operations._granting import (
+    begin,
+    begins_on,
+    end_all,
+    follow_merge,
+    grant,
+    grant_by_range,
+    lapse,
+    lose_tier,
+    win_tier,
+)
+from benefits.operations._steps import NOBODY, Who
+from benefits.operations._using import (
+    AnotherMembersCode,
+    BookedInThePast,
+    NotAPicture,
+    NotAProof,
+    NotCounted,
+    NothingLeft,
+    NotStars,
+    NotYourDelivery,
+    Shown,
+    TooLateToUndo,
+    UnknownBenefit,
+    UnknownRight,
+    WordsTooLong,
+    WrongRightState,
+    book,
+    deliver,
+    rate,
+    undo,
+)
+
+__all__ = [
+    "NOBODY",
+    "AnotherMembersCode",
+    "BookedInThePast",
+    "CompensationTooLarge",
+    "DaysOutOfRange",
+    "NotAPicture",
+    "NotAProof",
+    "NotCounted",
+    "NotStars",
+    "NotYourDelivery",
+    "NothingLeft",
+    "PointsOutOfRange",
+    "Shown",
+    "TooLateToUndo",
+    "UnknownBenefit",
+    "UnknownRight",
+    "Who",
+    "WordsTooLong",
+    "WrongRightState",
+    "begin",
+    "begins_on",
+    "book",
+    "compensate_by_points",
+    "compensate_by_right",
+    "deliver",
+    "end_all",
+    "fail",
+    "follow_merge",
+    "grant",
+    "grant_by_range",
+    "lapse",
+    "lose_tier",
+    "rate",
+    "undo",
+    "win_tier",
+]

@@ -1,0 +1,136 @@
+"""Questions about benefits: what tiers get, and which rights a member has."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+
+from benefits import matrix as matrices
+from benefits.matrix import ALWAYS, PAYS, Benefit, Cell, Matrix
+from benefits.models import OPEN, BenefitTerms, Kind, Right, RightState, Step
+from benefits.models import Benefit as BenefitRow
+from programme import queries as programme
+from tiers import queries as tiers
+
+NO_BENEFITS = Matrix(0)
+
+
+@lru_cache(maxsize=64)
+def matrix(version_id: int) -> Matrix:
+    """The matrix of a published version, compiled once. Falsy where it has no benefits."""
+    return matrices.compiled(
+        version_id,
+        BenefitTerms.objects.filter(version=version_id).first(),
+        BenefitRow.objects.filter(version=version_id).order_by("position"),
+    )
+
+
+def matrix_on(day: date) -> Matrix:
+    """The matrix that judges a day; an empty one where there was no rulebook."""
+    try:
+        return matrix(programme.rulebook_on(day).id)
+    except programme.NoRulebook:
+        return NO_BENEFITS
+
+
+GUESTS = "SELECT points_guests(%s)"
+
+
+def guests_of(member_id: int) -> list[int]:
+    """A member, and whoever was merged into the member: their rights are the member's."""
+    with connection.cursor() as cursor:
+        cursor.execute(GUESTS, (member_id,))
+        return list(cursor.fetchone()[0])
+
+
+def rights(member_id: int) -> QuerySet[Right]:
+    """Every right of a member, those of who was merged into them included; first to lapse first."""
+    found = Right.objects.filter(member_id__in=guests_of(member_id)).select_related("store")
+    return found.order_by(F("last_on").asc(nulls_last=True), "benefit", "period", "ordinal")
+
+
+def usable(found: QuerySet[Right], day: date) -> QuerySet[Right]:
+    """Of rights, those that can be booked or delivered on a day."""
+    return found.filter(Q(last_on=None) | Q(last_on__gte=day), state__in=OPEN)
+
+
+def benefit_of(right: Right) -> Benefit | None:
+    """As the version that granted it describes it."""
+    return matrix(right.version_id).find(right.benefit)
+
+
+def steps(right_ids: Collection[int]) -> QuerySet[Step]:
+    """What happened to rights, earliest first."""
+    found = Step.objects.filter(right_id__in=right_ids).order_by("right_id", "nth")
+    return found.select_related("actor", "client", "store")
+
+
+# --- For the member, the clerk and the till ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A benefit as a member has it on a day. `left`: None where it is not counted."""
+
+    benefit: Benefit
+    # What the member's tier gets of it; None: only rights of an earlier tier or a compensation.
+    cell: Cell | None
+    left: int | None
+    rights: tuple[Right, ...]
+
+    @property
+    def next_last_day(self) -> date | None:
+        """Until when the right that lapses first is good."""
+        return self.rights[0].last_on if self.rights else None
+
+
+def offers(member_id: int, day: date) -> list[Offer]:
+    """What a member has on a day: what the tier gets, and what is left of what was granted."""
+    present = matrix_on(day)
+    level = tiers.level_code_on(member_id, day)
+    cells = {each.code: cell for each, cell in present.of_tier(level)} if level else {}
+    by_benefit: dict[str, list[Right]] = {}
+    for right in usable(rights(member_id), day):
+        by_benefit.setdefault(right.benefit, []).append(right)
+    return [*_offers(present.benefits, cells, by_benefit), *_of_old(present, by_benefit)]
+
+
+def _offers(
+    benefits: Iterable[Benefit], cells: dict[str, Cell], by_benefit: dict[str, list[Right]]
+) -> Iterable[Offer]:
+    for benefit in benefits:
+        cell, found = cells.get(benefit.code), by_benefit.get(benefit.code, [])
+        if cell is None and not found:
+            continue
+        is_counted = cell is None or cell.per not in (ALWAYS, PAYS)
+        yield Offer(benefit, cell, len(found) if is_counted else None, tuple(found))
+
+
+def _of_old(present: Matrix, by_benefit: dict[str, list[Right]]) -> Iterable[Offer]:
+    """Rights to what the present version does not know any more."""
+    for code, found in by_benefit.items():
+        benefit = benefit_of(found[0])
+        if present.find(code) is None and benefit is not None:
+            yield Offer(benefit, None, len(found), tuple(found))
+
+
+def discount_on(member_id: int, day: date, *, category: str = "") -> tuple[Benefit, Cell] | None:
+    """
+    The best discount of a member's tier on a day for lines of a category; None: there is none.
+    """
+    level = tiers.level_code_on(member_id, day)
+    found = [
+        (benefit, cell)
+        for benefit, cell in (matrix_on(day).of_tier(level) if level else ())
+        if benefit.kind == Kind.DISCOUNT
+        and benefit.is_due_on(day)
+        and (not benefit.categories or category in benefit.categories)
+    ]
+    return min(found, key=lambda each: each[1].pays or 0, default=None)
+
+
+def is_used(state: str) -> bool:
+    return state in (RightState.DELIVERED, RightState.RATED)
