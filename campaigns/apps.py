@@ -16,6 +16,7 @@ class CampaignsConfig(AppConfig):
             invitations,
             labels,
             nightly,  # noqa: F401 - they register themselves
+            personal,  # noqa: F401
             subscribers,  # noqa: F401
             words,
         )

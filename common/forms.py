@@ -58,22 +58,24 @@ class NamesField(forms.MultiValueField):
         return {code: text for code, text in zip(languages, values, strict=False) if text}
 
 
+def keep_out(text: str) -> None:
+    """Of a field whose text cannot be erased with a member: nothing personal may stand there."""
+    try:
+        personal.keep_out(text)
+    except personal.NamesSomebody as refusal:
+        raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
+
+
 class ReasonForm(forms.Form):
     """Why something is done to a member. It goes into the audit record."""
 
     reason = forms.CharField(
         label=_("Reason"),
         max_length=REASON_MAX,
+        validators=[keep_out],
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("For the audit record: who asked for it, which document proves it."),
     )
-
-    def clean_reason(self) -> str:
-        """The record cannot be erased with the member, so nothing personal may stand there."""
-        reason = str(self.cleaned_data["reason"])
-        if personal.names_somebody(reason):
-            raise forms.ValidationError(personal.KEEP_OUT, code="personal")
-        return reason
 
 
 class NoteForm(forms.Form):
@@ -82,6 +84,7 @@ class NoteForm(forms.Form):
     note = forms.CharField(
         label=_("Note"),
         max_length=REASON_MAX,
+        validators=[keep_out],
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )

@@ -143,8 +143,13 @@ def _write_chunks(run: JobRun, job: jobs.NightlyJob) -> int:
 def _note_failed_plan(run: JobRun, error: Exception) -> None:
     given_up = timezone.now() if run.attempts + 1 >= ATTEMPTS_MAX else None
     JobRun.objects.filter(pk=run.pk, planned_at=None).update(
-        attempts=F("attempts") + 1, failed_at=given_up, error=repr(error)[:ERROR_MAX]
+        attempts=F("attempts") + 1, failed_at=given_up, error=_said(error)
     )
+
+
+def _said(error: Exception) -> str:
+    """Without what the database tells of the row it refused: that may be a person's."""
+    return repr(error).split("DETAIL:")[0][:ERROR_MAX]
 
 
 def _work_on_chunk(run: JobRun, job: jobs.NightlyJob) -> bool:
@@ -169,7 +174,7 @@ def _work_on_chunk(run: JobRun, job: jobs.NightlyJob) -> bool:
             raise
         logger.exception("%s failed from %s to %s", run, chunk.low, chunk.high)
         JobChunk.objects.filter(pk=chunk.pk, done_at=None).update(
-            attempts=F("attempts") + 1, error=repr(error)[:ERROR_MAX]
+            attempts=F("attempts") + 1, error=_said(error)
         )
     return True
 

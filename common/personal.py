@@ -9,6 +9,7 @@ and nobody.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +18,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid
 
 # --- What a member is handed ----------------------------------------------------------------------
 
@@ -34,13 +37,20 @@ class Section:
     tell: Callable[[int], Told]
     # Words for the keys, for people.
     labels: Mapping[str, Any]
+    # What it tells of.
+    tables: tuple[str, ...] = ()
 
 
 _sections: dict[str, Section] = {}
 
 
 def section(
-    name: str, *, order: int, title: str | Promise, labels: Mapping[str, Any]
+    name: str,
+    *,
+    order: int,
+    title: str | Promise,
+    labels: Mapping[str, Any],
+    tables: Iterable[str] = (),
 ) -> Callable[[Callable[[int], Told]], Callable[[int], Told]]:
     """
     Make a function of the member's id part of the file a member gets.
@@ -49,11 +59,15 @@ def section(
 
     :param name: `<room>.<what>`: the key in data.json
     :param labels: for each key of a row, what people call it
+    :param tables: what it tells of; a table with rows of members that no section tells of, and
+        that is not `untold`, fails a test
     """
 
     def declare(tell: Callable[[int], Told]) -> Callable[[int], Told]:
         assert name not in _sections, f"two sections are named {name}"
-        _sections[name] = Section(name=name, order=order, title=title, tell=tell, labels=labels)
+        _sections[name] = Section(
+            name=name, order=order, title=title, tell=tell, labels=labels, tables=tuple(tables)
+        )
         return tell
 
     return declare
@@ -62,6 +76,21 @@ def section(
 def sections() -> list[Section]:
     """In the order of the file."""
     return sorted(_sections.values(), key=lambda each: each.order)
+
+
+_untold: dict[str, str] = {}
+
+
+def untold(*names: str, why: str) -> None:
+    """Declare tables with rows of members that are in no section of the file, and why not."""
+    for name in names:
+        assert name not in _untold, f"{name} is declared twice"
+        _untold[name] = why
+
+
+def told() -> Mapping[str, str]:
+    """By table with rows of members: the section that tells of it, or why none does."""
+    return _untold | {name: each.name for each in _sections.values() for name in each.tables}
 
 
 # --- What goes ------------------------------------------------------------------------------------
@@ -133,8 +162,23 @@ def table(
     _tables[name] = Table(name=name, of=of, blank=given, keeps=frozenset(keeps))
 
 
+_stays: dict[str, str] = {}
+
+
+def stays(*names: str, why: str) -> None:
+    """Declare tables that know a member, or hold texts, and of which nothing goes; and why."""
+    for name in names:
+        assert name not in _stays, f"{name} is declared twice"
+        _stays[name] = why
+
+
 def tables() -> Mapping[str, Table]:
     return _tables
+
+
+def staying() -> Mapping[str, str]:
+    """By table of which nothing goes: why."""
+    return _stays
 
 
 def erase(member_ids: Sequence[int]) -> int:
@@ -174,20 +218,40 @@ _CONTACT = re.compile(
     r"(?<!\d)(?:\+?86[ -]?)?1[3-9](?:[ -]?\d){9}(?!\d)"
     r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]+"
     r"|(?<!\d)\d{17}[\dXx](?![\dA-Za-z])"
+    # An ID number in its parts: place, birthday, the rest.
+    r"|(?<!\d)\d{6}[ -](?:19|20)\d{6}[ -]\d{3}[\dXx](?![\dA-Za-z])"
 )
 
 
 def names_somebody(text: str) -> bool:
     """Whether a text holds a phone, an e-mail address or an ID number."""
-    return _CONTACT.search(text) is not None
+    return _CONTACT.search(_typed(text)) is not None
 
 
 def without_contacts(text: str) -> str:
     """A text of others, such as a server's answer, without what names somebody."""
-    return _CONTACT.sub("***", text)
+    typed = _typed(text)
+    return _CONTACT.sub("***", typed) if _CONTACT.search(typed) else text
 
 
-KEEP_OUT = _("Leave out phones, e-mail addresses and ID numbers: this record stays for ever.")
+def _typed(text: str) -> str:
+    """Wide digits and signs, as Chinese keyboards make them, as the narrow ones they stand for."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+class NamesSomebody(Invalid):
+    code = "names_somebody"
+    message = _("Leave out phones, e-mail addresses and ID numbers: this record stays for ever.")
+
+
+def keep_out(text: str) -> None:
+    """
+    Look at a reason or a note before it goes where nothing is erased.
+
+    :raises NamesSomebody: if it holds a phone, an e-mail address or an ID number
+    """
+    if names_somebody(text):
+        raise NamesSomebody
 
 
 def as_json(value: Any) -> Any:

@@ -135,8 +135,8 @@ def attribute_field(attribute: Attribute, *, known: Any = None) -> forms.Field:
 
 class ProfileForm(ReasonForm):
     """
-    What staff may correct. Phone and e-mail are masked, so their fields start empty: what is left
-    empty stays as it is.
+    What staff may correct. Phone, e-mail and personal attributes are masked, so their fields start
+    empty: what is left empty stays as it is.
     """
 
     name = forms.CharField(
@@ -189,15 +189,18 @@ class ProfileForm(ReasonForm):
         known = known or {}
         self.asked = asked
         for attribute in asked:
-            self.fields[_field_of(attribute)] = attribute_field(
-                attribute, known=known.get(attribute.code)
-            )
+            field = attribute_field(attribute, known=known.get(attribute.code))
+            if attribute.is_personal and attribute.code in known:
+                field.required = False
+                field.help_text = _("Leave empty to keep the present one.")
+            self.fields[_field_of(attribute)] = field
         self.fields["reason"] = self.fields.pop("reason")
 
     @classmethod
     def initial_of(cls, member: Member, asked: Sequence[Attribute] = ()) -> dict[str, Any]:
         birthday: date | None = member.birthday
-        told = {_field_of(each): member.attributes.get(each.code) for each in asked}
+        shown = [each for each in asked if not each.is_personal]
+        told = {_field_of(each): member.attributes.get(each.code) for each in shown}
         for name, value in told.items():
             if isinstance(value, bool):
                 told[name] = "yes" if value else "no"
@@ -212,7 +215,12 @@ class ProfileForm(ReasonForm):
     def changes(self) -> dict[str, Any]:
         """What `operations.update_profile` takes; equal values are left alone there."""
         content = {key: value for key, value in self.cleaned_data.items() if key != "reason"}
-        told = {each.code: _plain(content.pop(_field_of(each))) for each in self.asked}
+        told = {
+            each.code: value
+            for each in self.asked
+            if (value := _plain(content.pop(_field_of(each)))) not in (None, "", [])
+            or not each.is_personal
+        }
         changes = {k: v for k, v in content.items() if v or k not in ("phone", "email")}
         return changes | {"attributes": told} if told else changes
 

@@ -12,6 +12,11 @@ def name(text: str) -> str:
     return f"{text[:1]}**" if text else ""
 
 
+def product(identifier: str) -> str:
+    """LSVAM4187C2184841 → ***184841: the end of a VIN, by which workshops know a car."""
+    return f"***{identifier[-min(6, len(identifier) // 2) :]}" if identifier else ""
+
+
 def tail(text: str) -> str:
     """310101199001011234 → ***1234"""
     return f"***{text[-4:]}" if text else ""

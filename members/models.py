@@ -154,6 +154,7 @@ class Member(models.Model):
         verbose_name_plural = _("members")
         permissions = [
             ("reveal_personal_data", "Can see phone, e-mail and ID number in full"),
+            ("export_personal_data", "Can download personal data in full"),
             ("activate_member", "Can activate a pre-registered member"),
             ("freeze_member", "Can freeze and unfreeze a member"),
             ("close_member", "Can end a membership"),

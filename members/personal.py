@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common import personal
+from common.models import AuditRecord
 from common.personal import Blank
 from members import attributes, consents, queries
-from members.models import GroupMember, Member, Product
+from members.models import Erasure, GroupMember, Member, Product
 
 # Numbers the ledger and organizations go by, life cycle, and what came of it.
 personal.table(
@@ -82,6 +84,25 @@ personal.table(
     # The member's number.
     keeps=["username"],
 )
+personal.stays(
+    "members_group",
+    why="What a family calls itself is the others' too; it goes when the group ends.",
+)
+personal.stays(
+    "members_consent", why="Which text a member number agreed to, and when: the proof of it."
+)
+personal.stays(
+    "common_auditrecord",
+    why="Who did what to a member number and why; no reason may hold a phone, an e-mail or an ID.",
+)
+personal.untold(
+    "members_phonedirectory", "members_emaildirectory", "members_fingerprint",
+    why="Hashes of what is told, to find it by.",
+)  # fmt: skip
+personal.untold("members_groupinvitation", why="The messages say the same, until it is answered.")
+personal.untold("members_duplicate", why="It is about somebody else as well.")
+personal.untold("members_dataexport", why="These are the files themselves.")
+personal.untold("common_user", why="The member's number, and a hash of the password.")
 
 
 @personal.section(
@@ -104,6 +125,7 @@ personal.table(
         "activated_at": _("activated at"),
         "closed_at": _("closed at"),
     },
+    tables=["members_member"],
 )
 def identity(member_id: int) -> Mapping[str, Any]:
     member = Member.objects.select_related("enrolling_store").get(pk=member_id)
@@ -137,7 +159,13 @@ def more(member_id: int) -> list[dict[str, Any]]:
     return [{"attribute": name, "value": value} for name, value in told]
 
 
-@personal.section("members.tags", order=14, title=_("Tags"), labels={"tag": _("tag")})
+@personal.section(
+    "members.tags",
+    order=14,
+    title=_("Tags"),
+    labels={"tag": _("tag")},
+    tables=["members_tagging"],
+)
 def tags(member_id: int) -> list[dict[str, Any]]:
     return [{"tag": name} for name in queries.tags_of(member_id)]
 
@@ -152,6 +180,7 @@ def tags(member_id: int) -> list[dict[str, Any]]:
         "purchased_on": _("purchase date"),
         "owned_until": _("owned until"),
     },
+    tables=["members_product"],
 )
 def products(member_id: int) -> list[dict[str, Any]]:
     owned = Product.objects.filter(member_id=member_id).order_by("pk")
@@ -171,6 +200,7 @@ def products(member_id: int) -> list[dict[str, Any]]:
         "shares": _("shares points"),
         "monthly_points": _("points a month at most"),
     },
+    tables=["members_groupmember", "members_group"],
 )
 def in_groups(member_id: int) -> list[dict[str, Any]]:
     places = GroupMember.objects.filter(member_id=member_id).select_related("group").order_by("pk")
@@ -193,6 +223,7 @@ def in_groups(member_id: int) -> list[dict[str, Any]]:
     order=18,
     title=_("Numbers others know me by"),
     labels={"organization": _("organization"), "number": _("external number")},
+    tables=["members_externalnumber"],
 )
 def external_numbers(member_id: int) -> list[dict[str, Any]]:
     member = Member.objects.get(pk=member_id)
@@ -213,6 +244,7 @@ def external_numbers(member_id: int) -> list[dict[str, Any]]:
         "text_version": _("version"),
         "text": _("text"),
     },
+    tables=["members_consent"],
 )
 def agreed(member_id: int) -> list[dict[str, Any]]:
     return [
@@ -227,3 +259,68 @@ def agreed(member_id: int) -> list[dict[str, Any]]:
         }
         for word in consents.history(member_id)
     ]
+
+
+@personal.section(
+    "members.history",
+    order=90,
+    title=_("What was known of me before"),
+    labels={
+        "at": _("when"),
+        "name": _("Name"),
+        "sex": _("Sex"),
+        "birthday": _("Birthday"),
+        "phone": _("Phone"),
+        "email": _("E-mail"),
+        "id_number": _("ID number"),
+        "province": _("Province"),
+        "city": _("City"),
+    },
+    tables=["members_historicalmember"],
+)
+def history(member_id: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": each.history_date,
+            "name": each.name,
+            "sex": each.get_sex_display(),
+            "birthday": each.birthday,
+            "phone": each.phone,
+            "email": each.email,
+            "id_number": each.id_number,
+            "province": each.province,
+            "city": each.city,
+        }
+        for each in Member.objects.get(pk=member_id).history.order_by("-history_id")
+    ]
+
+
+@personal.section(
+    "members.deeds",
+    order=92,
+    title=_("What was done about me"),
+    labels={"at": _("when"), "what": _("what")},
+    tables=["common_auditrecord"],
+)
+def deeds(member_id: int) -> list[dict[str, Any]]:
+    """When and what; not by whom: that is somebody else."""
+    number = Member.objects.values_list("number", flat=True).get(pk=member_id)
+    records = AuditRecord.objects.filter(target=number).order_by("-pk")
+    return [{"at": each.at, "what": gettext(each.action)} for each in records]
+
+
+@personal.section(
+    "members.erasures",
+    order=94,
+    title=_("My wishes to be forgotten"),
+    labels={
+        "asked_at": _("asked at"),
+        "due_on": _("due on"),
+        "withdrawn_at": _("taken back at"),
+        "reason": _("reason"),
+    },
+    tables=["members_erasure"],
+)
+def erasures(member_id: int) -> list[dict[str, Any]]:
+    asked = Erasure.objects.filter(member_id=member_id).order_by("-pk")
+    return [dict(row) for row in asked.values("asked_at", "due_on", "withdrawn_at", "reason")]

@@ -144,7 +144,7 @@ def _known(of: Member, products: dict[int, list[str]]) -> Iterator[tuple[str, st
     yield "phone", phones.masked(of.phone)
     yield "email", masking.email(of.email)
     yield "id_number", masking.tail(of.id_number)
-    yield "products", "、".join(products.get(of.pk, []))
+    yield "products", "、".join(map(masking.product, products.get(of.pk, [])))
     yield "status", of.get_status_display()
     yield "joined", date_format(localdate(of.joined_at))
 

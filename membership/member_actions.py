@@ -218,7 +218,8 @@ class Reveal(MemberAction):
     permission_required = "members.reveal_personal_data"
     statuses = tuple(MemberStatus.values)
     explanation = _(
-        "Phone, e-mail and ID number are shown once. Each look is recorded with its reason."
+        "Phone, e-mail, ID number, products and personal attributes are shown once. Each look is "
+        "recorded with its reason."
     )
     is_quiet = True
 

@@ -1,5 +1,6 @@
 """Historical members from a file: handed in, set up, looked through, checked, brought."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,16 @@ from django.views.generic import View
 
 from campaigns import approvals
 from campaigns.member_files import fields, keeping, telling
+from campaigns.member_files.fields import ATTRIBUTE
 from campaigns.member_files.reading import Read
 from campaigns.models import MemberImport, MemberImportState
+from common import personal
+from common.approvals import ReasonMissing
 from common.errors import DomainError
+from common.forms import ReasonForm
 from common.staff import acting
-from members import attributes
+from members import attributes, masking, phones
+from members.models import Attribute
 from membership.console import ConsolePage
 from membership.file_pages import FilePage, FilesPage
 from membership.member_import_forms import MemberFileForm, SetUpForm
@@ -41,8 +47,16 @@ STATE_LABELS = {
     MemberImportState.DISCARDED: "",
 }
 IMPORT = "campaigns.import_members"
-# Whoever looks at the rows sees phones and ID numbers.
+# Whoever hands in a file has all of it.
 REVEAL = "members.reveal_personal_data"
+IN_FULL = "members.export_personal_data"
+# How the first rows show what is masked on every page. All of a row is in the file of refused rows.
+MASKS: dict[str, Callable[[str], str]] = {
+    "phone": phones.masked,
+    "email": masking.email,
+    "id_number": masking.tail,
+    "product": masking.product,
+}
 
 
 class MemberImportsPage(FilesPage):
@@ -99,6 +113,7 @@ class MemberImportPage(_OfRun, FilePage):
             refused=_told(report.get("codes", {})),
             warned=_told(report.get("warned", {})),
             may_see_rows=self._may_see_rows,
+            download_form=self._download_form(),
             **context,
         )
         if self._may_set_up:
@@ -182,6 +197,12 @@ class MemberImportPage(_OfRun, FilePage):
         open_states = (MemberImportState.HANDED_IN, MemberImportState.CHECKED)
         return self.run.state in open_states and self.run.is_kept and self._may_see_rows
 
+    def _download_form(self) -> ReasonForm | None:
+        """Of who may have the refused rows, where there are any."""
+        has_some = self.run.is_kept and self.run.report.get("refused")
+        may = self.request.user.has_perms(RefusedRows.permission_required)
+        return ReasonForm(auto_id="refused_%s") if has_some and may else None
+
     def _preview(self) -> dict[str, Any]:
         try:
             header, reads = keeping.preview(self.run, rows=ROWS_SHOWN, now=timezone.now())
@@ -198,16 +219,27 @@ class MemberImportPage(_OfRun, FilePage):
                 for column in (header[place] for place in shown)
             ],
             "preview": [
-                (read, [_cell(read, place, named[header[place]]) for place in shown],
+                (read, [_cell(read, place, named[header[place]], definitions) for place in shown],
                  [each for each in read.problems if not each.field])
                 for read in reads
             ],
         }  # fmt: skip
 
 
-def _cell(read: Read, place: int, names: list[str]) -> tuple[str, list[Any]]:
+def _cell(
+    read: Read, place: int, names: list[str], definitions: Mapping[str, Attribute]
+) -> tuple[str, list[Any]]:
     text = read.row.cells[place] if place < len(read.row.cells) else ""
-    return text, [problem for problem in read.problems if problem.field in names]
+    problems = [problem for problem in read.problems if problem.field in names]
+    return _masked(text, names, definitions), problems
+
+
+def _masked(text: str, names: list[str], definitions: Mapping[str, Attribute]) -> str:
+    personal_ones = {f"{ATTRIBUTE}{each.code}" for each in definitions.values() if each.is_personal}
+    if personal_ones & set(names):
+        return "***" if text else ""
+    mask = next((MASKS[name] for name in names if name in MASKS), personal.without_contacts)
+    return mask(text)
 
 
 def _told(codes: dict[str, int]) -> list[tuple[str, str, int]]:
@@ -220,13 +252,18 @@ def _label(run: MemberImport) -> str:
 
 
 class RefusedRows(_OfRun, ConsolePage, View):
-    """All refused rows with what is wrong with each, as a CSV."""
+    """All refused rows with what is wrong with each, as a CSV: personal data in full."""
 
-    permission_required = (IMPORT, REVEAL)
+    permission_required = (IMPORT, IN_FULL)
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        form = ReasonForm(request.POST)
         try:
-            lines = keeping.download(run=self.run, by=acting(request))
+            if not form.is_valid():
+                raise ReasonMissing
+            lines = keeping.download(
+                run=self.run, by=acting(request), reason=form.cleaned_data["reason"]
+            )
         except DomainError as refusal:
             messages.error(request, refusal.sentence)
             return HttpResponseRedirect(reverse("admin:file-of-members", args=[self.run.pk]))

@@ -297,7 +297,9 @@ class MemberPage(ConsolePage, TemplateView):
             "attributes": self._attributes(),
             "tags": member.tag_names,
             "tags_page": next((page for *_told, page in self._offered([EditTags])), ""),
-            "products": member.products.order_by("-pk"),
+            "products": [
+                (each, masking.product(each.identifier)) for each in member.products.order_by("-pk")
+            ],
             "product_actions": self._offered(product_actions.ACTIONS.values()),
             "external_numbers": member.external,
             "may_reveal": self.request.user.has_perm("members.reveal_personal_data"),
@@ -316,14 +318,19 @@ class MemberPage(ConsolePage, TemplateView):
         }
 
     def _attributes(self) -> list[tuple[str, Any]]:
-        """What the brand asks besides, as far as this login may see it."""
+        """What the brand asks besides; of what is personal only that it is there, if that."""
         if not self.member.attributes:
             return []
-        sees_all = self.request.user.has_perm("members.reveal_personal_data")
         asked = attributes.defined().values()
-        return attributes.told(
-            self.member.attributes, [each for each in asked if sees_all or not each.is_personal]
+        told = attributes.told(
+            self.member.attributes, [each for each in asked if not each.is_personal]
         )
+        if not self.request.user.has_perm("members.reveal_personal_data"):
+            return told
+        hidden = [
+            each for each in asked if each.is_personal and each.code in self.member.attributes
+        ]
+        return [*told, *((each.name, "***") for each in hidden)]
 
     def _tabs(self) -> list[tuple[str, str, str]]:
         number, may = self.member.number, self.request.user.has_perm

@@ -7,7 +7,7 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common.staff import acting
-from members import operations, queries
+from members import masking, operations, queries
 from members.forms import AddProductForm, HandOverForm, ProductForm
 from members.models import Member
 from members.numbers import is_member_number
@@ -51,7 +51,9 @@ class EndOwnership(ProductAction):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         owned = self.member.products.filter(owned_until=None).order_by("-pk")
-        choices = [(each.pk, f"{each.identifier} {each.name}".strip()) for each in owned]
+        choices = [
+            (each.pk, f"{masking.product(each.identifier)} {each.name}".strip()) for each in owned
+        ]
         return {**super().get_form_kwargs(), "products": choices}
 
     def get_initial(self) -> dict[str, Any]:

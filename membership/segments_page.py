@@ -27,7 +27,7 @@ from campaigns import segments
 from campaigns.models import Segment, SegmentKind
 from common import schemas, tables
 from common.errors import DomainError
-from common.forms import REASON_MAX
+from common.forms import REASON_MAX, keep_out
 from common.localized import TEXT_PATTERN
 from common.schemas import Form, Problem
 from common.staff import acting
@@ -39,7 +39,7 @@ from membership.console import ConsolePage
 VIEW = "campaigns.view_segment"
 CHANGE = "campaigns.change_segment"
 EXPORT = "campaigns.export_segment"
-REVEAL = "members.reveal_personal_data"
+IN_FULL = "members.export_personal_data"
 MEMBERS_SHOWN = 1000
 SEGMENTS_SHOWN = 500
 EXPORT_CHUNK = 2000
@@ -113,20 +113,21 @@ class KeepForm(forms.Form):
 
 
 class ExportForm(forms.Form):
-    """In full only with a reason; without the right to see personal data it is not offered."""
+    """In full only with a reason; without the right to download personal data it is not offered."""
 
     in_full = forms.BooleanField(label=_("With names, phones and e-mail in full"), required=False)
     reason = forms.CharField(
         label=_("Reason"),
         max_length=REASON_MAX,
+        validators=[keep_out],
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text=_("For the audit record. Personal data in full are not exported without one."),
     )
 
-    def __init__(self, *args: Any, may_reveal: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_export_in_full: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not may_reveal:
+        if not may_export_in_full:
             del self.fields["in_full"]
 
     def clean(self) -> dict[str, Any]:
@@ -156,7 +157,7 @@ class SegmentPage(SegmentPageBase, FormView):
             ],
             may_change=may(CHANGE),
             export_form=context.pop("export_form", None)
-            or (ExportForm(may_reveal=may(REVEAL)) if may(EXPORT) else None),
+            or (ExportForm(may_export_in_full=may(IN_FULL)) if may(EXPORT) else None),
             **context,
         )
 
@@ -349,12 +350,12 @@ class SegmentMembersPage(SegmentPageBase, TemplateView):
 
 
 class SegmentExport(SegmentPageBase, View):
-    """All of them as a CSV; masked, unless who asks may see personal data and says why."""
+    """All of them as a CSV; masked, unless who asks may download personal data and says why."""
 
     permission_required = (VIEW, EXPORT)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        form = ExportForm(request.POST, may_reveal=request.user.has_perm(REVEAL))
+        form = ExportForm(request.POST, may_export_in_full=request.user.has_perm(IN_FULL))
         if not form.is_valid():
             page = SegmentPage()
             page.setup(request, *args, **self.kwargs)

@@ -12,6 +12,7 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, TemplateView, View
 
+from common import personal
 from common.errors import DomainError
 from common.forms import NoteForm
 from common.staff import acting
@@ -142,7 +143,12 @@ class ProposalPage(ConsolePage, FormView):
             label=STATE_LABELS.get(ProposalState(proposal.state), ""),
             wanted=words.wanted(proposal.evidence),
             gathered=words.gathered(proposal.evidence),
-            documents=list(queries.documents().filter(proposal=proposal)),
+            # People write where they can be reached; staff ask for that as for all of it.
+            said=personal.without_contacts(proposal.text),
+            documents=[
+                (each, personal.without_contacts(each.name))
+                for each in queries.documents().filter(proposal=proposal)
+            ],
             may_read=self.request.user.has_perm("tiers.approve_tier"),
             may_decide=waits and self.request.user.has_perm("tiers.approve_tier"),
             **context,

@@ -1,5 +1,6 @@
 """What this room knows of a person: what of it a member is handed, and what goes with them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from common import personal
 from common.personal import Blank
 from messaging import queries, templates
-from messaging.models import Choice, Problem
+from messaging.models import Choice, Follower, Problem, Reader
 
 OUR_WORDS = ", ".join(f"'{each.value}'" for each in Problem)
 
@@ -21,6 +22,9 @@ personal.table(
 )
 personal.table("messaging_follower")
 personal.table("messaging_reader")
+personal.stays(
+    "messaging_choice", why="What a member number refused or agreed to hear: the proof of it."
+)
 
 
 @personal.section(
@@ -34,6 +38,7 @@ personal.table("messaging_reader")
         "read_at": _("read at"),
         "deliveries": _("deliveries"),
     },
+    tables=["messaging_message", "messaging_delivery"],
 )
 def messages(member_id: int) -> list[dict[str, Any]]:
     told = []
@@ -66,6 +71,7 @@ def messages(member_id: int) -> list[dict[str, Any]]:
         "wanted": _("is wanted"),
         "source": _("source"),
     },
+    tables=["messaging_choice"],
 )
 def choices(member_id: int) -> list[dict[str, Any]]:
     return [
@@ -78,3 +84,26 @@ def choices(member_id: int) -> list[dict[str, Any]]:
         }
         for choice in Choice.objects.filter(member_id=member_id).order_by("-pk")
     ]
+
+
+@personal.section(
+    "messaging.reading",
+    order=44,
+    title=_("How messages reach me"),
+    labels={
+        "language": _("language"),
+        "time_zone": _("time zone"),
+        "wechat": _("WeChat openid"),
+        "bound_at": _("bound at"),
+    },
+    tables=["messaging_reader", "messaging_follower"],
+)
+def reading(member_id: int) -> Mapping[str, Any]:
+    reader = Reader.objects.filter(member_id=member_id).first()
+    follower = Follower.objects.filter(member_id=member_id).first()
+    return {
+        "language": reader.get_language_display() if reader else "",
+        "time_zone": reader.time_zone if reader else "",
+        "wechat": follower.openid if follower else "",
+        "bound_at": follower.bound_at if follower else None,
+    }

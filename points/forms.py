@@ -17,6 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from common.forms import keep_out
 from points.models import AdjustmentReason
 from points.operations import POINTS_MAX
 
@@ -49,6 +50,7 @@ class AdjustForm(forms.Form):
     note = forms.CharField(
         label=_("Note"),
         max_length=NOTE_MAX,
+        validators=[keep_out],
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("For colleagues and auditors; the member does not see it."),
     )
@@ -67,6 +69,7 @@ class ByHandForm(forms.Form):
     reason = forms.CharField(
         label=_("Reason"),
         max_length=NOTE_MAX,
+        validators=[keep_out],
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("For colleagues and auditors; the member does not see it."),
     )

@@ -22,6 +22,12 @@ personal.table(
     "tiers_document",
     of="proposal_id IN (SELECT id FROM tiers_proposal WHERE member_id = ANY(%(members)s))",
 )
+personal.stays(
+    "tiers_standing", "tiers_gathered", "tiers_decision", "tiers_downgradewarning",
+    why="What a member number gathered and which tier it had, with the figures that decided it.",
+)  # fmt: skip
+personal.untold("tiers_gathered", why="Sums by day of the purchases and activities that are told.")
+personal.untold("tiers_downgradewarning", why="The messages say the same.")
 
 
 @personal.section(
@@ -29,6 +35,7 @@ personal.table(
     order=50,
     title=_("Tier"),
     labels={"level": _("tier"), "since": _("since"), "valid_until": _("valid until")},
+    tables=["tiers_standing"],
 )
 def standing(member_id: int) -> Mapping[str, Any]:
     stand = queries.standing(member_id, localdate())
@@ -50,6 +57,7 @@ def standing(member_id: int) -> Mapping[str, Any]:
         "reason": _("reason"),
         "evidence": _("evidence"),
     },
+    tables=["tiers_decision"],
 )
 def decisions(member_id: int) -> list[dict[str, Any]]:
     return [
@@ -77,6 +85,7 @@ def decisions(member_id: int) -> list[dict[str, Any]]:
         "text": _("what the member says"),
         "documents": _("documents"),
     },
+    tables=["tiers_proposal", "tiers_document"],
 )
 def applications(member_id: int) -> list[dict[str, Any]]:
     return [

@@ -34,8 +34,8 @@ from campaigns.models import (
     MemberImportProblem,
     MemberImportState,
 )
-from common import audit, tables
-from common.errors import DomainError, NotFound
+from common import audit, personal, tables
+from common.errors import DomainError, Invalid, NotFound
 from common.models import User
 from members import attributes
 from members import operations as members
@@ -66,6 +66,11 @@ class SetUpAnew(DomainError):
     message = _("The file was set up anew since this was asked for.")
 
 
+class HeaderMissing(Invalid):
+    code = "header_missing"
+    message = _("The first row must name the columns; here it holds a phone, an e-mail or an ID.")
+
+
 class FileForgotten(DomainError):
     code = "file_forgotten"
     message = _("The file is not kept any more.")
@@ -79,9 +84,13 @@ def hand_in(*, path: Path, name: str, at: datetime, by: User) -> MemberImport:
     Keep a file, with a first guess at what its columns mean.
 
     :raises UnreadableTable: if it is no table
+    :raises HeaderMissing: if somebody's row stands where the columns' names should
     """
     encoding = tables.encoding_of(path)
     table = tables.read(path, encoding=encoding or None)
+    # Headers are kept for ever, in the open.
+    if any(personal.names_somebody(name) for name in table.header):
+        raise HeaderMissing
     brand = partners.brand()
     assert brand is not None, "every installation has its brand (partners/migrations/0002)"
     guess = mapping.Mapping(columns=fields.guess(table.header, attributes.defined()))
@@ -407,7 +416,7 @@ def header_of(run: MemberImport) -> tuple[str, ...]:
         return table.header
 
 
-def download(*, run: MemberImport, by: User) -> Iterator[str]:
+def download(*, run: MemberImport, by: User, reason: str) -> Iterator[str]:
     """
     The refused rows as lines of a CSV, in the reader's language. It is personal data: recorded.
 
@@ -416,7 +425,7 @@ def download(*, run: MemberImport, by: User) -> Iterator[str]:
     if not run.is_kept:
         raise FileForgotten
     with transaction.atomic():
-        _record("rows_downloaded", run, by)
+        _record("rows_downloaded", run, by, reason=reason)
     return _refused_lines(run)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from campaigns import campaign_queries
 from campaigns.campaign_queries import State
 from campaigns.models import Evaluation
-from common import audit
+from common import audit, personal
 from common.errors import DomainError, Invalid, NotFound
 from common.models import User
 
@@ -39,10 +39,12 @@ def evaluate(*, code: str, text: str, at: datetime, by: User) -> Evaluation:
     :raises UnknownCampaign: if no published version has it
     :raises CampaignNotOver: if it still runs or has not begun
     :raises EvaluationMissing: if it says nothing, or too much
+    :raises NamesSomebody: if it holds a phone, an e-mail address or an ID number
     """
     text = text.strip()
     if not 0 < len(text) <= EVALUATION_MAX:
         raise EvaluationMissing
+    personal.keep_out(text)
     found = campaign_queries.published(on=localdate(at), code=code)
     if not found:
         raise UnknownCampaign

@@ -86,9 +86,13 @@ def update_profile(
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
+    """`attributes`: names and values of those the brand calls personal."""
+
     phone: str
     email: str
     id_number: str
+    products: list[str]
+    attributes: list[tuple[str, Any]]
 
 
 @transaction.atomic
@@ -96,7 +100,14 @@ def reveal(*, member_id: int, by: User, reason: str) -> PersonalData:
     """Show what is masked everywhere else. Each look leaves a record."""
     member = Member.objects.get(pk=member_id)
     audit.record(action="member.revealed", target=member.number, by=by, reason=reason)
-    return PersonalData(member.phone, member.email, member.id_number)
+    personal = [each for each in attributes.defined().values() if each.is_personal]
+    return PersonalData(
+        phone=member.phone,
+        email=member.email,
+        id_number=member.id_number,
+        products=list(member.products.order_by("pk").values_list("identifier", flat=True)),
+        attributes=attributes.told(member.attributes, personal),
+    )
 
 
 @transaction.atomic

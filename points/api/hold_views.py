@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from common.api.rendering import respond
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
+from common.personal import NamesSomebody
 from members import queries as members
 from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
 from partners.api.authentication import Caller, caller
@@ -58,6 +59,7 @@ class HoldList(ApiView):
             operations.HoldTooLong,
             operations.InvalidUntil,
             operations.InvalidNote,
+            NamesSomebody,
             operations.DatedInFuture,
             operations.InsufficientPoints,
             operations.AccountMerged,
@@ -149,6 +151,7 @@ class ConfirmationDetail(ApiView):
             operations.DatedInFuture,
             operations.DatedBeforeOriginal,
             operations.InvalidNote,
+            NamesSomebody,
             operations.ReferenceReused,
         ],
         examples=[example("A part of it", {"points": 15}), example("All of it", {})],

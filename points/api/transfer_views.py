@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from common.api.rendering import respond
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
+from common.personal import NamesSomebody
 from members import queries as members
 from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
 from partners.api.authentication import caller
@@ -52,6 +53,7 @@ class TransferList(ApiView):
             operations.TransfersNotAllowed,
             operations.TransferLimitReached,
             operations.InvalidNote,
+            NamesSomebody,
             operations.DatedInFuture,
             operations.InsufficientPoints,
             operations.AccountMerged,

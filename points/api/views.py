@@ -15,6 +15,7 @@ from common.api.rendering import respond
 from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
+from common.personal import NamesSomebody
 from members import queries as members
 from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
 from partners.api.authentication import caller
@@ -152,6 +153,7 @@ class RedemptionList(ApiView):
             MemberClosed,
             MemberNotActivated,
             operations.InvalidNote,
+            NamesSomebody,
             operations.DatedInFuture,
             operations.InsufficientPoints,
             operations.AccountMerged,
@@ -227,6 +229,7 @@ class CancellationList(ApiView):
             NoRulebook,
             operations.NothingToReinstate,
             operations.InvalidNote,
+            NamesSomebody,
             operations.DatedInFuture,
             operations.DatedBeforeOriginal,
             operations.AccountMerged,

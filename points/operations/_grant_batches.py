@@ -14,9 +14,10 @@ from django.db.models import F
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
-from common import audit, tables
+from common import audit, personal, tables
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, User
+from common.personal import NamesSomebody
 from common.tables import Row, Table
 from members import queries as members
 from members.queries import Identity
@@ -82,6 +83,7 @@ ROW_REFUSALS: dict[str, type[DomainError]] = {
         InvalidNote,
         InvalidReference,
         LapsedAlready,
+        NamesSomebody,
         PointsOutOfRange,
         ReferenceReused,
         members.MemberClosed,
@@ -201,7 +203,11 @@ def _read(
 
 def _refuse(line: GrantRow, refusal: DomainError) -> None:
     line.outcome = refusal.code
-    line.details = {name: str(value) for name, value in refusal.details.items()}
+    # It is nobody's row, so no erasure would find what somebody has typed into it.
+    line.cells = [personal.without_contacts(cell) for cell in line.cells]
+    line.details = {
+        name: personal.without_contacts(str(value)) for name, value in refusal.details.items()
+    }
 
 
 def refusal_told(line: GrantRow) -> str:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
+from common import personal
 from common.errors import DomainError, Invalid
 from common.postgres.calls import first_row
 from members.queries import Identity
@@ -235,6 +236,8 @@ def require_reference(reference: str) -> None:
 def require_note(note: str) -> None:
     if not _is_text(note, most=NOTE_MAX):
         raise InvalidNote
+    # An entry is never changed, also when its member is erased.
+    personal.keep_out(note)
 
 
 def _is_text(text: str, *, most: int) -> bool:

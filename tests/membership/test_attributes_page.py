@@ -102,3 +102,18 @@ class TestInTheConsole:
 
         assert "Food" in text
         assert "Income band" not in text
+
+    def test_what_is_personal_is_masked_and_stays_unless_it_is_given_anew(self, at_work):
+        of = member()
+        learn(of, interests=["food"], income="100k-200k")
+        care = at_work("customer care")
+        shown = care.get(reverse("admin:member", args=[of.number])).content.decode()
+        assert "<dt>Income band</dt><dd>***</dd>" in shown
+        page = reverse("admin:member-profile", args=[of.number])
+        form = care.get(page).context["form"]
+        assert not form["attribute-income"].value()
+
+        care.post(page, {"attribute-interests": ["travel"], "name": of.name, "reason": "来电"})
+
+        of.refresh_from_db()
+        assert of.attributes == {"interests": ["travel"], "income": "100k-200k"}

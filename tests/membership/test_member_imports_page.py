@@ -97,9 +97,14 @@ class TestHandingIn:
         assert form["column-external_number"].value() == "客户号"
         assert form["column-phone"].value() == "手机"
         text = text_of(response)
-        for shown in ("王小明", "13800000001", "This is not a valid phone number.", "refused"):
+        for shown in ("王小明", "138****0001", "This is not a valid phone number.", "refused"):
             assert shown in text
+        assert "13800000001" not in text
         assert not Member.objects.exists()
+
+    def test_a_file_without_a_header_is_refused(self, clerk):
+        assert "must name the columns" in text_of(hand_in(clerk, LI, header=WANG))
+        assert not MemberImport.objects.exists()
 
     def test_a_chinese_windows_file_is_understood(self, clerk):
         assert "王小明" in text_of(hand_in(clerk, WANG, encoding="gb18030"))
@@ -204,14 +209,19 @@ class TestChecking:
         hand_in(clerk, WANG, LI, "C3,=1+1,13800000003,男,x")
         check(clerk)
 
-        response = clerk.get(page("file-of-members-refused", the_run().pk))
+        url = page("file-of-members-refused", the_run().pk)
+        assert url in clerk.get(page("file-of-members", the_run().pk)).content.decode()
+        assert clerk.post(url, {"reason": ""}).status_code == 302
+        assert not AuditRecord.objects.filter(action="memberimport.rows_downloaded").exists()
+        response = clerk.post(url, {"reason": "更正"})
 
         content = b"".join(response.streaming_content).decode("utf-8-sig")
         first, second = csv.DictReader(io.StringIO(content))
         assert (first["row"], first["code"], first["姓名"]) == ("3", "invalid_phone", "李雷")
         assert first["message"] == "Phone: This is not a valid phone number."
         assert (second["row"], second["姓名"]) == ("4", "'=1+1")
-        assert AuditRecord.objects.filter(action="memberimport.rows_downloaded").count() == 1
+        downloads = AuditRecord.objects.filter(action="memberimport.rows_downloaded")
+        assert [each.reason for each in downloads] == ["更正"]
 
     def test_what_the_notes_quote_is_sealed(self, clerk):
         hand_in(clerk, WANG.replace("男", "男人"))

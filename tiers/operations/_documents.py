@@ -132,6 +132,6 @@ def read_document(*, proposal_id: int, place: int, by: User) -> Document:
         action="tier.document_read",
         target=document.proposal.member.number,
         by=by,
-        details={"proposal": proposal_id, "document": place, "name": document.name},
+        details={"proposal": proposal_id, "document": place},
     )
     return document
