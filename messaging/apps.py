@@ -15,7 +15,9 @@ class MessagingConfig(AppConfig):
             personal,  # noqa: F401
             privacy,
             subscribers,  # noqa: F401
+            trials,
         )
 
         privacy.register()
+        trials.register()
         groups.register()

@@ -47,7 +47,10 @@ class TestForm(forms.Form):
         label=_("Address"),
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Your own: an e-mail address, a phone or an openid, as the channel wants it."),
+        help_text=_(
+            "Your own: an e-mail address, a phone or an openid, as the channel wants it; for the "
+            "inbox a member number."
+        ),
     )
 
 

@@ -114,6 +114,8 @@ class Template:
     to_unproven: bool = False
     # Whether an e-mail goes to a member whose membership has ended.
     to_ended: bool = False
+    # Otherwise it stands in the inbox alone, and nobody words it.
+    leaves_the_house: bool = True
 
     def keep(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -161,6 +163,7 @@ def register(
     purpose: Purpose = Purpose.ACCOUNT,
     to_unproven: bool = False,
     to_ended: bool = False,
+    leaves_the_house: bool = True,
 ) -> None:
     """
     Make a text known under `<room>.<what it says>`.
@@ -171,9 +174,12 @@ def register(
     :param to_unproven: also by text message to members who are not activated: it asks them to prove
         that the phone is theirs, and says nothing only they may know
     :param to_ended: also by e-mail after the membership has ended: it says what came of that
+    :param leaves_the_house: otherwise it stands in the inbox alone
     """
     assert name not in _templates, f"two templates are named {name}"
-    template = Template(name, subject, body, variables, purpose, to_unproven, to_ended)
+    template = Template(
+        name, subject, body, variables, purpose, to_unproven, to_ended, leaves_the_house
+    )
     # A placeholder nobody fills shows at the start, not in front of a member. Untranslated, as
     # languages are not ready yet; that translations have the same placeholders is tested.
     with override(None):
@@ -182,8 +188,8 @@ def register(
 
 
 def names() -> list[str]:
-    """What rooms registered."""
-    return sorted(_templates)
+    """What rooms registered, as far as staff may word it."""
+    return sorted(name for name, each in _templates.items() if each.leaves_the_house)
 
 
 def template(name: str) -> Template:

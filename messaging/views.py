@@ -25,7 +25,7 @@ from common.htmx import HtmxRequest
 from members import consents
 from members.models import ConsentPurpose
 from members.views import MemberPage
-from messaging import models, operations, queries, receipts, stopping, templates
+from messaging import models, operations, queries, receipts, stopping, wordings
 from messaging.forms import ReaderForm
 from messaging.models import REFUSABLE, Channel, ChoiceSource, Purpose
 from messaging.restraint import needs_consent
@@ -67,9 +67,10 @@ class InboxPage(MemberPage):
         unread = [message.pk for message in shown if message.read_at is None]
         if unread:
             operations.read(member_id=self.member.pk, message_ids=unread, at=timezone.now())
+        texts = wordings.in_the_inbox(shown)
         lines = []
         for message in shown:
-            text = templates.shown(message.template, message.variables)
+            text = texts[message.pk]
             is_new = message.read_at is None
             lines.append(Line(text.subject, text.body, message.created_at, is_new))
         return super().get_context_data(

@@ -6,17 +6,22 @@ which they appear in the text: by their names for Aliyun (`${points}`), by their
 (`{1}`). For WeChat each line is one of its fields: `thing1: {points}`.
 """
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
 from messaging import templates
 from messaging.channels import sms
-from messaging.models import APPROVED_ELSEWHERE, Channel, Wording
+from messaging.models import APPROVED_ELSEWHERE, WITH_SUBJECT, Channel, Message, Wording
+from messaging.templates import Text
+
+logger = logging.getLogger(__name__)
 
 VARIABLE = re.compile(r"\{(\w+)\}")
 FIELD = re.compile(r"^([A-Za-z_]\w*): *(\S.*)$")
@@ -36,12 +41,12 @@ class MissingVariable(Invalid):
 
 class NoSubject(Invalid):
     code = "no_subject"
-    message = _("An e-mail needs a subject; other messages have none.")
+    message = _("In the inbox and by e-mail a message has a subject, elsewhere it has none.")
 
 
 class NoProviderTemplate(Invalid):
     code = "no_provider_template"
-    message = _("This channel needs the provider's name of the text; e-mails have none.")
+    message = _("A text message and WeChat need the provider's name of the text; others have none.")
 
 
 class NotAField(Invalid):
@@ -65,7 +70,7 @@ def check(*, template: str, channel: str, subject: str, body: str, provider_temp
         raise UnknownVariable(known=_listed(known), given=strange[0])
     if missing := [name for name in known if name not in said]:
         raise MissingVariable(missing=_listed(missing))
-    if bool(subject.strip()) is not (channel == Channel.EMAIL):
+    if bool(subject.strip()) is not (channel in WITH_SUBJECT):
         raise NoSubject
     if bool(provider_template.strip()) is not (channel in APPROVED_ELSEWHERE):
         raise NoProviderTemplate
@@ -102,6 +107,26 @@ def chosen(wordings: Wordings, template: str, language: str) -> Wording | None:
     order = [language, settings.LANGUAGE_CODE, *(code for code, _name in settings.LANGUAGES)]
     found = (wordings.get((template, code)) for code in order)
     return next(filter(None, found), None)
+
+
+def in_the_inbox(messages: Iterable[Message]) -> dict[int, Text]:
+    """
+    The text of each message by its id, in the active language: as staff word it for the inbox in
+    that language, else as it is registered. One query for all of them.
+    """
+    worded = on(Channel.IN_APP)
+    return {each.pk: _in_the_inbox(each, worded) for each in messages}
+
+
+def _in_the_inbox(message: Message, worded: Wordings) -> Text:
+    wording = worded.get((message.template, get_language() or ""))
+    if wording is not None:
+        try:
+            values = templates.template(message.template).show(message.variables)
+            return Text(fill(wording.subject, values), fill(wording.body, values))
+        except (LookupError, ValueError):
+            logger.exception("The wording %s cannot be filled", wording)
+    return templates.shown(message.template, message.variables)
 
 
 def _lines(body: str) -> list[str]:

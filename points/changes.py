@@ -76,6 +76,7 @@ class Recorded:
             (messages.OWED, kind == EntryKind.REVERSE and self.balance_after < 0),
             (messages.GOODWILL, kind == EntryKind.REINSTATE and self.ends in LAPSED),
             (messages.CORRECTED_UP, kind == EntryKind.ADJUST and self.worth > 0),
+            (messages.SHARED_BACK, kind == EntryKind.POOL_BACK and self.worth > 0),
         ):
             if holds:
                 return template

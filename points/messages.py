@@ -19,6 +19,7 @@ OWED = "points.owed"
 GOODWILL = "points.goodwill"
 CORRECTED_UP = "points.corrected_up"
 CORRECTED_DOWN = "points.corrected_down"
+SHARED_BACK = "points.shared_back"
 EXTENDED = "points.extended"
 
 # By which template an entry is told; what `points.changes` does not tell otherwise.
@@ -39,6 +40,9 @@ OF_KIND: Mapping[EntryKind, str] = {
     EntryKind.POOL_OUT: "",
     EntryKind.POOL_IN: "",
     EntryKind.POOL_BACK: "",
+    EntryKind.POOL_OUT: "points.shared",
+    EntryKind.POOL_IN: "points.shared_by_others",
+    EntryKind.POOL_BACK: "points.shared_home",
     EntryKind.MERGE_OUT: "points.moved_away",
     EntryKind.MERGE_IN: "points.moved_here",
     EntryKind.EXTEND: EXTENDED,
@@ -224,6 +228,34 @@ def _debits() -> None:
 
 
 def _moves() -> None:
+    _tell(
+        OF_KIND[EntryKind.POOL_OUT],
+        Purpose.DEBIT,
+        _("Points spent by your family or company: %(points)s"),
+        _("Spent by the member …%(other)s. Balance after that: %(balance)s points."),
+        POINTS | OTHER | BALANCE,
+    )
+    _tell(
+        OF_KIND[EntryKind.POOL_IN],
+        Purpose.CREDIT,
+        _("Points of your family or company that you spent: %(points)s"),
+        _("From the member …%(other)s, who shares them with you."),
+        POINTS | OTHER,
+    )
+    _tell(
+        SHARED_BACK,
+        Purpose.CREDIT,
+        _("Shared points that came back: %(points)s"),
+        _("From the member …%(other)s. Balance after that: %(balance)s points."),
+        POINTS | OTHER | BALANCE,
+    )
+    _tell(
+        OF_KIND[EntryKind.POOL_BACK],
+        Purpose.CREDIT,
+        _("Shared points that went home: %(points)s"),
+        _("To the member …%(other)s. Balance after that: %(balance)s points."),
+        POINTS | OTHER | BALANCE,
+    )
     _tell(
         OF_KIND[EntryKind.MERGE_OUT],
         Purpose.ACCOUNT,

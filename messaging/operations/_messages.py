@@ -78,8 +78,9 @@ SEND = f"""
     WITH wanted AS MATERIALIZED (
         SELECT member.id AS member_id, given.key, given.variables,
             {CAN_SEE_THE_INBOX} AS sees_the_inbox,
-            member.email <> '' AND (member.status <> 'CLOSED' OR %(to_ended)s) AS has_email,
-            member.status <> 'CLOSED' AS is_open,
+            %(leaves)s AND member.email <> ''
+                AND (member.status <> 'CLOSED' OR %(to_ended)s) AS has_email,
+            %(leaves)s AND member.status <> 'CLOSED' AS is_open,
             member.status = 'PRE_REGISTERED' AND phone.member_id IS NOT NULL AS has_unproven_phone
         FROM unnest(%(member_ids)s::bigint[], %(keys)s::text[], %(variables)s::text[])
             AS given (member_id, key, variables)
@@ -195,7 +196,8 @@ def send_many(*, template: str, messages: Sequence[ToSend], at: datetime) -> dic
                 "goes_unasked": queries.goes_unasked(said.purpose),
                 "to_ended": said.to_ended,
                 "needs_consent": needs_consent(said.purpose),
-                "by_sms": sms.provider() is not None,
+                "leaves": said.leaves_the_house,
+                "by_sms": said.leaves_the_house and sms.provider() is not None,
                 "to_unproven": said.to_unproven,
                 "by_wechat": bool(settings.WECHAT_APP_ID),
                 "by_webhook": bool(settings.WEBHOOK_URL),

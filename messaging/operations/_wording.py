@@ -4,15 +4,19 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common import audit, limits
 from common.errors import DomainError
 from common.models import User
 from members import masking, phones
+from members import queries as members
 from messaging.channels import CARRIERS, Away, NotNow, Refused
-from messaging.composing import sample
+from messaging.composing import preview, sample
 from messaging.models import Channel, Follower, Wording
+from messaging.operations._messages import send
+from messaging.trials import TRIAL
 
 TESTS_PER_HOUR = 30
 
@@ -24,18 +28,20 @@ class TestNotSent(DomainError):
 
 def send_test(*, wording_id: int, address: str, by: User) -> str:
     """
-    Send a wording with sample values to an address of staff, now.
+    Send a wording with sample values to an address of staff, now. In an inbox it stands as a test.
 
-    :param address: an e-mail address, a phone or an openid, as the channel wants it
+    :param address: an e-mail address, a phone, an openid or a member number, as the channel wants
     :returns: what the other side calls it
     :raises TestNotSent: with what the other side said
     :raises limits.TooMany: after thirty an hour
-    :raises phones.InvalidPhone: if it is none
+    :raises phones.InvalidPhone: :raises members.UnknownMember: if it is none
     """
     wording = Wording.objects.get(pk=wording_id)
     if wording.channel == Channel.SMS:
         address = phones.normalize(address)
-    limits.consume(f"wordings:tests:{by.pk}", limit=TESTS_PER_HOUR, seconds=3600)
+    elif wording.channel == Channel.IN_APP:
+        return _test_in_an_inbox(wording, address, at=timezone.now(), by=by)
+    _count(by)
     shown = masking.email(address) if "@" in address else masking.tail(address)
     with transaction.atomic():
         # Before it leaves: there is no unseen try.
@@ -50,6 +56,24 @@ def send_test(*, wording_id: int, address: str, by: User) -> str:
         raise TestNotSent(reason=str(trouble)) from trouble
     finally:
         carrier.close()
+
+
+@transaction.atomic
+def _test_in_an_inbox(wording: Wording, number: str, *, at: datetime, by: User) -> str:
+    member = members.identify(number.strip().upper())
+    _count(by)
+    audit.record(
+        action="wording.tested", target=str(wording), by=by, details={"member": member.number}
+    )
+    text = preview(wording)
+    key = f"{TRIAL}:{uuid.uuid4().hex}"
+    variables = {"subject": text.subject, "body": text.body}
+    send(member_id=member.id, template=TRIAL, key=key, variables=variables, at=at)
+    return key
+
+
+def _count(by: User) -> None:
+    limits.consume(f"wordings:tests:{by.pk}", limit=TESTS_PER_HOUR, seconds=3600)
 
 
 def bind_follower(*, member_id: int, openid: str, at: datetime) -> None:

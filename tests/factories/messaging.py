@@ -73,6 +73,7 @@ def message(
 def wording(channel: Channel = Channel.SMS, *, language: str = "zh-hans", **changes) -> Wording:
     """How LAPSING reads on a channel."""
     given = {
+        Channel.IN_APP: {"subject": "还有 {points} 积分", "body": "用到 {last_day}。"},
         Channel.EMAIL: {"subject": "{points} 积分快到期了", "body": "请在 {last_day} 前使用。"},
         Channel.SMS: {
             "body": "您有{points}积分将于{last_day}到期。",

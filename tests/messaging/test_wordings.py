@@ -4,10 +4,12 @@ import json
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.urls import reverse
 
 from common.errors import Invalid
 from common.models import AuditRecord
+from members import operations as members
 from messaging import operations, wordings
 from messaging.models import Channel, Delivery, Wording
 from tests.factories import member, message, plain, staff, wording
@@ -212,6 +214,69 @@ class TestSent:
         with django_assert_max_num_queries(16):
             assert deliver(Channel.SMS) == 40
         assert len({sent["OutId"] for sent in ali.sent}) == 40
+
+
+class TestInbox:
+    def page(self, to, language="zh-hans"):
+        client = Client(headers={"accept-language": language})
+        client.force_login(members.login_for(member_id=to.pk))
+        return client.get("/messages/").content.decode()
+
+    def test_reads_as_staff_word_it_in_the_readers_language_only(self):
+        to = member()
+        message(to)
+        wording(Channel.IN_APP)
+        assert "还有 1,200 积分" in self.page(to)
+        assert "用到 2026年12月31日。" in self.page(to)
+        # Nobody worded it in English: the registered text is nearer than another language.
+        assert "1,200 points expire soon" in self.page(to, "en")
+
+    def test_a_wording_that_cannot_be_filled_hides_no_message(self, caplog):
+        to = member()
+        message(to)
+        wording(Channel.IN_APP, body="{gone}")
+
+        assert "1,200 积分即将到期" in self.page(to)
+        assert "cannot be filled" in caplog.text
+
+    def test_costs_one_query_for_all_messages(self, django_assert_num_queries):
+        found = [message(member()) for _ in range(3)]
+        wording(Channel.IN_APP)
+
+        with django_assert_num_queries(1):
+            assert len(wordings.in_the_inbox(found)) == 3
+
+    @pytest.mark.parametrize("subject", ["", " "])
+    def test_needs_a_subject_and_no_providers_name(self, subject):
+        with pytest.raises(wordings.NoSubject):
+            wordings.check(
+                template=LAPSING, channel=Channel.IN_APP, subject=subject,
+                body="{points} {last_day}", provider_template="",
+            )  # fmt: skip
+        with pytest.raises(wordings.NoProviderTemplate):
+            wordings.check(
+                template=LAPSING, channel=Channel.IN_APP, subject="x",
+                body="{points} {last_day}", provider_template="T",
+            )  # fmt: skip
+
+    def test_a_test_stands_in_one_inbox_and_nowhere_else(self, at_work, ali):
+        client, to = at_work("campaign manager"), member(email="wang@example.com")
+        one = wording(Channel.IN_APP)
+        page = reverse("admin:messaging_wording_send_test", args=[one.pk])
+
+        assert client.post(page, {"address": to.number.lower()}).status_code == 302
+
+        assert "还有 1,280 积分" in self.page(to)
+        assert set(Delivery.objects.values_list("channel", flat=True)) == {"IN_APP"}
+        record = AuditRecord.objects.get(action="wording.tested", actor=client.user)
+        assert record.details == {"member": to.number}
+
+    def test_a_test_to_nobody_says_so(self, at_work):
+        client, one = at_work("campaign manager"), wording(Channel.IN_APP)
+        page = reverse("admin:messaging_wording_send_test", args=[one.pk])
+
+        assert client.post(page, {"address": "M0000000000"}).status_code == 200
+        assert not Delivery.objects.exists()
 
 
 class TestConsole:
