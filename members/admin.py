@@ -15,7 +15,12 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from common.staff import ReadOnlyAdmin, StaffAdmin, acting
-from members import operations, phones, queries
+from members import (
+    application_admin,  # noqa: F401 - it registers a page
+    operations,
+    phones,
+    queries,
+)
 from members.forms import AttributeForm, ConsentTextForm, OptionForm, OptionFormSet
 from members.models import (
     Attribute,

@@ -12,16 +12,43 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
 
 from common.errors import DomainError
-from common.forms import LongNamesWidget, NamesField, ReasonForm
+from common.forms import LongNamesWidget, NamesField, ReasonForm, keep_out
 from common.localized import localized
 from members import attributes, operations, phones
-from members.models import Attribute, AttributeKind, AttributeOption, ConsentText, Member, Sex
+from members.models import (
+    Attribute,
+    AttributeKind,
+    AttributeOption,
+    ConsentText,
+    Member,
+    RefusalReason,
+    Sex,
+)
 from members.names import spelled
+
+
+class RefuseForm(forms.Form):
+    """Why an applicant is turned down: both parts are told to them."""
+
+    reason = forms.ChoiceField(
+        label=_("Reason"), choices=RefusalReason.choices, widget=UnfoldAdminSelectWidget
+    )
+    words = forms.CharField(
+        label=_("Words to the applicant"),
+        max_length=operations.WORDS_MAX,
+        validators=[keep_out],
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("They are sent with the reason; a text message holds the first 35 characters."),
+    )
+
+    def clean_reason(self) -> RefusalReason:
+        return RefusalReason(self.cleaned_data["reason"])
 
 
 class _Named(forms.ModelForm):

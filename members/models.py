@@ -9,6 +9,7 @@ from simple_history.models import HistoricalRecords
 
 from common.fields import EncryptedTextField
 from common.localized import localized
+from members.numbers import application_number
 from partners.models import ApiClient, Organization, Store
 
 
@@ -588,6 +589,123 @@ class GroupInvitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group_id} {self.asked}"
+
+
+class ApplicationState(models.TextChoices):
+    APPLIED = "APPLIED", _("To be decided")
+    APPROVED = "APPROVED", _("Approved")
+    REFUSED = "REFUSED", _("Refused")
+    WITHDRAWN = "WITHDRAWN", _("Withdrawn")
+    EXPIRED = "EXPIRED", _("Lapsed")
+
+
+class RefusalReason(models.TextChoices):
+    DETAILS = "DETAILS", _("What was told could not be confirmed")
+    NO_CUSTOMER = "NO_CUSTOMER", _("No customer of ours")
+    MEMBER_ALREADY = "MEMBER_ALREADY", _("A member already")
+    NOT_ELIGIBLE = "NOT_ELIGIBLE", _("Does not meet the terms of the programme")
+    OTHER = "OTHER", _("Another reason")
+
+
+class Application(models.Model):
+    """
+    Somebody wants to become a member, where staff decide that. A trigger keeps what was asked for
+    as it was and lets it end once; then only what is personal may still go from the row.
+    """
+
+    state = models.CharField(_("state"), max_length=9, choices=ApplicationState.choices)
+    applied_at = models.DateTimeField(_("applied at"))
+    channel = models.CharField(_("channel"), max_length=6, choices=ConsentChannel.choices)
+    store = models.ForeignKey(
+        Store,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("enrolling store"),
+    )
+    client = models.ForeignKey(
+        ApiClient,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("API client"),
+    )
+    phone = EncryptedTextField(_("phone"), blank=True)
+    phone_index = models.BinaryField(max_length=32, null=True)
+    # All that the enrollment needs, as `members.operations` writes it.
+    told = EncryptedTextField(_("what was told"), blank=True)
+    decided_at = models.DateTimeField(_("decided at"), null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("decided by"),
+    )
+    reason = models.CharField(_("reason"), max_length=14, choices=RefusalReason.choices, blank=True)
+    words = models.CharField(_("words to the applicant"), max_length=200, blank=True)
+    # Whom an approval made; also of what the same person had asked for before.
+    member = models.ForeignKey(
+        Member,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="applications",
+        verbose_name=_("member"),
+    )
+
+    class Meta:
+        verbose_name = _("membership application")
+        verbose_name_plural = _("membership applications")
+        permissions = [("decide_application", "Can approve and refuse membership applications")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone_index"],
+                condition=Q(state="APPLIED"),
+                name="members_application_one_a_phone",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="APPLIED", decided_at=None, phone_index__isnull=False)
+                | (~Q(state="APPLIED") & Q(decided_at__isnull=False)),
+                name="members_application_ended_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["APPROVED", "REFUSED"], decided_by__isnull=False)
+                | (~Q(state__in=["APPROVED", "REFUSED"]) & Q(decided_by=None)),
+                name="members_application_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="REFUSED", reason__gt="")
+                | (~Q(state="REFUSED") & Q(reason="", words="")),
+                name="members_application_refused_says_why",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="APPROVED") | Q(member__isnull=False),
+                name="members_application_approved_made_a_member",
+            ),
+        ]
+        indexes = [
+            # The console's list: what waits, longest first (PostgreSQL puts nulls before the
+            # latest day), then what has ended.
+            models.Index(fields=["-decided_at", "id"], name="members_application_list"),
+            models.Index(
+                fields=["phone_index", "-id"],
+                condition=Q(phone_index__isnull=False),
+                name="members_application_of_phone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        return application_number(self.pk)
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == ApplicationState.APPLIED
 
 
 class DataExport(models.Model):

@@ -1,7 +1,7 @@
 """Members' part of the night."""
 
 import logging
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Max, Min, QuerySet
@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common import jobs, personal
-from members import operations
-from members.models import DataExport, DuplicateReason, Erasure
+from members import applications, operations
+from members.models import Application, DataExport, DuplicateReason, Erasure
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +86,51 @@ def forget_exports(*, day: date, low: int, high: int) -> dict[str, int]:
     midnight = timezone.make_aware(datetime.combine(day, time()))
     before = midnight - operations.EXPORT_KEPT
     return {"copies": operations.forget_exports(low=low, high=high, before=before)}
+
+
+# Who was turned down may ask why for so long; then nobody knows who it was.
+APPLICATIONS_KEPT = timedelta(days=90)
+APPLICATIONS_AT_ONCE = 1_000
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time()))
+
+
+def overdue_applications(day: date) -> QuerySet[Application]:
+    return applications.overdue(day, midnight=_midnight(day))
+
+
+@jobs.nightly(
+    name="members.expire_applications",
+    order=62,
+    title=_("Applications that lapse"),
+    plan=jobs.ids_in(overdue_applications, size=APPLICATIONS_AT_ONCE),
+    figures={"applications": _("Applications")},
+)
+def expire_applications(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Let lapse what nobody decided for as long as the rulebook says."""
+    count = operations.expire_applications(low=low, high=high, day=day, at=_midnight(day))
+    return {"applications": count}
+
+
+def old_applications(day: date) -> QuerySet[Application]:
+    return applications.ended(before=_midnight(day) - APPLICATIONS_KEPT)
+
+
+@jobs.nightly(
+    name="members.forget_applications",
+    order=87,
+    title=_("Forget who was turned down"),
+    plan=jobs.ids_in(old_applications, size=APPLICATIONS_AT_ONCE),
+    figures={"applications": _("Applications")},
+    upkeep=True,
+)
+def forget_applications(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Take what says who applied out of what ended without a membership long ago."""
+    before = _midnight(day) - APPLICATIONS_KEPT
+    count = operations.forget_applications(low=low, high=high, before=before)
+    return {"applications": count}
 
 
 UNKNOWN_YET = """

@@ -28,6 +28,16 @@ def looks_like_one(text: str) -> bool:
     return NUMBER.match(text) is not None
 
 
+def application_number(pk: int) -> str:
+    """What people call the application with this key: A, nine digits and a check digit."""
+    return "A" + member_number(pk)[1:]
+
+
+def application_key(text: str) -> int | None:
+    """The key of the application with this number; None if it is none."""
+    return int(text[1:-1]) if text[:1] == "A" and is_member_number(f"M{text[1:]}") else None
+
+
 def check_digit(digits: str) -> str:
     total = 0
     for position, digit in enumerate(reversed(digits)):

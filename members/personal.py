@@ -10,7 +10,7 @@ from common import personal
 from common.models import AuditRecord
 from common.personal import Blank
 from members import attributes, consents, queries
-from members.models import Erasure, GroupMember, Member, Product
+from members.models import Application, Erasure, GroupMember, Member, Product
 
 # Numbers the ledger and organizations go by, life cycle, and what came of it.
 personal.table(
@@ -67,6 +67,11 @@ personal.table(
 )
 personal.table("members_groupmember", blank={"monthly_points": "NULL"}, keeps=["kind", "role"])
 personal.table("members_groupinvitation")
+personal.table(
+    "members_application",
+    blank={"phone": "''", "phone_index": "NULL", "told": "''", "words": "''"},
+    keeps=["state", "channel", "reason"],
+)
 personal.table("members_erasure", blank={"reason": "''"})
 personal.table("members_dataexport")
 personal.table(
@@ -229,6 +234,32 @@ def external_numbers(member_id: int) -> list[dict[str, Any]]:
     member = Member.objects.get(pk=member_id)
     found = member.external_numbers.select_related("organization").order_by("pk")
     return [{"organization": each.organization.name, "number": each.number} for each in found]
+
+
+@personal.section(
+    "members.applications",
+    order=19,
+    title=_("My applications for the membership"),
+    labels={
+        "number": _("Number"),
+        "at": _("when"),
+        "state": _("state"),
+        "reason": _("reason"),
+        "words": _("words to the applicant"),
+    },
+    tables=["members_application"],
+)
+def applied(member_id: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": each.number,
+            "at": each.applied_at,
+            "state": each.get_state_display(),
+            "reason": each.get_reason_display(),
+            "words": each.words,
+        }
+        for each in Application.objects.filter(member_id=member_id).order_by("pk")
+    ]
 
 
 @personal.section(

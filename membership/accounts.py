@@ -8,31 +8,49 @@ from django.db import transaction
 from campaigns import invitations
 from common.models import User
 from members import consents, masking, operations, queries
-from members.models import ConsentChannel, ConsentPurpose, Member
+from members.models import Application, ConsentChannel, ConsentPurpose, Member
 from membership import links, notices
 from messaging import operations as messaging
 from messaging.operations import ChallengeOver
+from partners import queries as partners
+from partners.models import Store
 
 
 @transaction.atomic
-def join(*, phone: str, name: str, birthday: date | None, at: datetime) -> User:
+def join(
+    *, phone: str, name: str, birthday: date | None, at: datetime, store: str = ""
+) -> User | None:
     """
-    Make who has proven a phone an active member, and return the login.
+    Make who has proven a phone an active member, and return the login; or note that they apply,
+    where the programme wants that.
 
     Who became one meanwhile, in another window or at a store, is logged in as that member.
 
+    :param store: the code of the store whose link they followed; what is none counts as none
+    :returns: None, if their application waits
     :raises members.operations.BirthdayOutOfRange: if nobody living can have it
     :raises ChallengeOver: as `login_by_phone`
     """
-    profile = operations.Profile(phone=phone, name=name, birthday=birthday)
+    at_store = store_named(store)
+    wish = operations.Wish(
+        profile=operations.Profile(phone=phone, name=name, birthday=birthday),
+        agreed=agreed_on_the_web(),
+        store_id=at_store.pk if at_store else None,
+    )
     try:
         with transaction.atomic():
-            operations.enroll(
-                profile=profile, joined_at=at, active=True, agreed=agreed_on_the_web()
-            )
+            joined = operations.join(wish=wish, at=at)
     except operations.PhoneTaken:
-        pass
-    return login_by_phone(phone)
+        return login_by_phone(phone)
+    return None if isinstance(joined, Application) else login_by_phone(phone)
+
+
+def store_named(code: str) -> Store | None:
+    """The store in business with this code, if there is one."""
+    try:
+        return partners.store_by_code(code) if code else None
+    except partners.UnknownStore:
+        return None
 
 
 def agreed_on_the_web() -> operations.Agreed:

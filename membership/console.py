@@ -57,6 +57,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _list("person_search", _("Find a member"), "members", "member"),
+                _list("how_to_reg", _("Membership applications"), "members", "application"),
                 _page(
                     "upgrade",
                     _("Proposed upgrades"),
@@ -232,6 +233,12 @@ SAID_BY_OTHERS = [
     ),
     gettext_noop("member.enrolled"),
     gettext_noop("member.activated"),
+    gettext_noop("application.made"),
+    gettext_noop("application.approved"),
+    gettext_noop("application.refused"),
+    gettext_noop("application.withdrawn"),
+    gettext_noop("application.expired"),
+    gettext_noop("member.admitted"),
     gettext_noop("member.email_confirmed"),
     gettext_noop("member.password_set"),
     gettext_noop("member.corrected"),

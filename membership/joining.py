@@ -6,29 +6,32 @@ member is logged in. What somebody tells of themselves is asked for after the pr
 kept of those who do not come so far.
 """
 
-from datetime import datetime, timedelta
+import re
 from typing import Any
 
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.timezone import localdate
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
 
 from common import context
 from common.errors import DomainError
-from common.fields import seal, unseal
+from members import applications, phones, queries
 from members import operations as members
-from members import phones, queries
-from members.models import MemberStatus
+from members.models import Application, MemberStatus
 from membership import accounts
+from membership import proven as proofs
 from membership.forms import ActivationForm, JoinForm
 from membership.views import CodePage, LoginForm, LoginPage, OwnForm, enter
 
 CHALLENGE = "join_challenge"
-PROVEN = "join_proven"
-PROVEN_FOR = timedelta(minutes=30)
-# Sessions are rows of a table: the phone is sealed there as everywhere.
-_SEALED_AS = "membership.session.phone"
+# The store whose code the link to the page had: a sign in the store, a dealer's letter.
+STORE = "join_store"
+STORE_CODE = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 
 
 class JoinPage(LoginPage):
@@ -38,6 +41,12 @@ class JoinPage(LoginPage):
     challenge_key = CHALLENGE
     code_page = "join_code"
     to_strangers = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        code = request.GET.get("store", "")
+        if STORE_CODE.fullmatch(code):
+            request.session[STORE] = code
+        return super().get(request, *args, **kwargs)
 
 
 class JoinCodePage(CodePage):
@@ -49,13 +58,9 @@ class JoinCodePage(CodePage):
     code_page = "join_code"
 
     def proven(self, phone: str) -> HttpResponse:
-        if queries.has_phone(phone):
+        if queries.has_phone(phone) or applications.to_show(phone):
             return super().proven(phone)
-        self.request.session[PROVEN] = {
-            "phone": seal(phone, column=_SEALED_AS),
-            "until": (timezone.now() + PROVEN_FOR).isoformat(),
-        }
-        self.request.session.cycle_key()
+        proofs.remember(self.request, phone, now=timezone.now())
         return redirect("join_details")
 
 
@@ -66,13 +71,18 @@ class JoinDetailsPage(LoginForm):
     form_class = JoinForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.phone = proven_phone(request, now=timezone.now())
+        self.phone = proofs.proven_phone(request, now=timezone.now())
         if not self.phone and not request.user.is_authenticated:
             return redirect("join")
         return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(masked_phone=phones.masked(self.phone), **kwargs)
+        return super().get_context_data(
+            masked_phone=phones.masked(self.phone),
+            store=accounts.store_named(self.request.session.get(STORE, "")),
+            must_apply=applications.are_asked_for(localdate()),
+            **kwargs,
+        )
 
     def form_valid(self, form: Form) -> HttpResponse:
         told = form.cleaned_data
@@ -81,12 +91,59 @@ class JoinDetailsPage(LoginForm):
                 phone=self.phone,
                 name=told["name"],
                 birthday=told["birthday"],
+                store=self.request.session.get(STORE, ""),
                 at=timezone.now(),
             )
         except DomainError as refusal:
             return self.refuse(form, refusal)
-        del self.request.session[PROVEN]
+        self.request.session.pop(STORE, None)
+        if user is None:
+            return redirect("join_application")
+        proofs.forget(self.request)
         return enter(self.request, user)
+
+
+@method_decorator(never_cache, name="dispatch")
+class ApplicationPage(TemplateView):
+    """What became of an application, for who has proven its phone; while it waits, a way back."""
+
+    template_name = "join_application.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.phone = proofs.proven_phone(request, now=timezone.now())
+        if request.user.is_authenticated:
+            return redirect("home")
+        if not self.phone:
+            return redirect("join")
+        if queries.has_phone(self.phone):
+            # Approved, or enrolled at a store meanwhile.
+            proofs.forget(request)
+            return enter(request, accounts.login_by_phone(self.phone))
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        application = applications.to_show(self.phone)
+        if application is None:
+            return redirect("join_details")
+        return self.shown(application)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Take it back. If it was decided at the same instant, the page tells that instead."""
+        try:
+            application = members.withdraw_application(phone=self.phone, at=timezone.now())
+        except DomainError:
+            return redirect("join_application")
+        proofs.forget(request)
+        return self.shown(application)
+
+    def shown(self, application: Application) -> HttpResponse:
+        return self.render_to_response(
+            self.get_context_data(
+                application=application,
+                masked_phone=phones.masked(self.phone),
+                store=application.store,
+            )
+        )
 
 
 class ActivatePage(OwnForm):
@@ -118,11 +175,3 @@ class ActivatePage(OwnForm):
             agreed=accounts.agreed_on_the_web(),
         )
         return redirect("home")
-
-
-def proven_phone(request: HttpRequest, *, now: datetime) -> str:
-    """The phone this browser has proven lately; empty if none."""
-    proven = request.session.get(PROVEN)
-    if proven is None or datetime.fromisoformat(proven["until"]) < now:
-        return ""
-    return unseal(proven["phone"], column=_SEALED_AS)

@@ -45,6 +45,7 @@ urlpatterns = [
     path("join/", joining.JoinPage.as_view(), name="join"),
     path("join/code/", joining.JoinCodePage.as_view(), name="join_code"),
     path("join/details/", joining.JoinDetailsPage.as_view(), name="join_details"),
+    path("join/application/", joining.ApplicationPage.as_view(), name="join_application"),
     path("activate/", joining.ActivatePage.as_view(), name="activate"),
     path("login/email/", security_pages.EmailLoginPage.as_view(), name="login_email"),
     path("password/", security_pages.ForgottenPage.as_view(), name="forgotten"),

@@ -9,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import defaults
 from django.views.decorators.cache import never_cache
@@ -18,10 +19,10 @@ from django.views.generic.edit import FormMixin
 from common import context, limits
 from common.errors import DomainError
 from common.models import User
-from members import phones
+from members import applications, phones, queries
 from members.models import MemberStatus
 from members.views import MemberPage
-from membership import accounts, reading
+from membership import accounts, proven, reading
 from membership.forms import CodeForm, PhoneForm
 from messaging import operations as messaging
 from messaging import queries as messaging_queries
@@ -116,6 +117,9 @@ class CodePage(LoginForm):
 
     def proven(self, phone: str) -> HttpResponse:
         """:raises DomainError: if it opens nothing"""
+        if not queries.has_phone(phone) and applications.has_applied(phone):
+            proven.remember(self.request, phone, now=timezone.now())
+            return redirect("join_application")
         return enter(self.request, accounts.login_by_phone(phone))
 
 

@@ -9,6 +9,7 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         from messaging import (  # noqa: PLC0415
+            applying,
             checks,  # noqa: F401 - they register themselves
             groups,
             nightly,  # noqa: F401
@@ -18,6 +19,7 @@ class MessagingConfig(AppConfig):
             trials,
         )
 
+        applying.register()
         privacy.register()
         trials.register()
         groups.register()

@@ -4,8 +4,10 @@ from typing import Any
 from django.utils.timezone import localdate
 
 from common import events
+from members import applications
 from members import groups as members_groups
-from messaging import groups, operations, privacy
+from members.models import Application, ApplicationState
+from messaging import applying, groups, operations, privacy
 
 
 @events.subscribe("member.export_made")
@@ -100,4 +102,35 @@ def _tell_of_group(template: str, payload: dict[str, Any], *, to: int, **variabl
         key=f"{template}:{group_id}:{payload['member_id']}:{to}:{payload['at']}",
         variables={"group": members_groups.named([group_id])[group_id], **variables},
         at=datetime.fromisoformat(payload["at"]),
+    )
+
+
+@events.subscribe("application.ended")
+def tell_applicant(payload: dict[str, Any]) -> None:
+    """Who is a member now gets a message; who was turned down is told as a stranger, now."""
+    if payload["state"] not in (ApplicationState.APPROVED, ApplicationState.REFUSED):
+        return
+    application = Application.objects.get(pk=payload["application_id"])
+    if application.state == ApplicationState.APPROVED:
+        assert application.member_id is not None, "an approval makes a member"
+        operations.send(
+            member_id=application.member_id,
+            template=applying.APPROVED,
+            key=f"{applying.APPROVED}:{application.number}",
+            variables={"application": application.number},
+            at=datetime.fromisoformat(payload["at"]),
+        )
+        return
+    told = applications.told(application)
+    operations.tell_stranger(
+        template=applying.REFUSED,
+        key=f"{applying.REFUSED}:{application.number}",
+        variables={
+            "application": application.number,
+            "reason": application.get_reason_display(),
+            "words": application.words or "–",
+        },
+        phone=application.phone,
+        email=told["profile"].get("email", ""),
+        language=told.get("language", ""),
     )

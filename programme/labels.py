@@ -126,6 +126,11 @@ NAMES = {
     "product_identifiers=any": _("Any identifier, such as a serial number"),
     "product_identifiers=vin": _("A vehicle identification number (VIN), checked"),
     "erasure_days": _("Days to take back an erasure"),
+    "joining": _("Who wants to join"),
+    "joining=open": _("Is a member at once"),
+    "joining=approved_by_brand": _("Applies; the brand's staff decide"),
+    "joining=approved_by_dealer": _("Applies; staff of the dealer or the brand decide"),
+    "application_days": _("Days until an application lapses"),
 }
 
 HELPS: dict[str, str | Promise] = {
@@ -144,5 +149,6 @@ HELPS: dict[str, str | Promise] = {
     "day_of_year": _("Month and day, such as 12-31."),
     "reinstatement_days": _("Empty: 30."),
     "erasure_days": _("Empty: 15. Then the data of who asked for it are erased."),
+    "application_days": _("Empty: it waits until somebody decides."),
     "holds.minutes": _("Empty: 15."),
 }

@@ -15,6 +15,7 @@ from programme.policies import (
     FundingShare,
     GroupTerms,
     Inactivity,
+    Joining,
     Lead,
     Notices,
     Policies,
@@ -37,6 +38,13 @@ _AFTER_SPENDING = {
     "debt": gettext_lazy("the balance goes below zero; the next points make up for it"),
     "write_off": gettext_lazy("what is missing is written off"),
     "refuse": gettext_lazy("the return is refused"),
+}
+_JOINING = {
+    Joining.OPEN: gettext_lazy("is a member at once"),
+    Joining.APPROVED_BY_BRAND: gettext_lazy("applies, and the brand's staff decide"),
+    Joining.APPROVED_BY_DEALER: gettext_lazy(
+        "applies, and staff of the dealer or the brand decide"
+    ),
 }
 _AFTER_EARNING = {
     "day": gettext_lazy("%(time)s after the day they were earned"),
@@ -100,6 +108,7 @@ def policies(
         (_("Who pays"), [_share(share) for share in told.funding]),
         (_("Products are known by"), [_identifiers(told)]),
         (_("Who wants to be forgotten"), [_erasure(told.erasure_days)]),
+        (_("Who wants to join"), list(_joining(told))),
     ]
 
 
@@ -161,6 +170,17 @@ def _groups(groups: Mapping[str, GroupTerms]) -> Iterator[str]:
             yield _("what their members share may spend: %(roles)s") % {
                 "roles": pgettext("between the parts of a list", ", ").join(spenders)
             }
+
+
+def _joining(told: Policies) -> Iterator[str]:
+    yield str(_JOINING[told.joining])
+    if told.joining != Joining.OPEN and told.application_days:
+        lapses = ngettext(
+            "an application lapses after %(count)s day",
+            "an application lapses after %(count)s days",
+            told.application_days,
+        )
+        yield lapses % {"count": told.application_days}
 
 
 def _erasure(days: int) -> str:

@@ -22,7 +22,7 @@ from common.api.fields import (
 )
 from common.api.rendering import Answer
 from members import masking, phones
-from members.models import ConsentPurpose, Member, Sex
+from members.models import Application, ApplicationState, ConsentPurpose, Member, Sex
 
 PHONE = r"^\+?[0-9][0-9 ()-]{3,30}$"
 EMAIL = (
@@ -61,7 +61,12 @@ class MemberInput(Document):
     phone = Text(limit=32, pattern=PHONE, help_text="Of mainland China unless it starts with +.")
     name = Text(limit=100)
     store = store_code(help_text="The store that enrolls.")
-    activate = Flag(help_text="False: pre-registered, until the member proves the phone.")
+    activate = Flag(
+        help_text=(
+            "False: pre-registered, until the member proves the phone. True: a member at once, or "
+            "an application where the programme wants to decide."
+        )
+    )
     email = Text(limit=254, pattern=EMAIL, required=False)
     sex = OneOf(Sex.values, required=False)
     birthday = Day(required=False)
@@ -103,6 +108,31 @@ class MemberLookupInput(Document):
                 _("Give exactly one of number, phone, product and card."), "exactly_one"
             )
         return attrs
+
+
+class ApplicationAnswer(Answer):
+    application: str
+    state: str
+    applied_at: datetime
+    decided_at: datetime | None
+    # Why it was refused, and what the applicant is told.
+    reason: str
+    words: str
+    # Whom an approval made.
+    member: str | None
+
+
+def application_answer(application: Application) -> ApplicationAnswer:
+    made = application.state == ApplicationState.APPROVED
+    return ApplicationAnswer(
+        application=application.number,
+        state=application.state,
+        applied_at=localtime(application.applied_at),
+        decided_at=application.decided_at and localtime(application.decided_at),
+        reason=application.reason,
+        words=application.words,
+        member=application.member.number if made and application.member else None,
+    )
 
 
 class MemberAnswer(Answer):

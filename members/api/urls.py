@@ -1,9 +1,10 @@
 from django.urls import path
 
-from members.api.views import MemberDetail, MemberList, MemberLookup
+from members.api.views import ApplicationDetail, MemberDetail, MemberList, MemberLookup
 
 urlpatterns = [
     path("members/", MemberList.as_view()),
     path("members/lookup/", MemberLookup.as_view()),
+    path("applications/<str:application>/", ApplicationDetail.as_view()),
     path("members/<str:number>/", MemberDetail.as_view()),
 ]

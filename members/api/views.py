@@ -9,9 +9,16 @@ from common.api.rendering import respond
 from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
-from members import attributes, cards, operations, phones, products, queries
-from members.api.documents import MemberAnswer, MemberInput, MemberLookupInput, member_answer
-from members.models import ConsentChannel, ConsentPurpose, Member
+from members import applications, attributes, cards, operations, phones, products, queries
+from members.api.documents import (
+    ApplicationAnswer,
+    MemberAnswer,
+    MemberInput,
+    MemberLookupInput,
+    application_answer,
+    member_answer,
+)
+from members.models import Application, ConsentChannel, ConsentPurpose, Member
 from partners import queries as partners
 from partners.api.authentication import caller
 from partners.models import Scope
@@ -31,10 +38,16 @@ class MemberList(ApiView):
         summary="Enroll a member",
         description=(
             "Active at once, or pre-registered until the member proves the phone. With your own "
-            "`external_number` a repeat answers 200 with the member you enrolled before."
+            "`external_number` a repeat answers 200 with the member you enrolled before. Where the "
+            "programme decides who may join, an active member is applied for: 202 with the "
+            "application, the same one again while it waits."
         ),
         body=MemberInput,
-        answers={201: MemberAnswer, 200: (MemberAnswer, "Enrolled before, by you.")},
+        answers={
+            201: MemberAnswer,
+            200: (MemberAnswer, "Enrolled before, by you."),
+            202: (ApplicationAnswer, "Applied for; somebody decides."),
+        },
         refusals=[
             partners.UnknownStore,
             phones.InvalidPhone,
@@ -44,6 +57,7 @@ class MemberList(ApiView):
             operations.PhoneTaken,
             operations.ProductTaken,
             operations.ExternalNumberTaken,
+            operations.AppliedElsewhere,
             attributes.UnknownAttribute,
             attributes.InvalidAttribute,
             operations.UnknownConsentText,
@@ -70,7 +84,7 @@ class MemberList(ApiView):
         by = caller(request)
         product = body.get("product")
         external_number = body.get("external_number")
-        enrolled = operations.enroll_once(
+        wish = operations.Wish(
             profile=operations.Profile(
                 name=body["name"],
                 phone=body["phone"],
@@ -81,8 +95,6 @@ class MemberList(ApiView):
                 city=body.get("city", ""),
                 attributes=body.get("attributes", {}),
             ),
-            joined_at=timezone.now(),
-            active=body["activate"],
             store_id=by.store_id(body["store"]),
             product=operations.ProductFacts(**product, selling_organization_id=by.organization_id)
             if product
@@ -94,7 +106,10 @@ class MemberList(ApiView):
                 client_id=by.client_id,
             ),
         )
-        return respond(member_answer(enrolled.member), status=200 if enrolled.replayed else 201)
+        joined = operations.join(wish=wish, active=body["activate"], at=timezone.now())
+        if isinstance(joined, Application):
+            return respond(application_answer(joined), status=202)
+        return respond(member_answer(joined.member), status=200 if joined.replayed else 201)
 
 
 def _word(told: dict[str, Any]) -> operations.Word:
@@ -105,6 +120,28 @@ def _word(told: dict[str, Any]) -> operations.Word:
         text_version=told["text_version"],
         partner_id=partners.partner_id(partner) if partner else None,
     )
+
+
+class ApplicationDetail(ApiView):
+    scopes = {"GET": Scope.MEMBERS_READ}
+
+    @describe(
+        summary="Read an application",
+        description=(
+            "What became of a membership you applied for: APPLIED, APPROVED with the member's "
+            "number, REFUSED with the reason, WITHDRAWN or EXPIRED."
+        ),
+        answers={200: ApplicationAnswer},
+        refusals=[applications.UnknownApplication],
+    )
+    def get(self, request: Request, application: str) -> HttpResponse:
+        by = caller(request)
+        found = applications.numbered(
+            application,
+            organization_id=None if by.is_brand else by.organization_id,
+            only_stores=by.only_stores,
+        )
+        return respond(application_answer(found))
 
 
 class MemberDetail(ApiView):

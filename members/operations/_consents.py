@@ -58,6 +58,8 @@ class Agreed:
     words: Sequence[Word]
     channel: ConsentChannel
     client_id: int | None = None
+    # When, if it was before they joined.
+    at: datetime | None = None
 
 
 @transaction.atomic

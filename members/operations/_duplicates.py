@@ -1,7 +1,5 @@
 """One person who is two members: found by what both have in common, judged by staff (M10)."""
 
-import unicodedata
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common import audit
 from common.errors import DomainError, NotFound
-from common.fields import blind_index
 from common.models import User
+from members.duplicates import fingerprint
 from members.models import (
     Duplicate,
     DuplicateReason,
@@ -20,7 +18,6 @@ from members.models import (
     Member,
     MemberStatus,
 )
-from members.queries import TAIL_DIGITS
 
 # What more members have in common says nothing of them: a dealer's e-mail, a made-up ID number.
 GROUP_MAX = 10
@@ -81,7 +78,7 @@ def take_fingerprints(*, low: int, high: int) -> int:
     members = without.exclude(status=MemberStatus.CLOSED).only(
         "id_number", "email", "name", "birthday", "phone"
     )
-    made = [_fingerprint(member) for member in members]
+    made = [fingerprint(member) for member in members]
     Fingerprint.objects.bulk_create(made, ignore_conflicts=True)
     return len(made)
 
@@ -135,25 +132,3 @@ def judge_not_same(*, duplicate_id: int, at: datetime, by: User, reason: str) ->
         details={"other": pair.other.number, "same": False},
     )
     return pair
-
-
-def _fingerprint(member: Member) -> Fingerprint:
-    name = _plain([member.name])
-    person = [name, str(member.birthday or ""), member.phone[-TAIL_DIGITS:]]
-    return Fingerprint(
-        member=member,
-        id_number=_hash("id_number", [member.id_number]),
-        email=_hash("email", [member.email]),
-        person=_hash("person", person) if all(person) else None,
-    )
-
-
-def _hash(kind: str, parts: Iterable[str]) -> bytes | None:
-    text = _plain(parts)
-    return blind_index(text, purpose=f"members.duplicate.{kind}") if text else None
-
-
-def _plain(parts: Iterable[str]) -> str:
-    """Without blanks, however wide or large the letters were typed."""
-    folded = (unicodedata.normalize("NFKC", part).casefold() for part in parts)
-    return "\0".join("".join(part.split()) for part in folded).strip("\0")

@@ -96,7 +96,7 @@ def enroll(
         note_consents(
             member_id=member.pk,
             words=agreed.words,
-            at=joined_at,
+            at=agreed.at or joined_at,
             channel=agreed.channel,
             by=by,
             client_id=agreed.client_id,
@@ -125,7 +125,7 @@ def enroll_once(
     profile: Profile,
     joined_at: datetime,
     active: bool,
-    store_id: int,
+    store_id: int | None = None,
     product: ProductFacts | None = None,
     external: tuple[int, str] | None = None,
     agreed: Agreed | None = None,
@@ -138,7 +138,7 @@ def enroll_once(
 
     :raises ExternalNumberTaken: if the number is of someone with another phone; and as `enroll`
     """
-    if earlier := _enrolled_before(external, profile.phone):
+    if earlier := enrolled_before(external, profile.phone):
         return Enrolled(earlier, replayed=True)
     try:
         member = enroll(
@@ -152,7 +152,7 @@ def enroll_once(
         )
     except (PhoneTaken, ProductTaken, ExternalNumberTaken):
         # The first try may have committed just now.
-        if earlier := _enrolled_before(external, profile.phone):
+        if earlier := enrolled_before(external, profile.phone):
             return Enrolled(earlier, replayed=True)
         raise
     return Enrolled(member, replayed=False)
@@ -217,7 +217,8 @@ def enroll_many(
     }
 
 
-def _enrolled_before(external: tuple[int, str] | None, phone: str) -> Member | None:
+def enrolled_before(external: tuple[int, str] | None, phone: str) -> Member | None:
+    """Whom an organization enrolled under its own number before, with the same phone."""
     if external is None:
         return None
     organization_id, number = external

@@ -37,6 +37,7 @@ SEGMENTS = [f"campaigns.{verb}_segment" for verb in ("view", "add", "change", "e
 # To follow one's own requests as well as to decide others': what it takes to decide, each kind of
 # request says for itself.
 APPROVALS = ["common.view_approval"]
+APPLICATIONS = ["members.view_application", "members.decide_application"]
 DUPLICATES = ["members.view_duplicate", "members.change_duplicate"]
 CARE = [
     "members.view_member",
@@ -52,6 +53,7 @@ CARE = [
     "points.transfer_points",
     "points.merge_accounts",
     *DUPLICATES,
+    *APPLICATIONS,
     "messaging.retry_delivery",
     "tiers.set_tier",
     # Files of historical members are full of personal data.
@@ -75,7 +77,8 @@ ROLES = {
         "common.add_user", "common.change_user", "common.reset_secondfactor",
     ],
     "programme manager": [
-        "members.view_member", *LEDGER, *TIERS, "messaging.view_message", *RULES, *NETWORK,
+        "members.view_member", "members.view_application", *LEDGER, *TIERS,
+        "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment",
     ],
@@ -87,7 +90,8 @@ ROLES = {
     "dealer manager": [],
     "store clerk": [],
     "auditor": [
-        "members.view_member", *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF,
+        "members.view_member", "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
+        *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
         "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate",
     ],
@@ -138,7 +142,7 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
         ("common", "0001_initial"),
         ("partners", "0001_initial"),
-        ("members", "0005_duplicates"),
+        ("members", "0007_applications"),
         ("messaging", "0001_initial"),
         ("points", "0001_initial"),
         ("programme", "0001_initial"),

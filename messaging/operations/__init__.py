@@ -21,6 +21,7 @@ from messaging.operations._messages import (
     send_many,
 )
 from messaging.operations._receipts import note_receipts
+from messaging.operations._strangers import tell_stranger
 from messaging.operations._telling import tell_changes
 from messaging.operations._wording import (
     TestNotSent,
@@ -54,6 +55,7 @@ __all__ = [
     "set_language",
     "set_reader",
     "tell_changes",
+    "tell_stranger",
     "try_again",
     "unbind_follower",
     "unsubscribe",

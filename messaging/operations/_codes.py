@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common import limits
 from common.errors import DomainError, Invalid
-from members import phones
+from members import applications, phones
 from members import queries as members
 from messaging import challenges
 from messaging.channels import Away, NotNow, Outgoing, Refused, sms
@@ -55,10 +55,11 @@ class ChallengeOver(DomainError):
 
 def ask_for_code(*, phone: str, address: str, to_strangers: bool = False) -> str:
     """
-    Have a code sent to a phone if a member has it, and return the challenge it answers.
+    Have a code sent to a phone if a member or an applicant has it.
 
     :param address: the network address of who asks
     :param to_strangers: also if nobody has it: somebody wants to join
+    :returns: the challenge that the code answers
     :raises phones.InvalidPhone: if it is none
     :raises NoSmsProvider: outside a sandbox, unless a provider is set
     :raises limits.TooMany: after one a minute or five a day to a phone, or thirty an hour from
@@ -93,7 +94,8 @@ def send_code(
     *, challenge: str, sent_at: datetime, language: str = "", to_strangers: bool = False
 ) -> None:
     """
-    Make a code for a challenge and send it, if a member has the phone. The worker's part.
+    Make a code for a challenge and send it, if a member or an applicant has the phone. The
+    worker's part.
 
     :param language: the one of the page that asked
     :param to_strangers: also if nobody has it
@@ -102,7 +104,7 @@ def send_code(
     if not phone:
         return
     is_member = members.has_phone(phone)
-    if not (is_member or to_strangers):
+    if not (is_member or to_strangers or applications.has_applied(phone)):
         return
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
     challenges.set_code(challenge, code)

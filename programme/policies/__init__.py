@@ -22,6 +22,7 @@ from programme.policies._terms import (
     VESTING_SCHEMA,
     WHOLE,
     FundingShare,
+    Joining,
     Lead,
     Notices,
     Rounding,
@@ -50,6 +51,7 @@ __all__ = [
     "FundingShare",
     "GroupTerms",
     "Inactivity",
+    "Joining",
     "Lead",
     "Notices",
     "Policies",
@@ -91,6 +93,8 @@ POLICIES_SCHEMA = {
         "funding": FUNDING_SCHEMA,
         "product_identifiers": {"enum": ["any", "vin"]},
         "erasure_days": {"type": "integer", "minimum": 0, "maximum": 90},
+        "joining": {"enum": [option.value for option in Joining]},
+        "application_days": {"type": "integer", "minimum": 1, "maximum": 366},
     },
     "required": ["validity", "rounding", "return_after_spending"],
     "additionalProperties": False,
@@ -121,13 +125,22 @@ class Policies:
     asks_for_vins: bool = False
     # For so many days a member who asked to be forgotten can take it back.
     erasure_days: int = ERASURE_DAYS
+    # Whether somebody decides who becomes a member, and whose staff.
+    joining: Joining = Joining.OPEN
+    # An application nobody decided ends after so many days. None: it waits until somebody does.
+    application_days: int | None = None
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Policies":
         """Read what POLICIES_SCHEMA has accepted and has no `contradictions`."""
         given: dict[str, Any] = {
             name: document[name]
-            for name in ("reinstatement_days", "adjustment_limit", "erasure_days")
+            for name in (
+                "reinstatement_days",
+                "adjustment_limit",
+                "erasure_days",
+                "application_days",
+            )
             if name in document
         }
         if "vesting" in document:
@@ -149,5 +162,6 @@ class Policies:
             return_after_spending=document["return_after_spending"],
             clock_from_activation=document.get("clock") == "activation",
             asks_for_vins=document.get("product_identifiers") == "vin",
+            joining=Joining(document.get("joining", Joining.OPEN)),
             **given,
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -212,6 +213,14 @@ class TransferLimit:
     days: int
     count: int | None = None
     points: int | None = None
+
+
+class Joining(StrEnum):
+    """Who decides whether somebody becomes a member: nobody, the brand's staff, or dealers' too."""
+
+    OPEN = "open"
+    APPROVED_BY_BRAND = "approved_by_brand"
+    APPROVED_BY_DEALER = "approved_by_dealer"
 
 
 FUNDING_SCHEMA = {

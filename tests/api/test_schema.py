@@ -16,6 +16,7 @@ from django.test import Client
 from schemathesis.engine import events, from_schema
 
 from common.errors import Invalid
+from members.models import Application
 from points import operations as points
 from tests import factories
 from tests.factories.activities import cap, kind, named, rewarding
@@ -138,6 +139,9 @@ def test_schemathesis_finds_no_fault(application):
     store = factories.store(code="S-1")
     member, other = factories.member(name="王小明"), factories.member(name="王大明")
     documents_to_go_on_from(store, factories.identity(member), factories.identity(other))
+    waiting = Application.objects.create(
+        state="APPLIED", applied_at=LONG_AGO, channel="API", store=store, phone_index=b"x"
+    )
     token = token_of(factories.api_client(store.organization))
     config = schemathesis.Config.from_dict(
         {
@@ -151,6 +155,7 @@ def test_schemathesis_finds_no_fault(application):
                 "stores": {"values": [store.code]},
                 "members": {"values": [member.number]},
                 "others": {"values": [other.number]},
+                "applications": {"values": [waiting.number]},
                 "documents": {"values": [*DOCUMENTS, *HOLDS]},
                 "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
@@ -162,6 +167,7 @@ def test_schemathesis_finds_no_fault(application):
                 "body.giver": {"dictionary": "members", "probability": 0.8},
                 "body.receiver": {"dictionary": "others", "probability": 0.8},
                 "path.number": {"dictionary": "members", "probability": 0.8},
+                "path.application": {"dictionary": "applications", "probability": 0.8},
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},

@@ -18,7 +18,15 @@ from campaigns import segments
 from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
 from common.models import IdempotencyRecord, JobChunk, JobRun
 from members import operations as members
-from members.models import DataExport, Erasure, Member, TagSource
+from members import queries
+from members.models import (
+    Application,
+    DataExport,
+    Erasure,
+    Member,
+    RefusalReason,
+    TagSource,
+)
 from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
@@ -301,6 +309,33 @@ def _old_copies() -> None:
             )
 
 
+def _applied(*times: datetime) -> list[Application]:
+    phones = [f"+861380013800{n}" for n in range(len(times))]
+    return [
+        Application.objects.create(
+            pk=n * APART, state="APPLIED", applied_at=at, channel="WEB", phone=phone,
+            phone_index=queries.phone_index(phone),
+        )
+        for n, (at, phone) in enumerate(zip(times, phones, strict=True), start=1)
+    ]  # fmt: skip
+
+
+def _applications() -> None:
+    """Three that waited for too long, and one that may wait on."""
+    rulebook(joining="approved_by_brand", application_days=30, valid_from="2026-01-02")
+    _applied(LONG_AGO, LONG_AGO, LONG_AGO, NOON + timedelta(days=10))
+
+
+def _applications_ended() -> None:
+    """Three long ago, one lately; and one waits."""
+    clerk = staff()
+    for made in _applied(LONG_AGO, LONG_AGO, LONG_AGO, timezone.now(), LONG_AGO)[:4]:
+        members.refuse_application(
+            application_id=made.pk, reason=RefusalReason.OTHER, words="x", by=clerk,
+            at=made.applied_at,
+        )  # fmt: skip
+
+
 def _old_member_files() -> None:
     for n in range(1, 4):
         for pk, at in ((n * APART, LONG_AGO), (n * APART + 1, timezone.now())):
@@ -344,6 +379,8 @@ WORK: dict[str, Callable[[], None]] = {
     "members.erase_due": _wishes_to_be_forgotten,
     "members.check_erasures": _forgotten,
     "members.forget_exports": _old_copies,
+    "members.expire_applications": _applications,
+    "members.forget_applications": _applications_ended,
     "common.forget_old_answers": _old_answers,
     "messaging.forget_old_codes": _old_codes,
     "common.forget_old_chunks": _old_chunks,

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from members import operations, queries
-from members.models import ConsentChannel, ConsentPurpose, ConsentText, Member
+from members.models import Application, ConsentChannel, ConsentPurpose, ConsentText, Member
 from members.queries import Identity
 
 _numbers = count(1)
@@ -28,6 +28,16 @@ def consent_text(purpose: str, version: int = 1) -> ConsentText:
         version=version,
         defaults={"texts": {"zh-hans": f"我同意{purpose}。"}, "published_at": JOINED},
     )[0]
+
+
+def application(phone: str, *, store=None, at: datetime = JOINED, **profile) -> Application:
+    """Somebody who has applied on the web, whatever the rulebook says."""
+    wish = operations.Wish(
+        profile=operations.Profile(**({"name": "王小明", "phone": phone} | profile)),
+        agreed=operations.Agreed(words=[], channel=ConsentChannel.WEB),
+        store_id=store.pk if store else None,
+    )
+    return operations.apply(wish=wish, at=at)
 
 
 def agree(to: Member, purpose: str = "MARKETING", *, is_given=True, at=JOINED, partner=None):

@@ -28,6 +28,7 @@ from programme.models import Version
 from programme.operations import save_draft, start_draft
 from tests.factories import (
     api_client,
+    application,
     buy,
     identity,
     lot,
@@ -147,6 +148,10 @@ ROLES = {
 PAGES = {
     "index": "apcfsdku",
     "members_member_changelist": "apsu",
+    "members_application_changelist": "apsu",
+    "members_application_change": "apsu",
+    "members_application_approve": "as",
+    "members_application_refuse": "as",
     "member": "apsu",
     "member-ledger": "apsu",
     "member-messages": "apsu",
@@ -266,6 +271,10 @@ class TestRoles:
         )
         return {
             "activity": [activity],
+            **{
+                f"members_application_{name}": [application("+8613800138000").pk]
+                for name in ("change", "approve", "refuse")
+            },
             "entry": [f"{number}-1"],
             "file-of-members": [self.file_of_members()],
             "grant": [batch],
@@ -367,6 +376,8 @@ class TestEveryList:
         ImportRun.objects.bulk_create(ImportRun(digest=f"{n:064d}", store=shop) for n in range(52))
         api_client(shop.organization)
         Region.objects.create(code="east", name="华东")
+        for n in range(52):
+            application(f"+86139{n:08d}", store=shop)
         OutboxEvent.objects.bulk_create(
             OutboxEvent(name="x.happened", subscriber="x", payload={}, retry_at=NOON)
             for _ in range(52)

@@ -42,6 +42,8 @@ def policies(draw, *, valid_from):
         "funding": fundings(),
         "product_identifiers": st.sampled_from(["any", "vin"]),
         "erasure_days": st.integers(0, 90),
+        "joining": st.sampled_from(["open", "approved_by_brand", "approved_by_dealer"]),
+        "application_days": st.integers(1, 366),
     }
     return draw(
         st.fixed_dictionaries(

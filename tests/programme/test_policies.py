@@ -423,6 +423,7 @@ class TestTheRest:
             "funding": [{"payer": "brand", "share": "100"}],
             "product_identifiers": "any",
             "erasure_days": 15,
+            "joining": "open",
         }
 
         assert parsed(**written) == parsed()

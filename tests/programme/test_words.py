@@ -96,6 +96,21 @@ def test_how_long_points_live(validity, lines):
         ),
         ("Who wants to be forgotten", {}, ["can take it back for 15 days"]),
         ("Who wants to be forgotten", {"erasure_days": 0}, ["is forgotten in the next night"]),
+        ("Who wants to join", {}, ["is a member at once"]),
+        ("Who wants to join", {"application_days": 9}, ["is a member at once"]),
+        (
+            "Who wants to join",
+            {"joining": "approved_by_brand"},
+            ["applies, and the brand's staff decide"],
+        ),
+        (
+            "Who wants to join",
+            {"joining": "approved_by_dealer", "application_days": 30},
+            [
+                "applies, and staff of the dealer or the brand decide",
+                "an application lapses after 30 days",
+            ],
+        ),
         ("Corrections", {}, ["need one person"]),
         ("Corrections", {"adjustment_limit": 0}, ["always need a second person"]),
         ("Corrections", {"adjustment_limit": 5000}, ["need a second person above 5,000 points"]),
