@@ -117,5 +117,10 @@ def called(member_id: int) -> str:
     return masking.name(member.name) or masking.tail(member.number)
 
 
+def called_owner(group_id: int) -> str:
+    owner = GroupMember.objects.get(group_id=group_id, left_at=None, role=GroupRole.OWNER)
+    return called(owner.member_id)
+
+
 def invitation(invitation_id: int) -> GroupInvitation:
     return GroupInvitation.objects.select_related("group").get(pk=invitation_id)

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from simple_history.models import HistoricalRecords
 
 from common.fields import EncryptedTextField
@@ -479,7 +480,7 @@ class GroupKind(models.TextChoices):
 class GroupRole(models.TextChoices):
     OWNER = "OWNER", _("Owner")
     ADMIN = "ADMIN", _("Administrator")
-    MEMBER = "MEMBER", _("Member")
+    MEMBER = "MEMBER", pgettext_lazy("role in a group", "Member")
 
 
 class Group(models.Model):

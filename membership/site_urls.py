@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from membership import (
     brand_pages,
+    groups_page,
     invited,
     joining,
     offline_pages,
@@ -40,6 +41,20 @@ urlpatterns = [
     path("profile/products/", profile_page.ProductsPage.as_view(), name="profile_products"),
     path("profile/phone/", profile_page.PhonePage.as_view(), name="profile_phone"),
     path("profile/phone/code/", profile_page.PhoneCodePage.as_view(), name="profile_phone_code"),
+    path("groups/", groups_page.GroupsPage.as_view(), name="groups"),
+    path("groups/<int:pk>/", groups_page.GroupPage.as_view(), name="group"),
+    path("groups/<int:pk>/share/", groups_page.SharePoints.as_view(), name="group_share"),
+    path(
+        "groups/<int:pk>/invitations/<int:invitation>/",
+        groups_page.WithdrawInvitation.as_view(),
+        name="group_withdraw",
+    ),
+    path("groups/<int:pk>/<slug:deed>/", groups_page.DeedPage.as_view(), name="group_deed"),
+    path(
+        "groups/invitations/<int:pk>/",
+        groups_page.AnswerInvitation.as_view(),
+        name="group_invitation",
+    ),
     path("login/", views.LoginPage.as_view(), name="login"),
     path("login/code/", views.CodePage.as_view(), name="login_code"),
     path("join/", joining.JoinPage.as_view(), name="join"),

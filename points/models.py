@@ -465,7 +465,9 @@ class Entry(models.Model):
             # Members are told in the order of recording (points.changes). Rows come in that order
             # and never change, so that a few bytes for a megabyte of them are enough.
             BrinIndex(
-                fields=["recorded_at"], autosummarize=True, pages_per_range=64,
+                fields=["recorded_at"],
+                autosummarize=True,
+                pages_per_range=64,
                 name="points_entry_recorded",
             ),
         ]

@@ -304,7 +304,9 @@ class Decision(models.Model):
             models.Index(fields=["member", "-id"], name="tiers_decision_of_member"),
             # Members are told in the order of recording (tiers.changes).
             BrinIndex(
-                fields=["recorded_at"], autosummarize=True, pages_per_range=16,
+                fields=["recorded_at"],
+                autosummarize=True,
+                pages_per_range=16,
                 name="tiers_decision_recorded",
             ),
         ]
@@ -382,7 +384,9 @@ class Proposal(models.Model):
             ),
             # Members are told in the order of recording (tiers.changes).
             BrinIndex(
-                fields=["recorded_at"], autosummarize=True, pages_per_range=16,
+                fields=["recorded_at"],
+                autosummarize=True,
+                pages_per_range=16,
                 name="tiers_proposal_recorded",
             ),
         ]

@@ -70,6 +70,7 @@ from members.operations._group_invitations import (
     withdraw_invitation,
 )
 from members.operations._groups import (
+    NAME_MAX,
     CompaniesOnly,
     GroupFull,
     GroupsNotOffered,
@@ -134,6 +135,7 @@ __all__ = [
     "CORRECTABLE",
     "EXPORT_KEPT",
     "INVITATION_LASTS",
+    "NAME_MAX",
     "TAG_MAX",
     "WORDS_MAX",
     "Agreed",

@@ -46,6 +46,10 @@ def document(*, today: date) -> dict[str, Any]:
     made["programme"]["names"] = {"zh-hans": cast.CLUB, "en": "Far Roads Owners' Club"}
     made["programme"] |= {"contact": CONTACT, "questions": [QUESTION]}
     made["note"] = "演示 · demo"
+    made["policies"]["groups"] = {
+        "family": {"members": 6, "spenders": ["owner", "admin", "member"]},
+        "company": {"members": 200},
+    }
     first, last = today - timedelta(days=20), today + timedelta(days=40)
     made["earning"]["boosts"].append(
         {

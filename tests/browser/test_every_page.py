@@ -7,11 +7,13 @@ from django.utils import timezone
 from django.utils.timezone import localdate
 
 from members import operations as members
+from members.models import GroupKind
 from membership.demo import rules
 from points import operations
 from programme import operations as programme
 from tests.browser.test_member_pages import faint_texts
 from tests.factories import buy, identity, main_store, member, message, source
+from tests.factories.groups import let_in, share
 from tests.factories.points import NOON
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -28,6 +30,7 @@ MEMBERS = [
     "/profile/edit/",
     "/profile/products/",
     "/profile/phone/",
+    "/groups/",
     "/privacy/",
     "/security/",
     "/security/password/",
@@ -48,10 +51,12 @@ def pages(open_page, live_server):
         member=identity(wang), points=20, at=NOON, reference="X-1", source=source(), note="洗车券"
     )
     message(wang)
+    group = in_a_family(wang)
 
     def pages_(**options):
         page = open_page("/login/", **options)
-        for path in [*VISITORS, *MEMBERS]:
+        own = [f"/groups/{group.pk}/", f"/groups/{group.pk}/dissolve/"]
+        for path in [*VISITORS, *MEMBERS, *own]:
             if path == MEMBERS[0]:
                 page.context.add_cookies([session(wang, live_server.url)])
             page.goto(path)
@@ -59,6 +64,17 @@ def pages(open_page, live_server):
             yield path, page
 
     return pages_
+
+
+def in_a_family(of):
+    """With somebody who shares, and somebody who was asked in."""
+    now, other = timezone.now(), member(name="李小红")
+    group = members.found_group(kind=GroupKind.FAMILY, name="王家", owner_id=of.pk, at=now)
+    let_in(group, of, other, at=now)
+    for each in (of, other):
+        share(group, each, at=now)
+    members.invite_to_group(group_id=group.pk, by_member=of.pk, whom="13900000005", at=now)
+    return group
 
 
 def session(of, url):
