@@ -424,6 +424,8 @@ SMS_PREFIXES = env.list("SMS_PREFIXES", default=["+86"])
 WECHAT_APP_ID = env.str("WECHAT_APP_ID", default="")
 WECHAT_APP_SECRET = env.str("WECHAT_APP_SECRET", default="")
 WECHAT_ENDPOINT = env.str("WECHAT_ENDPOINT", default="")
+# Where members are sent to bind their WeChat; WeChat's own address, unless this names another.
+WECHAT_OPEN_ENDPOINT = env.str("WECHAT_OPEN_ENDPOINT", default="")
 WEBHOOK_URL = env.str("WEBHOOK_URL", default="")
 # "whsec_…", comma separated: while the receiver learns a new one, both sign.
 WEBHOOK_SECRETS = env.list("WEBHOOK_SECRETS", default=[])

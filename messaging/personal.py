@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common import personal
 from common.personal import Blank
-from messaging import queries, templates
+from messaging import queries, wordings
 from messaging.models import Choice, Follower, Problem, Reader
 
 OUR_WORDS = ", ".join(f"'{each.value}'" for each in Problem)
@@ -42,8 +42,10 @@ personal.stays(
 )
 def messages(member_id: int) -> list[dict[str, Any]]:
     told = []
-    for message in queries.inbox(member_id).prefetch_related("deliveries"):
-        text = templates.shown(message.template, message.variables)
+    found = list(queries.inbox(member_id).prefetch_related("deliveries"))
+    texts = wordings.in_the_inbox(found)
+    for message in found:
+        text = texts[message.pk]
         ways = [
             f"{each.get_channel_display()}: {each.get_state_display()}"
             for each in sorted(message.deliveries.all(), key=lambda one: one.pk)

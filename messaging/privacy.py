@@ -6,6 +6,7 @@ from messaging import templates
 from messaging.models import Purpose
 
 EXPORT_MADE = "messaging.export_made"
+FOLLOWER_BOUND = "messaging.follower_bound"
 ERASURE_REQUESTED = "messaging.erasure_requested"
 
 
@@ -15,6 +16,16 @@ def register() -> None:
         subject=_("The copy of your data is ready"),
         body=_("You find it under Privacy until %(last_day)s. We ask you for a code first."),
         variables={"last_day": templates.DAY},
+        purpose=Purpose.SECURITY,
+    )
+    templates.register(
+        FOLLOWER_BOUND,
+        subject=_("Your WeChat hears from us now"),
+        body=_(
+            "A WeChat account was bound to your membership: messages go there too. If it was not "
+            "you, end it where you choose what you hear."
+        ),
+        variables={},
         purpose=Purpose.SECURITY,
     )
     templates.register(

@@ -12,6 +12,7 @@ from messaging.models import (
     Choice,
     Delivery,
     DeliveryState,
+    Follower,
     Message,
     Purpose,
     Reader,
@@ -84,6 +85,11 @@ def goes_unasked(purpose: Purpose) -> bool:
 def reader(member_id: int) -> Reader:
     """How a member reads; where nothing was chosen, empty."""
     return Reader.objects.filter(pk=member_id).first() or Reader(pk=member_id)
+
+
+def follower(member_id: int) -> Follower | None:
+    """As whom WeChat tells a member something; None: nobody was bound."""
+    return Follower.objects.filter(pk=member_id).first()
 
 
 def can_text(template: str) -> bool:

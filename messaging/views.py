@@ -109,6 +109,9 @@ class SettingsPage(MemberPage):
             hears_offers=hears_offers,
             form=form,
             is_saved="saved" in self.request.GET,
+            has_wechat=bool(settings.WECHAT_APP_ID),
+            follower=queries.follower(self.member.pk) if settings.WECHAT_APP_ID else None,
+            wechat_outcome=self.request.GET.get("wechat", ""),
             **kwargs,
         )
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import threading
 import time
@@ -164,14 +165,25 @@ class Tencent(Provider):
 
 
 class WeChat(Provider):
-    """/cgi-bin/stable_token and /cgi-bin/message/template/send."""
+    """
+    /cgi-bin/stable_token, /cgi-bin/message/template/send, and 网页授权: /connect/oauth2/authorize
+    and /sns/oauth2/access_token for the one who has `openid`.
+    """
+
+    openid = "oABC-123_reader"
 
     def __init__(self):
         super().__init__()
         self.tokens = []
+        # Whether each code that was given was used.
+        self.codes = {}
 
     def wrong(self, request):
         self.requests.append(request)
+        if request.path == "/connect/oauth2/authorize":
+            return self.authorize(dict(parse_qsl(request.query)))
+        if request.path == "/sns/oauth2/access_token":
+            return self.tell_openid(dict(parse_qsl(request.query)))
         if request.path == "/cgi-bin/stable_token":
             wanted = json.loads(request.body)
             if wanted["secret"] != SECRET:
@@ -184,6 +196,41 @@ class WeChat(Provider):
         if dict(parse_qsl(request.query))["access_token"] != self.tokens[-1]:
             return self.error(40001, "invalid credential, access_token is invalid or not latest")
         return None
+
+    def authorize(self, asked):
+        names = ["appid", "redirect_uri", "response_type", "scope", "state"]
+        is_right = (
+            list(asked) == names
+            and (asked["response_type"], asked["scope"]) == ("code", "snsapi_base")
+            and asked["appid"] == "wx1"
+            and re.fullmatch("[A-Za-z0-9]{1,128}", asked["state"])
+        )
+        if not is_right:
+            return 400, {}, {}
+        code = f"code{len(self.codes)}"
+        self.codes[code] = False
+        back = f"{asked['redirect_uri']}?code={code}&state={asked['state']}"
+        return 302, {"Location": back}, None
+
+    def tell_openid(self, asked):
+        if (asked["appid"], asked["secret"]) != ("wx1", SECRET):
+            return self.error(40125, "invalid appsecret")
+        if asked["grant_type"] != "authorization_code":
+            return self.error(40002, "invalid grant_type")
+        if asked["code"] not in self.codes:
+            return self.error(40029, "invalid code")
+        if self.codes[asked["code"]]:
+            return self.error(40163, "code been used")
+        if self.answers:
+            return self.answers.pop(0)
+        self.codes[asked["code"]] = True
+        return 200, {}, {
+            "access_token": "user-token",
+            "expires_in": 7200,
+            "refresh_token": "refresh",
+            "openid": self.openid,
+            "scope": "snsapi_base",
+        }  # fmt: skip
 
     def take(self, request):
         wanted = json.loads(request.body)
@@ -245,6 +292,8 @@ def serving(provider):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - the library's name
 
         def log_message(self, *args):
             pass

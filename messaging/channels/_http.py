@@ -66,10 +66,26 @@ def post(
     :raises Away: if no connection comes about
     :raises NotNow: if the answer fails to come; it may have arrived
     """
+    return _ask("POST", url, body=body, headers=headers, pool=pool)
+
+
+def get(url: str) -> Answer:
+    """As `post`, for what is asked by an address alone."""
+    return _ask("GET", url, body=None, headers={}, pool=None)
+
+
+def _ask(
+    method: str,
+    url: str,
+    *,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    pool: urllib3.HTTPConnectionPool | None,
+) -> Answer:
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=settings.MESSAGING_TIMEOUT)
     try:
         answer = (pool or _pool).urlopen(
-            "POST",
+            method,
             url,
             body=body,
             headers=dict(headers),

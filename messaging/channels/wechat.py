@@ -1,10 +1,13 @@
 """
-Template messages of a WeChat official account (公众号模板消息).
+Template messages of a WeChat official account (公众号模板消息), and whose openid it is.
 
 https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Template_Message_Interface.html
 The token is the stable one (…/Basic_Information/getStableAccessToken.html): many processes can ask
 for it without ending each other's, and the app's secret stays out of addresses. Codes:
 …/Getting_Started/Global_Return_Code.html.
+
+Who opens our page in WeChat is asked for by 网页授权 with scope snsapi_base, which tells the openid
+and nothing else (…/OA_Web_Apps/Wechat_webpage_authorization.html).
 """
 
 import json
@@ -12,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import redis
 from django.conf import settings
@@ -22,6 +26,7 @@ from messaging.channels import _http
 from messaging.channels.port import Away, NotNow, Outgoing, Refused
 
 ENDPOINT = "https://api.weixin.qq.com"
+OPEN_ENDPOINT = "https://open.weixin.qq.com"
 # A token is good for two hours; it is forgotten a little before.
 TOKEN_MARGIN_SECONDS = 300
 _SEALED_AS = "messaging.wechat.token"
@@ -65,6 +70,44 @@ class WeChat:
             answer = _send(wanted, _token(instead_of=token))
         _look_at(answer)
         return str(answer["msgid"])
+
+
+def authorization_url(*, back: str, state: str) -> str:
+    """
+    Where WeChat's browser is sent, to come back with a code that tells its openid.
+
+    :param back: the address it comes back to
+    :param state: what it brings along; letters and digits, at most 128
+    """
+    asked = {
+        "appid": settings.WECHAT_APP_ID,
+        "redirect_uri": back,
+        "response_type": "code",
+        "scope": "snsapi_base",
+        "state": state,
+    }
+    endpoint = settings.WECHAT_OPEN_ENDPOINT or OPEN_ENDPOINT
+    # In this order, and with this end: WeChat compares addresses as texts.
+    return f"{endpoint}/connect/oauth2/authorize?{urlencode(asked)}#wechat_redirect"
+
+
+def openid_of(code: str) -> str:
+    """
+    Whose code it is. A code is good once, for five minutes.
+
+    :raises Refused: if it is not, or not any more
+    :raises Away: :raises NotNow: if WeChat does not say
+    """
+    asked = {
+        "appid": settings.WECHAT_APP_ID,
+        "secret": settings.WECHAT_APP_SECRET,
+        "code": code,
+        "grant_type": "authorization_code",
+    }
+    url = f"{settings.WECHAT_ENDPOINT or ENDPOINT}/sns/oauth2/access_token?{urlencode(asked)}"
+    answer = _http.get(url).json()
+    _look_at(answer)
+    return str(answer["openid"])
 
 
 def _send(wanted: Mapping[str, Any], token: str) -> dict[str, Any]:

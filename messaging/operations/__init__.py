@@ -24,7 +24,9 @@ from messaging.operations._receipts import note_receipts
 from messaging.operations._strangers import tell_stranger
 from messaging.operations._telling import tell_changes
 from messaging.operations._wording import (
+    NotBound,
     TestNotSent,
+    bind_by_code,
     bind_follower,
     send_test,
     unbind_follower,
@@ -35,11 +37,13 @@ __all__ = [
     "ChallengeOver",
     "KeyReused",
     "NoSmsProvider",
+    "NotBound",
     "TestNotSent",
     "ToSend",
     "WrongCode",
     "answer",
     "ask_for_code",
+    "bind_by_code",
     "bind_follower",
     "choose",
     "deliver_everywhere",

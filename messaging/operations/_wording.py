@@ -12,13 +12,19 @@ from common.errors import DomainError
 from common.models import User
 from members import masking, phones
 from members import queries as members
-from messaging.channels import CARRIERS, Away, NotNow, Refused
+from messaging.channels import CARRIERS, Away, NotNow, Refused, wechat
 from messaging.composing import preview, sample
 from messaging.models import Channel, Follower, Wording
 from messaging.operations._messages import send
+from messaging.privacy import FOLLOWER_BOUND
 from messaging.trials import TRIAL
 
 TESTS_PER_HOUR = 30
+
+
+class NotBound(DomainError):
+    code = "wechat_not_bound"
+    message = _("WeChat did not tell us who you are. Please try again.")
 
 
 class TestNotSent(DomainError):
@@ -74,6 +80,28 @@ def _test_in_an_inbox(wording: Wording, number: str, *, at: datetime, by: User) 
 
 def _count(by: User) -> None:
     limits.consume(f"wordings:tests:{by.pk}", limit=TESTS_PER_HOUR, seconds=3600)
+
+
+@transaction.atomic
+def bind_by_code(*, member_id: int, code: str, at: datetime) -> None:
+    """
+    Note whose WeChat a member came back from, and tell the member, who may not have been it.
+
+    :param code: what WeChat sent along
+    :raises NotBound: if the code is not good (any more), or WeChat does not answer
+    """
+    try:
+        openid = wechat.openid_of(code)
+    except (Refused, NotNow, Away) as trouble:
+        raise NotBound from trouble
+    bind_follower(member_id=member_id, openid=openid, at=at)
+    send(
+        member_id=member_id,
+        template=FOLLOWER_BOUND,
+        key=f"{FOLLOWER_BOUND}:{member_id}:{at.isoformat()}",
+        variables={},
+        at=at,
+    )
 
 
 def bind_follower(*, member_id: int, openid: str, at: datetime) -> None:
