@@ -31,9 +31,10 @@ from membership import (
 from membership.console import ConsolePage
 from membership.member_actions import EditTags, MemberAction, member_or_404
 from messaging import queries as messaging
-from messaging import templates
+from messaging import wordings
 from messaging.admin import STATE_LABELS as DELIVERY_LABELS
 from messaging.models import DeliveryState, Message
+from messaging.templates import Text
 from points import queries as points
 from points import statements
 from points.forms import DayForm
@@ -416,17 +417,18 @@ class MessagesPage(MemberPage):
         said = messaging.inbox(self.member.pk, before=start).prefetch_related("deliveries")
         found = list(said[: MESSAGES_A_PAGE + 1])
         shown = found[:MESSAGES_A_PAGE]
+        texts = wordings.in_the_inbox(shown)
         return {
-            "rows": [_message_row(message) for message in shown],
+            "rows": [_message_row(message, texts[message.pk]) for message in shown],
             "next_before": shown[-1].pk if len(found) > MESSAGES_A_PAGE else None,
             "before": before,
         }
 
 
-def _message_row(message: Message) -> dict[str, Any]:
+def _message_row(message: Message, text: Text) -> dict[str, Any]:
     return {
         "message": message,
-        "text": templates.shown(message.template, message.variables),
+        "text": text,
         "deliveries": [
             (delivery, DELIVERY_LABELS[DeliveryState(delivery.state)])
             for delivery in sorted(message.deliveries.all(), key=lambda one: one.pk)
