@@ -45,14 +45,13 @@ from common.tables import Row, Table
 from members import attributes
 from members import operations as members
 from members import queries as members_queries
-from members.models import ExternalNumber, PhoneDirectory, Product, TagSource
+from members.models import TagSource
 from members.queries import Identity
 from partners.models import Organization, OrganizationKind, Store
 from points import operations as points
 from points.models import EntryKind, PointType
 from programme import queries as programme
 from programme.policies import NEVER
-from programme.queries import Rulebook
 from tiers import operations as tiers
 
 # Rows per transaction: enough to share its statements, few enough to be done in a second.
@@ -435,7 +434,7 @@ class _Bringer:
         if not given:
             return
         outcomes = points.grant(
-            grants=[_starting(self._rulebook, worth, who, self._now) for worth, who in given],
+            grants=self._starting(given),
             source=gifts.our_source(self._rulebook),
             type=PointType.INITIAL,
             rolls=self._rulebook.policies.validity.counts(EntryKind.EARN),
@@ -445,20 +444,24 @@ class _Bringer:
             if isinstance(outcome, DomainError):
                 raise outcome  # nothing of the chunk is kept; no row can cause it
 
-
-def _starting(rulebook: Rulebook, worth: int, who: Identity, at: datetime) -> points.Grant:
-    validity, day = rulebook.policies.validity, localdate(at)
-    # M3: the points wait with their member, as those of purchases do.
-    waits = rulebook.policies.clock_from_activation and who.is_pre_registered
-    return points.Grant(
-        member=who,
-        points=worth,
-        # One beginning for each member, however often a file comes.
-        reference=f"start:{who.number}",
-        at=at,
-        expires_on=NEVER if waits else validity.last_day(day),
-        lapses_on=None if waits else validity.account_last_day(day),
-    )
+    def _starting(self, given: Sequence[tuple[int, Identity]]) -> list[points.Grant]:
+        policies, day = self._rulebook.policies, localdate(self._now)
+        # M3: the points wait with their member, as those of purchases do.
+        waits = policies.clock_from_activation and not self._plan.active
+        expires_on = NEVER if waits else policies.validity.last_day(day)
+        lapses_on = None if waits else policies.validity.account_last_day(day)
+        return [
+            points.Grant(
+                member=who,
+                points=worth,
+                # One beginning for each member, however often a file comes.
+                reference=f"start:{who.number}",
+                at=self._now,
+                expires_on=expires_on,
+                lapses_on=lapses_on,
+            )
+            for worth, who in given
+        ]
 
 
 def _stores(organization: Organization) -> dict[str, int]:
@@ -530,7 +533,7 @@ def _count(report: Report, reads: Iterable[Read]) -> None:
 
 
 class _Known:
-    """Who has what is one member's alone, in three queries for a chunk, or six if anybody has."""
+    """Who has what is one member's alone, in one query for a chunk, or four if anybody has."""
 
     _TAKEN: dict[str, type[DomainError]] = {
         "external_number": members.ExternalNumberTaken,
@@ -548,20 +551,12 @@ class _Known:
         def of(name: str) -> list[Any]:
             return [value for field_, value in keys if field_ == name]
 
-        external = ExternalNumber.objects.filter(
-            organization=organization, number__in=of("external_number")
-        ).values_list("number", "member_id")
-        phones = PhoneDirectory.objects.filter(phone_index__in=of("phone")).values_list(
-            "phone_index", "member_id"
+        self._owners: dict[_Key, int] = members_queries.owners(
+            organization_id=organization.pk,
+            external_numbers=of("external_number"),
+            phone_indexes=of("phone"),
+            identifiers=of("product"),
         )
-        owned = Product.objects.filter(identifier__in=of("product"), owned_until=None).values_list(
-            "identifier", "member_id"
-        )
-        self._owners: dict[_Key, int] = {
-            **{("external_number", number): member for number, member in external},
-            **{("phone", bytes(index)): member for index, member in phones},
-            **{("product", identifier): member for identifier, member in owned},
-        }
         # Whom a row of this file brought, and which row brought whom.
         self.brought_by_row: dict[int, int] = {}
         self._rows: dict[int, int] = {}

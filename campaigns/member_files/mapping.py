@@ -131,8 +131,6 @@ class Mapping:
 
 def sex(text: str) -> str:
     """:raises InvalidSex: if nobody said what it means"""
-    if text in Sex.values:
-        return text
     try:
         return SEXES[text.casefold()]
     except KeyError as error:

@@ -75,7 +75,7 @@ def tag_many(*, names: Mapping[int, Sequence[str]], source: TagSource, at: datet
     :returns: how many were new
     :raises InvalidTag: :raises TooManyTags: if so
     """
-    alike = {tuple(each): _checked(each) for each in names.values()}
+    alike = {each: _checked(each) for each in {tuple(each) for each in names.values()}}
     tags = _tags(sorted({name for checked in alike.values() for name in checked}))
     pairs = sorted(
         (member_id, tags[name]) for member_id, each in names.items() for name in alike[tuple(each)]
