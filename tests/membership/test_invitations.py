@@ -12,8 +12,10 @@ from campaigns.models import BroughtMember, Invitation, InvitationRound, MemberI
 from common.models import AuditRecord
 from members import operations as members
 from members.models import Member, Tag, TagSource
-from messaging.models import Delivery, Message
+from messaging import operations
+from messaging.models import Channel, Delivery, Message
 from tests.factories import brand, member, plain, staff, wording
+from tests.mail_server import mail_server
 from tests.membership.test_web import text_of, the_code
 
 pytestmark = pytest.mark.django_db
@@ -161,6 +163,60 @@ class TestSaying:
 
         assert invitations.work(clock=timezone.now) == 3
         assert Invitation.objects.count() == Message.objects.count() == 5
+
+
+class TestByEmail:
+    """Over a real mail server, to those of whom nobody has a proven phone (no SMS provider)."""
+
+    @pytest.fixture
+    def server(self, settings):
+        with mail_server() as server:
+            settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+            settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+            settings.EMAIL_TIMEOUT = 5
+            yield server
+
+    def deliver(self):
+        return operations.deliver_waiting(channel=Channel.EMAIL, clock=timezone.now)
+
+    def test_arrives_with_a_link_that_leads_to_an_active_member(self, server, client):
+        one = old(email="wang@example.com")
+        invite()
+
+        assert self.deliver() == 1
+
+        [letter] = server.letters
+        assert letter["To"] == "wang@example.com"
+        assert "会员资格" in letter["Subject"]
+        told = re.search(r"http://127\.0\.0\.1:8000(/\S+/)", letter.get_content())
+        invitation = Invitation.objects.get()
+        assert told[0] == invitations.link(invitation)
+        client.get(told[1])
+        client.post("/invited/")
+        client.post("/invited/code/", {"code": the_code()})
+        one.refresh_from_db()
+        assert one.status == "ACTIVE"
+
+    def test_goes_to_each_who_has_an_address_once(self, server):
+        for n in range(5):
+            old(phone=f"+861380013800{n}", email=f"m{n}@example.com" if n else "")
+        invite()
+
+        assert [self.deliver(), self.deliver()] == [4, 0]
+        assert sorted(server.asked) == [f"m{n}@example.com" for n in range(1, 5)]
+        links = {re.search(r"http\S+", letter.get_content())[0] for letter in server.letters}
+        assert len(links) == 4, "each has a link of their own"
+
+    def test_a_refused_address_stops_no_other_and_is_seen(self, server):
+        old(email="gone@example.com")
+        old(phone="+8613800138001", email="li@example.com")
+        invite()
+        server.to_recipient.append("550 no such user")
+
+        assert self.deliver() == 1
+        failed = Delivery.objects.get(state="FAILED")
+        assert "550" in failed.error
+        assert "gone@example.com" not in failed.error
 
 
 class TestTheLink:
