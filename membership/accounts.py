@@ -139,9 +139,9 @@ def set_password(*, member: Member, password: str, at: datetime) -> User:
 
 
 class Backend(ModelBackend):
-    """Django's, which brings along what each page asks for: the member, staff's second factor."""
+    """Django's, which brings along what pages ask for: member and standing, staff's factor."""
 
     def get_user(self, user_id: int) -> User | None:
-        found = User.objects.select_related("member", "second_factor")
+        found = User.objects.select_related("member__standing", "second_factor")
         user = found.filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None

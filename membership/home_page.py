@@ -66,7 +66,8 @@ class HomePage(MemberPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         today = localdate()
         member = self.member
-        progress = tiers.progress(member.pk, today, joined_on=localdate(member.joined_at))
+        joined_on = localdate(member.joined_at)
+        progress = tiers.progress(member.pk, today, joined_on=joined_on, member=member)
         account = statements.on_account(member.pk)
         spendable, expiries = points.spendable_and_expiries(member.pk, on=today, limit=EXPIRIES)
         entries = list(points.statement(member.pk)[:LATEST_ENTRIES])
