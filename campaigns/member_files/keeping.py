@@ -25,7 +25,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.importing import ImportRunning
-from campaigns.member_files import bringing, fields, mapping, telling
+from campaigns.member_files import bringing, mapping, telling
 from campaigns.member_files.bringing import Plan, Report
 from campaigns.member_files.reading import Problem, Read, Terms
 from campaigns.models import (
@@ -93,7 +93,7 @@ def hand_in(*, path: Path, name: str, at: datetime, by: User) -> MemberImport:
         raise HeaderMissing
     brand = partners.brand()
     assert brand is not None, "every installation has its brand (partners/migrations/0002)"
-    guess = mapping.Mapping(columns=fields.guess(table.header, attributes.defined()))
+    guess = mapping.guessed(table, attributes.defined())
     with transaction.atomic():
         run = MemberImport.objects.create(
             name=name[-200:],

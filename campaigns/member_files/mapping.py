@@ -7,19 +7,25 @@ mapping says or, failing that, what everybody agrees on (男, M, female …).
 
 import json
 import re
+from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.member_files import fields
 from campaigns.member_files.fields import ATTRIBUTE, FIELDS
 from common.errors import Invalid
+from common.tables import Table
 from members.models import Attribute, AttributeKind, Sex
 
 DEFAULT_DAY_FORMAT = "YYYY-MM-DD"
+# Rows that are looked at to guess how days are written.
+LOOKED_AT = 100
 # A cell of a workbook that is a date reads so, whatever it looks like there.
 WORKBOOK_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})T00:00:00\Z", re.ASCII)
 
@@ -179,6 +185,32 @@ def day_fields(mapping: Mapping, definitions: MappingOf[str, Attribute]) -> list
             and definitions[name.removeprefix(ATTRIBUTE)].kind == AttributeKind.DATE
         )
     ]
+
+
+def guessed(table: Table, definitions: MappingOf[str, Attribute]) -> Mapping:
+    """
+    What a file's columns probably mean, for somebody who looks at it: by their names, and how days
+    are written by the first rows, where only one form fits them all.
+    """
+    columns = fields.guess(table.header, definitions)
+    reading = Mapping(columns=columns)
+    rows = list(islice(table.rows(), LOOKED_AT))
+    days = {}
+    for name in day_fields(reading, definitions):
+        place = table.header.index(columns[name])
+        texts = {row.cells[place].strip() for row in rows if place not in row.faults} - {""}
+        fitting = [form for form in DAY_FORMATS if texts and _all_read(form, texts)]
+        if len(fitting) == 1:
+            days[name] = fitting[0]
+    return Mapping(columns=columns, days=days)
+
+
+def _all_read(form: str, texts: Collection[str]) -> bool:
+    column = Mapping(columns={}, days={"": form})
+    try:
+        return all(column.day("", text) for text in texts)
+    except InvalidDay:
+        return False
 
 
 def _texts(where: str, part: Any) -> dict[str, str]:

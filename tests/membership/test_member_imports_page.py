@@ -106,6 +106,21 @@ class TestHandingIn:
         assert "must name the columns" in text_of(hand_in(clerk, LI, header=WANG))
         assert not MemberImport.objects.exists()
 
+    @pytest.mark.parametrize(
+        ("days", "form"),
+        [
+            (["19900102", "20000229", ""], "YYYYMMDD"),
+            (["1990/1/2", "x"], None),  # some are no days
+            (["01/02/1990"], None),  # two forms fit
+            (["01/02/1990", "13/02/1990"], "DD/MM/YYYY"),
+            ([""], None),
+        ],
+    )
+    def test_a_form_of_days_is_guessed_where_only_one_fits(self, clerk, days, form):
+        hand_in(clerk, *(f"C{n},王小明,,男,{day}" for n, day in enumerate(days)))
+
+        assert the_run().mapping["days"].get("birthday") == form
+
     def test_a_chinese_windows_file_is_understood(self, clerk):
         assert "王小明" in text_of(hand_in(clerk, WANG, encoding="gb18030"))
 
@@ -323,6 +338,27 @@ class TestBringing:
         console(chief).post(page("common_approval_approve", asked.pk), {"note": ""})
         work()
         assert Entry.objects.get().points == 500
+
+    def test_a_customers_further_products_are_counted(self, clerk):
+        hand_in(clerk, "C1,LSV1", "C1,LSV2", header="客户号,车架号")
+        check(clerk)
+
+        assert "Further products 1" in seen(clerk)
+        start(clerk)
+        work()
+        assert Member.objects.get().products.count() == 2
+
+    def test_a_reason_that_is_refused_says_why(self, clerk):
+        hand_in(clerk, WANG)
+        check(clerk)
+        url = page("file-of-members", the_run().pk)
+        reference = clerk.get(url).context["start_form"]["reference"].value()
+
+        told = {"reason": "13800138000", "reference": reference, "start": "1"}
+        response = clerk.post(url, told)
+
+        assert response.context["start_form"].errors["reason"]
+        assert the_run().state == "CHECKED"
 
 
 class TestPages:
