@@ -20,6 +20,7 @@ from members import (
     operations,
     phones,
     queries,
+    reach,
 )
 from members.forms import AttributeForm, ConsentTextForm, OptionForm, OptionFormSet
 from members.models import (
@@ -71,6 +72,9 @@ class MemberAdmin(ReadOnlyAdmin):
     search_fields = ["number"]
     search_help_text = _("Phone or its last 4 digits, number, name or pinyin, VIN, external number")
     change_list_template = "console/member_list.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
+        return reach.of(request.user).members()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Member], search_term: str

@@ -16,13 +16,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localdate
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common.errors import DomainError
 from common.staff import ReadOnlyAdmin, acting
-from members import applications, attributes, masking, operations, phones
+from members import applications, attributes, masking, operations, phones, reach
 from members.forms import RefuseForm
 from members.models import Application, ApplicationState, ConsentPurpose, Sex
 
@@ -83,6 +84,9 @@ class ApplicationAdmin(ReadOnlyAdmin):
     sortable_by: list[str] = []
     actions = ["approve_chosen"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
+        return reach.of(request.user).applications()
+
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
@@ -94,7 +98,7 @@ class ApplicationAdmin(ReadOnlyAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    @display(description=_("Application"))
+    @display(description=_("Number of the application"))
     def number(self, application: Application) -> str:
         return application.number
 
@@ -180,6 +184,8 @@ class ApplicationAdmin(ReadOnlyAdmin):
         application = self._application(request, str(application_id))
         if not self.has_decide_permission(request):
             raise PermissionDenied
+        if not applications.is_theirs(application, acting(request), on=localdate()):
+            raise PermissionDenied
         page = reverse("admin:members_application_change", args=[application_id])
         decision = DECISIONS[name]
         if request.method != "POST":
@@ -220,7 +226,9 @@ class ApplicationAdmin(ReadOnlyAdmin):
         decision: Decision | None = None,
         form: Form | None = None,
     ) -> HttpResponse:
+        user = acting(request)
         may_decide = application.is_waiting and self.has_decide_permission(request)
+        may_decide = may_decide and applications.is_theirs(application, user, on=localdate())
         context = {
             **self.admin_site.each_context(request),
             "title": application.number,
@@ -229,7 +237,9 @@ class ApplicationAdmin(ReadOnlyAdmin):
             "facts": facts(application),
             "before": applications.before(application),
             "alike": list(applications.alike(application)) if application.is_waiting else [],
-            "may_see_members": request.user.has_perm("members.view_member"),
+            # Of another dealer's member they learn that there is one, and the number.
+            "may_see_members": request.user.has_perm("members.view_member")
+            and not reach.of(user).is_limited,
             "buttons": [
                 (reverse(f"admin:members_application_{name}", args=[application.pk]), each)
                 for name, each in DECISIONS.items()

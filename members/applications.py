@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import NotFound
-from members import duplicates, queries
+from common.models import User
+from members import duplicates, queries, reach
 from members.models import (
     Application,
     ApplicationState,
@@ -40,6 +41,17 @@ def are_asked_for(day: date) -> bool:
 def dealers_decide(day: date) -> bool:
     """Whether dealers' staff decide the applications made at their stores."""
     return _joining(day) == Joining.APPROVED_BY_DEALER
+
+
+def is_theirs(application: Application, user: User, *, on: date) -> bool:
+    """
+    Whether a login decides on an application: the brand's staff always, a dealer's staff on those
+    made at its stores, where the rulebook of the day lets them.
+    """
+    within = reach.of(user)
+    if not within.is_limited:
+        return True
+    return dealers_decide(on) and within.applications().filter(pk=application.pk).exists()
 
 
 def has_applied(phone: str) -> bool:

@@ -162,6 +162,7 @@ class Member(models.Model):
             ("close_member", "Can end a membership"),
             ("export_member", "Can have a member's data put together for the member"),
             ("erase_member", "Can have a member's data erased"),
+            ("limited_to_dealer", "Sees only members of the own dealer"),
         ]
         constraints = [
             models.CheckConstraint(

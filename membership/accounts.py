@@ -142,6 +142,7 @@ class Backend(ModelBackend):
     """Django's, which brings along what pages ask for: member and standing, staff's factor."""
 
     def get_user(self, user_id: int) -> User | None:
-        found = User.objects.select_related("member__standing", "second_factor")
+        wanted = ("member__standing", "second_factor", "placement")
+        found = User.objects.select_related(*wanted)
         user = found.filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None

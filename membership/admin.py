@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from membership import second_factor
+from membership import dealers, second_factor
 
 
 class StaffConsole(UnfoldAdminSite):
@@ -30,6 +30,10 @@ class StaffConsole(UnfoldAdminSite):
             target = request.GET.get(REDIRECT_FIELD_NAME, "")
             return redirect_to_login(target, reverse("admin:second_factor"))
         return super().login(request, extra_context)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's hook
+        """Limited to a dealer's own members for who works for one, and only then opened."""
+        return super().admin_view(dealers.guard(view), cacheable)
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Take only what our rooms register: packages bring pages that staff have no use for."""

@@ -18,6 +18,8 @@ from django.views.generic.base import ContextMixin
 from common import approvals, events
 from common.models import AuditRecord, JobRun
 from common.night_queries import see
+from members import reach
+from membership import dealers
 from points.models import Activity
 
 LATEST = 8
@@ -108,6 +110,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _list("corporate_fare", _("Organizations"), "partners", "organization"),
                 _list("storefront", _("Stores"), "partners", "store"),
+                _list("badge", _("Dealers of logins"), "partners", "placement"),
                 _list("map", _("Regions"), "partners", "region"),
                 _list("key", _("API clients"), "partners", "apiclient"),
             ],
@@ -149,7 +152,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The first page: the search for a member, and what is cheap to know however much there is."""
-    may = request.user.has_perm
+    limited = reach.of(request.user).is_limited
+
+    def may(permission: str) -> bool:
+        """Of the figures here none are of one dealer only."""
+        return request.user.has_perm(permission) and not limited
+
     if may("common.view_jobrun"):
         latest_runs = JobRun.objects.order_by("-day", "pk")[:LATEST]
         context["nights"] = see(latest_runs, now=timezone.now())
@@ -164,7 +172,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "today": localdate(),
-        "may_search": may("members.view_member"),
+        "may_search": request.user.has_perm("members.view_member"),
         "waiting_approvals": waiting_approvals(request),
     }
 
@@ -196,7 +204,10 @@ def _page(icon: str, title: Any, name: str, permission: str) -> dict[str, Any]:
         "title": title,
         "icon": icon,
         "link": reverse(name),
-        "permission": lambda request: request.user.has_perm(permission),
+        "permission": lambda request: (
+            request.user.has_perm(permission)
+            and dealers.is_open(request.user, name.removeprefix("admin:"))
+        ),
     }
 
 

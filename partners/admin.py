@@ -15,7 +15,14 @@ from unfold.decorators import action, display
 from common.staff import StaffAdmin, acting
 from partners import operations
 from partners.forms import ApiClientForm
-from partners.models import ApiClient, Organization, OrganizationKind, Region, Store
+from partners.models import (
+    ApiClient,
+    Organization,
+    OrganizationKind,
+    Placement,
+    Region,
+    Store,
+)
 from partners.operations import Credentials
 
 
@@ -140,3 +147,21 @@ class ApiClientAdmin(StaffAdmin):
             "back": reverse("admin:partners_apiclient_changelist"),
         }
         return TemplateResponse(request, "console/secret.html", context)
+
+
+@admin.register(Placement)
+class PlacementAdmin(StaffAdmin):
+    """Which dealer a login works for: then it sees that dealer's members, and no others."""
+
+    list_display = ["login", "organization"]
+    list_select_related = ["user", "organization"]
+    search_fields = ["user__username"]
+    ordering = ["pk"]
+    autocomplete_fields = ["user", "organization"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Placement | None = None) -> list[str]:
+        return ["user"] if obj else []
+
+    @display(description=_("Staff login"), ordering="user__username")
+    def login(self, placement: Placement) -> str:
+        return placement.user.get_username()

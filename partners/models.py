@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -119,3 +120,32 @@ class ApiClient(AbstractApplication):
     def is_usable(self, request: object) -> bool:
         """Whether it gets tokens; asked by django-oauth-toolkit."""
         return self.is_active and self.organization.is_active
+
+
+class Placement(models.Model):
+    """The dealer a member of staff works for: whose members are all they see (`members.reach`)."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="placement",
+        limit_choices_to={"is_staff": True},
+        verbose_name=_("staff login"),
+    )
+    organization = models.ForeignKey(
+        Organization,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("dealer"),
+        help_text=_("Empty: with a role of dealers, nobody's members; with other roles, all."),
+    )
+
+    class Meta:
+        verbose_name = _("dealer of a login")
+        verbose_name_plural = _("dealers of logins")
+
+    def __str__(self) -> str:
+        return f"{self.user.get_username()} {self.organization or '–'}"

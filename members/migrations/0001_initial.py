@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'member',
                 'verbose_name_plural': 'members',
-                'permissions': [('reveal_personal_data', 'Can see phone, e-mail and ID number in full'), ('export_personal_data', 'Can download personal data in full'), ('activate_member', 'Can activate a pre-registered member'), ('freeze_member', 'Can freeze and unfreeze a member'), ('close_member', 'Can end a membership'), ('export_member', "Can have a member's data put together for the member"), ('erase_member', "Can have a member's data erased")],
+                'permissions': [('reveal_personal_data', 'Can see phone, e-mail and ID number in full'), ('export_personal_data', 'Can download personal data in full'), ('activate_member', 'Can activate a pre-registered member'), ('freeze_member', 'Can freeze and unfreeze a member'), ('close_member', 'Can end a membership'), ('export_member', "Can have a member's data put together for the member"), ('erase_member', "Can have a member's data erased"), ('limited_to_dealer', 'Sees only members of the own dealer')],
             },
         ),
         migrations.CreateModel(

@@ -48,6 +48,12 @@ class ApplicationEnded(DomainError):
     message = _("This application was decided or taken back already: %(state)s.")
 
 
+class NotYoursToDecide(DomainError):
+    code = "not_yours_to_decide"
+    message = _("Others decide on this application.")
+    status = 403
+
+
 class NothingApplied(NotFound):
     code = "nothing_applied"
     message = _("No application of this phone waits any more.")
@@ -124,9 +130,11 @@ def approve_application(*, application_id: int, by: User, at: datetime) -> Membe
 
     :raises NotFound: if there is no such application
     :raises ApplicationEnded: if it does not wait any more
+    :raises NotYoursToDecide: if who decides works for a dealer, and this is not for them
     :raises DomainError: whatever `enroll` refuses; then it waits on
     """
     application = _held(application_id)
+    _require_theirs(application, by, at)
     wish = _wish_of(application)
     member = enroll(
         profile=wish.profile,
@@ -175,6 +183,7 @@ def refuse_application(
         raise WordsMissing
     personal.keep_out(said)
     application = _held(application_id)
+    _require_theirs(application, by, at)
     application.reason, application.words = reason, said[:WORDS_MAX]
     _end(application, ApplicationState.REFUSED, by=by, at=at, details={"reason": reason})
     return application
@@ -282,6 +291,11 @@ def _held(application_id: int) -> Application:
     if not application.is_waiting:
         raise ApplicationEnded(state=application.get_state_display())
     return application
+
+
+def _require_theirs(application: Application, by: User, at: datetime) -> None:
+    if not applications.is_theirs(application, by, on=localdate(at)):
+        raise NotYoursToDecide
 
 
 def _end(

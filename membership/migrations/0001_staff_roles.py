@@ -2,8 +2,7 @@ from django.conf import settings
 from django.db import migrations
 
 # What each role of staff may do; everything it does not name, it may not. Permissions are written
-# <room>.<action>_<model>. Roles of dealers stay empty until rows can be limited to their own
-# stores: what they may see, they would otherwise see of every dealer.
+# <room>.<action>_<model>. Which members somebody of a dealer sees, `members.reach` says.
 LEDGER = [
     "points.view_account", "points.view_lot", "points.view_entry", "points.view_activity",
     "points.view_grantbatch",
@@ -60,6 +59,16 @@ CARE = [
     "campaigns.view_memberimport",
     "campaigns.import_members",
 ]
+# Of the members of their own dealer, which the first of these sees to.
+OF_DEALERS = [
+    "members.limited_to_dealer",
+    "members.view_member",
+    "members.view_application",
+    "points.view_account",
+    "points.view_lot",
+    "points.view_entry",
+    "tiers.view_standing",
+]
 # What customer care asks for, others let happen.
 APPROVE = ["points.approve_points"]
 APPROVE_TIERS = ["tiers.approve_tier"]
@@ -72,6 +81,7 @@ ROLES = {
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
+        "partners.view_placement", "partners.add_placement", "partners.change_placement",
         "partners.view_apiclient", "partners.add_apiclient", "partners.change_apiclient",
         *WORDS, *ASK, *CONSENTS, *SEGMENTS, "common.rerun_jobrun", "common.retry_outboxevent",
         "common.add_user", "common.change_user", "common.reset_secondfactor",
@@ -87,8 +97,8 @@ ROLES = {
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
     ],
     "customer care": [*CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS],
-    "dealer manager": [],
-    "store clerk": [],
+    "dealer manager": [*OF_DEALERS, "members.decide_application", "members.activate_member"],
+    "store clerk": OF_DEALERS,
     "auditor": [
         "members.view_member", "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
         *NETWORK, *SYSTEM, *STAFF,
@@ -115,6 +125,7 @@ def _permission(apps, name):
         "merge_accounts": "account",
         "transfer_points": "account",
         "reveal_personal_data": "member",
+        "limited_to_dealer": "member",
         "export_personal_data": "member",
         "set_tier": "standing",
         "approve_tier": "standing",
@@ -141,7 +152,7 @@ class Migration(migrations.Migration):
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("common", "0001_initial"),
-        ("partners", "0001_initial"),
+        ("partners", "0003_placements"),
         ("members", "0007_applications"),
         ("messaging", "0001_initial"),
         ("points", "0001_initial"),

@@ -22,7 +22,7 @@ from members import operations as members
 from members import queries as member_queries
 from members.models import Member, MemberStatus, PhoneDirectory, Tag
 from messaging.models import Delivery
-from partners.models import Organization, Region, Store
+from partners.models import Organization, Placement, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
@@ -147,13 +147,13 @@ ROLES = {
 }
 PAGES = {
     "index": "apcfsdku",
-    "members_member_changelist": "apsu",
-    "members_application_changelist": "apsu",
-    "members_application_change": "apsu",
+    "members_member_changelist": "apsudk",
+    "members_application_changelist": "apsudk",
+    "members_application_change": "apsudk",
     "members_application_approve": "as",
     "members_application_refuse": "as",
-    "member": "apsu",
-    "member-ledger": "apsu",
+    "member": "apsudk",
+    "member-ledger": "apsudk",
     "member-messages": "apsu",
     "member-records": "asu",
     "member-adjust": "as",
@@ -165,7 +165,7 @@ PAGES = {
     "member-merge": "as",
     "member-unmerge": "as",
     "member-profile": "as",
-    "member-activate": "as",
+    "member-activate": "asd",
     "segments": "apcu",
     "segment-new": "ac",
     "duplicates": "asu",
@@ -184,7 +184,7 @@ PAGES = {
     "members_attribute_add": "a",
     "members_tag_changelist": "a",
     "members_tag_add": "a",
-    "member-tier": "apsu",
+    "member-tier": "apsudk",
     "member-set-tier": "as",
     "member-extend-tier": "as",
     "member-end-tier": "as",
@@ -201,7 +201,7 @@ PAGES = {
     "messaging_wording_add": "apc",
     "messaging_wording_send_test": "apc",
     "entries": "apfsu",
-    "entry": "apfsu",
+    "entry": "apfsudk",
     "grants": "apfsu",
     "grant": "apfsu",
     "grant-result": "apfsu",
@@ -225,6 +225,8 @@ PAGES = {
     "partners_organization_add": "a",
     "partners_store_changelist": "apcfsu",
     "partners_store_add": "a",
+    "partners_placement_changelist": "a",
+    "partners_placement_add": "a",
     "partners_apiclient_changelist": "au",
     "partners_apiclient_add": "a",
     "common_approval_changelist": "apcfsu",
@@ -246,8 +248,24 @@ IN_THE_NAVIGATION = (
 
 class TestRoles:
     @pytest.fixture
-    def arguments(self):
-        number = member().number
+    def shop(self):
+        return store()
+
+    @pytest.fixture
+    def working(self, at_work, shop):
+        """Somebody with one role; who works for a dealer, for that of the shop."""
+
+        def log_in(letter):
+            client = at_work(ROLES[letter])
+            if letter in "dk":
+                Placement.objects.create(user=client.user, organization=shop.organization)
+            return client
+
+        return log_in
+
+    @pytest.fixture
+    def arguments(self, shop):
+        number = member(store=shop).number
         activity = buy(member_queries.identify(number), "100.00").activity_id
         run = JobRun.objects.create(name="points.verify_ledger", day=date(2026, 6, 1))
         batch = GrantBatch.objects.create(
@@ -272,7 +290,7 @@ class TestRoles:
         return {
             "activity": [activity],
             **{
-                f"members_application_{name}": [application("+8613800138000").pk]
+                f"members_application_{name}": [application("+8613800138000", store=shop).pk]
                 for name in ("change", "approve", "refuse")
             },
             "entry": [f"{number}-1"],
@@ -301,8 +319,8 @@ class TestRoles:
             return keeping.hand_in(path=path, name="a.csv", at=timezone.now(), by=staff()).pk
 
     @pytest.mark.parametrize("letter", ROLES)
-    def test_open_exactly_their_pages(self, at_work, arguments, letter):
-        client = at_work(ROLES[letter])
+    def test_open_exactly_their_pages(self, working, arguments, letter):
+        client = working(letter)
 
         answers = {
             name: client.get(page(name, *arguments.get(name, []))).status_code for name in PAGES
@@ -313,8 +331,8 @@ class TestRoles:
         }
 
     @pytest.mark.parametrize("letter", ROLES)
-    def test_find_only_their_pages_in_the_navigation(self, at_work, letter):
-        client = at_work(ROLES[letter])
+    def test_find_only_their_pages_in_the_navigation(self, working, letter):
+        client = working(letter)
 
         groups = client.get(page("index")).context["sidebar_navigation"]
 
@@ -363,6 +381,7 @@ class TestEveryList:
             User(username=f"colleague{n}", is_staff=True) for n in range(52)
         )
         Group.objects.first().user_set.add(*colleagues)
+        Placement.objects.bulk_create(Placement(user=each) for each in colleagues)
         Organization.objects.bulk_create(
             Organization(kind="DEALER", code=f"many-{n}", name=f"{n}") for n in range(52)
         )
