@@ -24,7 +24,7 @@ def icon_version(installed: Programme | None) -> str:
 @require_safe
 @cache_control(public=True, max_age=YEAR, immutable=True)
 def logo(_request: HttpRequest, digest: str) -> HttpResponse:
-    """A logo; former ones too, for e-mails show them."""
+    """A logo; former ones too, for pages that a browser has kept show them."""
     found = get_object_or_404(Logo, digest=digest)
     return HttpResponse(bytes(found.image), content_type="image/png")
 

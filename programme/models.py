@@ -10,7 +10,7 @@ from common.models import Approval
 class Logo(models.Model):
     """
     A picture that stands for the brand, drawn anew by us from what staff handed in. What was shown
-    once stays: e-mails point at it.
+    once stays: pages that browsers have kept point at it.
     """
 
     image = models.BinaryField(help_text="A PNG.")

@@ -163,7 +163,7 @@ class TestPages:
 
         assert Logo.objects.count() == 1
 
-    def test_another_one_takes_its_place_and_the_former_stays_for_letters(self, boss, client):
+    def test_another_one_takes_its_place_and_the_former_stays_for_kept_pages(self, boss, client):
         self.hand_in(boss, picture())
         former = Logo.objects.get()
         self.hand_in(boss, picture(color=(0, 200, 0)))

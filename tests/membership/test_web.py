@@ -384,6 +384,28 @@ class TestHome:
         assert "养护季工时双倍积分" in text
         assert len(response.content) < 30_000
 
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/", "/card/", "/statement/", "/tier/", "/messages/", "/messages/settings/",
+            "/profile/", "/profile/edit/", "/profile/products/", "/profile/phone/", "/privacy/",
+            "/security/", "/security/password/", "/help/",
+        ],
+    )  # fmt: skip
+    def test_no_page_of_a_member_asks_ten_times(
+        self, django_assert_max_num_queries, monkeypatch, path
+    ):
+        monkeypatch.setattr(programmes, "CACHE_SECONDS", 600)
+        one = member()
+        retail()
+        client = logged_in(one)
+        for n in range(3):
+            buy(identity(one), "100", reference=f"R-{n}", at=timezone.now())
+        client.get(path)
+
+        with django_assert_max_num_queries(9):
+            assert client.get(path).status_code == 200
+
     def test_tasks_show_what_can_be_done_where_and_what_is_done(self):
         retail()
         one = member(name="")
