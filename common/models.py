@@ -1,6 +1,9 @@
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
@@ -20,6 +23,27 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # ApiClient.u
             # The console lists the few logins of staff among all those of members.
             models.Index(fields=["username"], condition=Q(is_staff=True), name="common_user_staff")
         ]
+
+
+class Session(AbstractBaseSession):
+    """A browser that was here, and who is logged in there (see `common.sessions`)."""
+
+    user_id = models.BigIntegerField(null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        indexes = [
+            models.Index(
+                fields=["user_id"],
+                condition=Q(user_id__isnull=False),
+                name="common_session_of_user",
+            )
+        ]
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from common.sessions import SessionStore  # noqa: PLC0415 - it needs this model
+
+        return SessionStore
 
 
 class SecondFactor(models.Model):

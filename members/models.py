@@ -749,7 +749,6 @@ class Erasure(models.Model):
         Member,
         on_delete=models.PROTECT,
         related_name="erasures",
-        db_index=False,
         verbose_name=_("member"),
     )
     asked_at = models.DateTimeField(_("asked at"))

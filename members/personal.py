@@ -89,6 +89,11 @@ personal.table(
     # The member's number.
     keeps=["username"],
 )
+personal.table(
+    "common_session",
+    of="user_id IN (SELECT user_id FROM members_member WHERE id = ANY(%(members)s))",
+)
+personal.untold("common_session", why="Which browsers are logged in: a key, and nothing else.")
 personal.stays(
     "members_group",
     why="What a family calls itself is the others' too; it goes when the group ends.",

@@ -130,7 +130,7 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
 # Sessions live in the database: losing Redis must not log anybody out.
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "common.sessions"
 
 # --- Personal data --------------------------------------------------------------------------------
 # "id:base64 of 32 bytes", comma separated. The first encrypts; the others still decrypt.

@@ -586,7 +586,13 @@ class GrantRow(models.Model):
             # What is left to do.
             models.Index(
                 fields=["batch", "number"], condition=Q(outcome=""), name="points_grantrow_left"
-            )
+            ),
+            # What an erasure takes.
+            models.Index(
+                fields=["member"],
+                condition=Q(member__isnull=False),
+                name="points_grantrow_of_member",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -314,7 +314,7 @@ class Migration(migrations.Migration):
                 ('withdrawn_at', models.DateTimeField(null=True, verbose_name='taken back at')),
                 ('erased_at', models.DateTimeField(null=True, verbose_name='erased at')),
                 ('asked_by', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked by')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='members.member', verbose_name='member')),
+                ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='members.member', verbose_name='member')),
             ],
             options={
                 'verbose_name': 'erasure',

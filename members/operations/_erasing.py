@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.timezone import localdate
@@ -12,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events, personal
 from common.errors import DomainError
 from common.models import User
-from members.models import Erasure, Member, MemberStatus
+from members.models import Erasure, GroupMember, Member, MemberStatus
 from members.operations._groups import depart
 from programme import queries as programme
 from programme.policies import ERASURE_DAYS
@@ -104,11 +103,11 @@ def erase_due(*, low: int, high: int, day: date, at: datetime) -> int:
     )
     # Members first, as everywhere; then who has taken it back meanwhile is seen.
     members = Member.objects.select_for_update(no_key=True).filter(pk__in=list(ids))
-    held = {each.pk: each for each in members.order_by("pk")}
+    # What is sealed is left so: it goes unread.
+    held = {each.pk: each for each in members.order_by("pk").only("number", "status")}
     done = dict(due(day, at).filter(member_id__in=held).values_list("member_id", "erased_at"))
     fresh = [held[member_id] for member_id in sorted(done) if done[member_id] is None]
     _close(fresh, at)
-    _end_sessions([each.user_id for each in fresh if each.user_id])
     personal.erase(sorted(done))
     Erasure.objects.filter(member__in=fresh, withdrawn_at=None).update(erased_at=at)
     audit.record_many(action="member.erased", targets=[each.number for each in fresh], by=None)
@@ -137,22 +136,10 @@ def _close(members: Sequence[Member], at: datetime) -> None:
         status=MemberStatus.CLOSED, closed_at=at
     )
     audit.record_many(action="member.closed", targets=[each.number for each in still], by=None)
-    for each in still:
-        depart(each.pk, at)
+    in_groups = GroupMember.objects.filter(member__in=still, left_at=None)
+    for member_id in in_groups.values_list("member_id", flat=True).distinct().order_by("member_id"):
+        depart(member_id, at)
     events.publish(
         "member.closed",
         *({"member_id": each.pk, "closed_at": at.isoformat()} for each in still),
     )
-
-
-def _end_sessions(user_ids: Sequence[int]) -> None:
-    """A session tells whose it is only when it is opened, so all are looked at, once a chunk."""
-    if not user_ids:
-        return
-    theirs = {str(user_id) for user_id in user_ids}
-    ended = [
-        session.pk
-        for session in Session.objects.iterator(chunk_size=2000)
-        if session.get_decoded().get("_auth_user_id") in theirs
-    ]
-    Session.objects.filter(pk__in=ended).delete()

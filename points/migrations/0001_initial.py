@@ -306,6 +306,10 @@ class Migration(migrations.Migration):
             model_name='grantrow',
             index=models.Index(condition=models.Q(('outcome', '')), fields=['batch', 'number'], name='points_grantrow_left'),
         ),
+        migrations.AddIndex(
+            model_name='grantrow',
+            index=models.Index(condition=models.Q(('member__isnull', False)), fields=['member'], name='points_grantrow_of_member'),
+        ),
         migrations.AddConstraint(
             model_name='grantrow',
             constraint=models.UniqueConstraint(fields=('batch', 'number'), name='points_grantrow_once'),
