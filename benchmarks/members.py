@@ -168,7 +168,7 @@ def _people(numbers: Iterator[int]) -> Iterator[tuple[str, ...]]:
             "女" if n % 2 else "男",
             f"139{n:08d}",
             f"h{n}@example.com",
-            (date(1950, 1, 1) + timedelta(days=chance.randrange(20_000))).isoformat(),
+            (date(1971, 1, 1) + timedelta(days=chance.randrange(12_000))).isoformat(),
             "上海市",
             "上海市",
             joined.isoformat(),
