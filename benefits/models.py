@@ -126,7 +126,7 @@ class Ended(models.TextChoices):
 
 
 OPEN = (RightState.GRANTED, RightState.BOOKED)
-USED = (RightState.DELIVERED, RightState.RATED)
+PAST = (RightState.DELIVERED, RightState.RATED, RightState.FAILED, RightState.COMPENSATED)
 
 
 class Right(models.Model):

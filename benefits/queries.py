@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 
 from benefits import matrix as matrices
 from benefits.matrix import ALWAYS, PAYS, Benefit, Cell, Matrix
-from benefits.models import OPEN, BenefitTerms, Kind, Right, RightState, Step
+from benefits.models import OPEN, PAST, BenefitTerms, Kind, Right, Step
 from benefits.models import Benefit as BenefitRow
 from programme import queries as programme
 from tiers import queries as tiers
@@ -55,6 +55,19 @@ def rights(member_id: int) -> QuerySet[Right]:
 def usable(found: QuerySet[Right], day: date) -> QuerySet[Right]:
     """Of rights, those that can be booked or delivered on a day."""
     return found.filter(Q(last_on=None) | Q(last_on__gte=day), state__in=OPEN)
+
+
+def left(member_id: int, right: Right, day: date) -> int | None:
+    """How many more of a right's benefit can be used; None where it is not counted."""
+    if right.on_demand:
+        return None
+    return usable(rights(member_id).filter(benefit=right.benefit), day).count()
+
+
+def used(member_id: int) -> QuerySet[Right]:
+    """What a member had, or should have had, latest first, with what they say of it."""
+    found = Right.objects.filter(member_id__in=guests_of(member_id), state__in=PAST)
+    return found.select_related("store", "rating").order_by("-delivered_at", "-pk")
 
 
 def benefit_of(right: Right) -> Benefit | None:
@@ -130,7 +143,3 @@ def discount_on(member_id: int, day: date, *, category: str = "") -> tuple[Benef
         and (not benefit.categories or category in benefit.categories)
     ]
     return min(found, key=lambda each: each[1].pays or 0, default=None)
-
-
-def is_used(state: str) -> bool:
-    return state in (RightState.DELIVERED, RightState.RATED)

@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from oauth2_provider.views import RevokeTokenView
 
+from benefits.api import urls as benefits
 from campaigns.api import urls as campaigns
 from common.api.problems import problems
 from common.api.views import NoSuchResource
@@ -16,7 +17,13 @@ from points.api import urls as points
 from tiers.api import urls as tiers
 
 # One flat list: each level of `include` costs a till's request.
-v1 = [*campaigns.urlpatterns, *points.urlpatterns, *members.urlpatterns, *tiers.urlpatterns]
+v1 = [
+    *campaigns.urlpatterns,
+    *points.urlpatterns,
+    *members.urlpatterns,
+    *tiers.urlpatterns,
+    *benefits.urlpatterns,
+]
 
 # Swagger UI styles its elements; its script is a file of ours, so nothing else is loosened.
 docs = csp_replace({"style-src": [SELF, UNSAFE_INLINE]})(

@@ -26,6 +26,7 @@ from membership import (
     points_actions,
     privacy_actions,
     product_actions,
+    right_actions,
     tier_actions,
 )
 from membership.console import ConsolePage
@@ -50,6 +51,7 @@ POINTS_ACTIONS = [
 ACTIONS: dict[str, type[MemberAction]] = (
     points_actions.ACTIONS
     | tier_actions.ACTIONS
+    | right_actions.ACTIONS
     | product_actions.ACTIONS
     | member_actions.ACTIONS
     | privacy_actions.ACTIONS
@@ -341,6 +343,9 @@ class MemberPage(ConsolePage, TemplateView):
             tabs.append(("ledger", gettext("Points and entries"), page))
         if may("tiers.view_standing"):
             tabs.append(("tier", gettext("Tier"), reverse("admin:member-tier", args=[number])))
+        if may("benefits.view_right"):
+            page = reverse("admin:member-benefits", args=[number])
+            tabs.append(("benefits", gettext("Benefits"), page))
         if may("messaging.view_message"):
             page = reverse("admin:member-messages", args=[number])
             tabs.append(("messages", gettext("Messages"), page))

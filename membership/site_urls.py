@@ -84,4 +84,5 @@ urlpatterns = [
     # What the next tier gives, rooms above tiers know: their page stands before the room's own.
     path("tier/", OwnTierPage.as_view()),
     path("", include("tiers.urls")),
+    path("", include("benefits.urls")),
 ]

@@ -14,6 +14,8 @@ class Scope(models.TextChoices):
     POINTS_READ = "points:read", _("Read accounts and entries")
     POINTS_REDEEM = "points:redeem", _("Redeem points")
     POINTS_TRANSFER = "points:transfer", _("Transfer points between members")
+    BENEFITS_READ = "benefits:read", _("Read members' rights and discounts")
+    BENEFITS_DELIVER = "benefits:deliver", _("Deliver members' rights")
     PURCHASES_READ = "purchases:read", _("Read purchases and quotes")
     PURCHASES_WRITE = "purchases:write", _("Post purchases and returns")
 

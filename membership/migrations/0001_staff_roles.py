@@ -7,7 +7,9 @@ LEDGER = [
     "points.view_account", "points.view_lot", "points.view_entry", "points.view_activity",
     "points.view_grantbatch",
 ]  # fmt: skip
-TIERS = ["tiers.view_standing", "tiers.view_decision", "tiers.view_proposal"]
+TIERS = [
+    "tiers.view_standing", "tiers.view_decision", "tiers.view_proposal", "benefits.view_right",
+]  # fmt: skip
 RULES = [
     "programme.view_version", "programme.view_draft", "campaigns.view_earningrule",
     "campaigns.view_campaign",
@@ -55,6 +57,8 @@ CARE = [
     *APPLICATIONS,
     "messaging.retry_delivery",
     "tiers.set_tier",
+    "benefits.deliver_right",
+    "benefits.compensate_right",
     # Files of historical members are full of personal data.
     "campaigns.view_memberimport",
     "campaigns.import_members",
@@ -158,6 +162,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
+        ("benefits", "0001_initial"),
         ("campaigns", "0005_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

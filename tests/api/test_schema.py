@@ -13,13 +13,17 @@ import pytest
 import schemathesis
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 from schemathesis.engine import events, from_schema
 
+from benefits.operations import Who
 from common.errors import Invalid
 from members.models import Application
 from points import operations as points
 from tests import factories
+from tests.benefits.plan import always, deliver
 from tests.factories.activities import cap, kind, named, rewarding
+from tests.tiers.ladder import BASE
 
 SEED = 20260615
 # What the description cannot say of a form that is as described: a date in the year 150.
@@ -135,10 +139,21 @@ def test_schemathesis_finds_no_fault(application):
             "transfers": {"limits": [{"days": 1, "count": 1000}]},
             "holds": {"minutes": 7 * 24 * 60},
         },
+        tiers={"levels": [BASE]},
+        benefits={"of_tiers": [always("tow", BASE["code"])]},
     )
     store = factories.store(code="S-1")
     member, other = factories.member(name="王小明"), factories.member(name="王大明")
     documents_to_go_on_from(store, factories.identity(member), factories.identity(other))
+    delivered = [
+        deliver(
+            factories.identity(member),
+            "tow",
+            at=timezone.now(),
+            who=Who(store_id=store.pk),
+        ).pk
+        for _ in range(10)
+    ]
     waiting = Application.objects.create(
         state="APPLIED", applied_at=LONG_AGO, channel="API", store=store, phone_index=b"x"
     )
@@ -157,6 +172,8 @@ def test_schemathesis_finds_no_fault(application):
                 "others": {"values": [other.number]},
                 "applications": {"values": [waiting.number]},
                 "documents": {"values": [*DOCUMENTS, *HOLDS]},
+                "benefits": {"values": ["tow"]},
+                "deliveries": {"values": delivered},
                 "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
                 "moments": {"values": ["2026-06-15T12:00:00+08:00", "2024-02-29T23:59:59Z"]},
@@ -169,6 +186,8 @@ def test_schemathesis_finds_no_fault(application):
                 "path.number": {"dictionary": "members", "probability": 0.8},
                 "path.application": {"dictionary": "applications", "probability": 0.8},
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
+                "body.benefit": {"dictionary": "benefits", "probability": 0.9},
+                "path.right_id": {"dictionary": "deliveries", "probability": 0.8},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
                 "body.at": {"dictionary": "moments", "probability": 0.8},

@@ -12,7 +12,7 @@ from programme import operations as programmes
 from programme import queries as programmes_queries
 from tests.factories import brand, identity
 from tests.factories.programme import PLAIN
-from tests.tiers.ladder import BASE, noon, points, simple
+from tests.tiers.ladder import noon, simple
 from tiers.models import Decision, Standing
 
 STORE_SAYS = operations.Shown(proof=Proof.STORE)
@@ -118,13 +118,10 @@ def steps(right):
 
 def deliver(of, benefit, day="2026-07-05", **more):
     return operations.deliver(
-        member=of, benefit=benefit, at=noon(day), **{"shown": STORE_SAYS} | more
+        member=of, benefit=benefit, **{"shown": STORE_SAYS, "at": noon(day)} | more
     )
 
 
 def left(of, benefit, day="2026-07-05"):
     found = {each.benefit.code: each for each in queries.offers(of.id, date.fromisoformat(day))}
     return found[benefit].left if benefit in found else None
-
-
-__all__ = ["BASE", "noon", "points"]

@@ -269,7 +269,7 @@ class TestUndoing:
         right = deliver(of, "wash", who=operations.Who(store_id=store().pk))
         elsewhere = operations.Who(by=staff(), store_id=store().pk)
 
-        with pytest.raises(operations.NotYourDelivery):
+        with pytest.raises(operations.UnknownRight):
             self.undo(right, who=elsewhere)
         assert self.undo(right, who=elsewhere, by_office=True).state == "GRANTED"
 

@@ -24,6 +24,7 @@ MEMBERS = [
     "/card/",
     "/statement/",
     "/tier/",
+    "/benefits/",
     "/messages/",
     "/messages/settings/",
     "/profile/",

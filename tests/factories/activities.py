@@ -29,12 +29,16 @@ def cap(code: str, *of: str, per: str = "year", **fields) -> dict:
     return named(code, of=list(of), per=per) | fields
 
 
-def document(*, valid_from: str = "1900-01-02", policies=None, tiers=None, **section) -> dict:
+def document(
+    *, valid_from: str = "1900-01-02", policies=None, tiers=None, benefits=None, **section
+) -> dict:
     found = deepcopy(documents.parse(PLAIN.read_text()))
     found["valid_from"] = valid_from
     found["policies"] |= policies or {}
     if tiers:
         found["tiers"] = tiers
+    if benefits:
+        found["benefits"] = benefits
     return found | {"activities": deepcopy(DEFAULT) | section}
 
 
