@@ -96,34 +96,6 @@ def test_what_is_declared_of_tables_is_of_tables_there_are():
     assert declared - there == set()
 
 
-def scans(plan: dict) -> list[dict]:
-    below = [scan for each in plan.get("Plans", []) for scan in scans(each)]
-    return [*below, *([plan] if "Scan" in plan["Node Type"] else [])]
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("name", personal.tables())
-def test_an_erasure_finds_its_rows_by_an_index(name):
-    """Among the rows of a million members, those of a few."""
-    one = personal.tables()[name]
-    with connection.cursor() as cursor:
-        # A table of a test is too small for an index to be worth it, unless nothing else is left.
-        for way in ("seqscan", "hashjoin", "mergejoin", "material", "hashagg"):
-            cursor.execute(f"SET LOCAL enable_{way} = off")
-        for statement in (one.erasing, f"SELECT count(*) FROM {name} WHERE {one.is_dirty}"):
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", {"members": [1, 2]})
-            [[[explained]]] = cursor.fetchall()
-            unbounded = [
-                (scan["Node Type"], scan.get("Relation Name"), scan.get("Index Name"))
-                for scan in scans(explained["Plan"])
-                # There are few files.
-                if scan.get("Relation Name") != "campaigns_memberimport"
-                if scan["Node Type"] == "Seq Scan"
-                or (scan["Node Type"].endswith("Index Scan") and "Index Cond" not in scan)
-            ]
-            assert unbounded == [], statement
-
-
 @pytest.mark.django_db
 def test_what_is_declared_exists_and_can_be_asked():
     assert personal.left([0]) == {}
