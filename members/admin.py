@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
@@ -17,6 +18,8 @@ from unfold.decorators import display
 from common.staff import ReadOnlyAdmin, StaffAdmin, acting
 from members import (
     application_admin,  # noqa: F401 - it registers a page
+    groups,
+    masking,
     operations,
     phones,
     queries,
@@ -28,6 +31,9 @@ from members.models import (
     AttributeOption,
     ConsentPurpose,
     ConsentText,
+    Group,
+    GroupMember,
+    GroupRole,
     Member,
     MemberStatus,
     Tag,
@@ -145,6 +151,70 @@ class AttributeAdmin(StaffAdmin):
     @display(description=_("Choices"))
     def choices_told(self, attribute: Attribute) -> str:
         return "、".join(attribute.open_choices.values()) or "–"
+
+
+@admin.register(Group)
+class GroupAdmin(ReadOnlyAdmin):
+    """Families and companies, the newest first; who is in one, and what it drives."""
+
+    list_display = ["id", "name", "kind_told", "owner", "size", "founded_at"]
+    list_display_links = ["id", "name"]
+    search_fields = ["name"]
+    ordering = ["-id"]
+    fields = ["name", "kind_told", "founded_at", "ended_at", "who", "fleet"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        places = GroupMember.objects.filter(group=models.OuterRef("pk"), left_at=None)
+        owner = places.filter(role=GroupRole.OWNER).values("member__number")
+        counted = places.order_by().values("group").annotate(n=models.Count("pk")).values("n")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(owner_number=models.Subquery(owner), places_taken=models.Subquery(counted))
+        )
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        # Read once: the page asks for each of its fields more than once.
+        group: Any = super().get_object(request, object_id, from_field)
+        if group is not None:
+            group.told_places = list(groups.places(group.pk))
+            driven = group.vehicles.filter(owned_until=None).select_related("member")
+            group.told_vehicles = list(driven.order_by("pk"))
+        return group
+
+    @display(description=_("Kind"), label=True)
+    def kind_told(self, group: Group) -> str:
+        return group.get_kind_display()
+
+    @display(description=_("Owner"))
+    def owner(self, group: Any) -> str:
+        return group.owner_number or "–"
+
+    @display(description=_("Members"))
+    def size(self, group: Any) -> int:
+        return group.places_taken or 0
+
+    @display(description=_("Who belongs"))
+    def who(self, group: Any) -> str:
+        rows = [
+            (
+                reverse("admin:member", args=[each.member.number]),
+                each.member.number,
+                masking.name(each.member.name),
+                each.get_role_display(),
+                _("shares points") if each.shares else _("shares nothing"),
+            )
+            for each in group.told_places
+        ]
+        return format_html_join("", '<p><a href="{}">{}</a> {} · {} · {}</p>', rows) or "–"
+
+    @display(description=_("Vehicles"))
+    def fleet(self, group: Any) -> str:
+        rows = [
+            (masking.product(each.identifier), each.name, each.member.number)
+            for each in group.told_vehicles
+        ]
+        return format_html_join("", "<p>{} {} · {}</p>", rows) or "–"
 
 
 @admin.register(Tag)

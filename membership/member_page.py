@@ -17,11 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from common.models import AuditRecord
-from members import attributes, consents, masking, phones
+from members import attributes, consents, groups, masking, phones
 from members import queries as members
 from members.admin import STATUS_LABELS
 from members.models import ExternalNumber, Member, MemberStatus
 from membership import (
+    group_actions,
     member_actions,
     points_actions,
     privacy_actions,
@@ -53,6 +54,7 @@ ACTIONS: dict[str, type[MemberAction]] = (
     | tier_actions.ACTIONS
     | right_actions.ACTIONS
     | product_actions.ACTIONS
+    | group_actions.ACTIONS
     | member_actions.ACTIONS
     | privacy_actions.ACTIONS
 )
@@ -304,6 +306,8 @@ class MemberPage(ConsolePage, TemplateView):
                 (each, masking.product(each.identifier)) for each in member.products.order_by("-pk")
             ],
             "product_actions": self._offered(product_actions.ACTIONS.values()),
+            "places": groups.places_of(member.pk),
+            "group_actions": self._offered(group_actions.ACTIONS.values()),
             "external_numbers": member.external,
             "may_reveal": self.request.user.has_perm("members.reveal_personal_data"),
         }

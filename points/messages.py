@@ -11,7 +11,6 @@ from messaging.templates import Kind
 from points.models import AdjustmentReason, EntryKind, PointType
 
 EXPIRING = "points.expiring"
-POOL_SPENT = "points.pool_spent"
 
 RECEIVED = "points.received"
 WAITING = "points.waiting"
@@ -36,10 +35,6 @@ OF_KIND: Mapping[EntryKind, str] = {
     EntryKind.FORFEIT: "points.forfeited",
     EntryKind.TRANSFER_OUT: "points.sent",
     EntryKind.TRANSFER_IN: "points.transferred",
-    # Told by whoever spends, as it happens; the redemption itself tells the spender.
-    EntryKind.POOL_OUT: "",
-    EntryKind.POOL_IN: "",
-    EntryKind.POOL_BACK: "",
     EntryKind.POOL_OUT: "points.shared",
     EntryKind.POOL_IN: "points.shared_by_others",
     EntryKind.POOL_BACK: "points.shared_home",
@@ -74,15 +69,6 @@ def register() -> None:
             "they are gone."
         ),
         variables={"points": templates.NUMBER, "last_day": templates.DAY},
-    )
-    templates.register(
-        POOL_SPENT,
-        subject=_("%(points)s of the points you share were spent"),
-        body=_(
-            "%(name)s spent %(points)s of your points. You see it in your statement, and you can "
-            "stop sharing at any time."
-        ),
-        variables={"points": templates.NUMBER, "name": templates.TEXT},
     )
     _credits()
     _debits()

@@ -141,20 +141,6 @@ def shared_points(member_id: int, *, at: datetime) -> int | None:
         return int(cursor.fetchone()[0])
 
 
-def fetched_for(entry: Entry) -> dict[int, int]:
-    """Whose points, and how many, were fetched for a redemption or hold out of a pool."""
-    if entry.group_id is None:
-        return {}
-    fetched = Entry.objects.filter(
-        member_id=entry.member_id, kind=EntryKind.POOL_IN, seq__in=entry.lot_seq or ()
-    )
-    points: dict[int, int] = {}
-    for each in fetched:
-        assert each.counterpart_id is not None, "somebody's they were"
-        points[each.counterpart_id] = points.get(each.counterpart_id, 0) + each.points
-    return points
-
-
 def balance(member_id: int) -> int:
     """What is on the books to be spent; below zero, a debt."""
     account = Account.objects.filter(pk=member_id).first()

@@ -76,7 +76,13 @@ class InvalidMonthlyPoints(Invalid):
 
 @transaction.atomic
 def found_group(
-    *, kind: GroupKind, name: str, owner_id: int, at: datetime, by: User | None = None
+    *,
+    kind: GroupKind,
+    name: str,
+    owner_id: int,
+    at: datetime,
+    by: User | None = None,
+    reason: str = "",
 ) -> Group:
     """
     Begin a family or a company.
@@ -88,7 +94,7 @@ def found_group(
     owner = locked(owner_id, MemberStatus.ACTIVE)
     group = Group.objects.create(kind=kind, name=_clean(name), founded_at=at)
     take_place(group, owner, GroupRole.OWNER, at)
-    _record("group.founded", owner.number, group, by, kind=kind)
+    _record("group.founded", owner.number, group, by, reason, kind=kind)
     return group
 
 
@@ -108,7 +114,7 @@ def rename_group(*, group_id: int, name: str, by_member: int | None, by: User | 
 
 @transaction.atomic
 def add_to_company(
-    *, group_id: int, member_id: int, at: datetime, by: User | None = None
+    *, group_id: int, member_id: int, at: datetime, by: User | None = None, reason: str = ""
 ) -> GroupMember:
     """
     Put a member into a company, as staff and dealers do. What they share, they say themselves.
@@ -121,7 +127,7 @@ def add_to_company(
     if group.kind != GroupKind.COMPANY:
         raise CompaniesOnly
     place = join(group, member, at)
-    _record("group.joined", member.number, group, by)
+    _record("group.joined", member.number, group, by, reason)
     return place
 
 
@@ -215,7 +221,13 @@ def leave_group(*, group_id: int, member_id: int, at: datetime, by: User | None 
 
 @transaction.atomic
 def remove_from_group(
-    *, group_id: int, member_id: int, at: datetime, by_member: int | None, by: User | None
+    *,
+    group_id: int,
+    member_id: int,
+    at: datetime,
+    by_member: int | None,
+    by: User | None,
+    reason: str = "",
 ) -> None:
     """
     :raises RoleNeeded: unless the owner does it, an administrator with a member, or staff; the
@@ -232,7 +244,7 @@ def remove_from_group(
         raise RoleNeeded
     _leave(group, place, at)
     events.publish("group.removed", _told(group, member_id, at))
-    _record("group.removed", place.member.number, group, by)
+    _record("group.removed", place.member.number, group, by, reason)
 
 
 @transaction.atomic

@@ -39,6 +39,7 @@ SEGMENTS = [f"campaigns.{verb}_segment" for verb in ("view", "add", "change", "e
 # request says for itself.
 APPROVALS = ["common.view_approval"]
 APPLICATIONS = ["members.view_application", "members.decide_application"]
+GROUPS = ["members.view_group"]
 DUPLICATES = ["members.view_duplicate", "members.change_duplicate"]
 CARE = [
     "members.view_member",
@@ -54,6 +55,7 @@ CARE = [
     "points.transfer_points",
     "points.merge_accounts",
     *DUPLICATES,
+    *GROUPS,
     *APPLICATIONS,
     "messaging.retry_delivery",
     "tiers.set_tier",
@@ -91,7 +93,7 @@ ROLES = {
         "common.add_user", "common.change_user", "common.reset_secondfactor",
     ],
     "programme manager": [
-        "members.view_member", "members.view_application", *LEDGER, *TIERS,
+        "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS,
         "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment",
@@ -104,7 +106,7 @@ ROLES = {
     "dealer manager": [*OF_DEALERS, "members.decide_application", "members.activate_member"],
     "store clerk": OF_DEALERS,
     "auditor": [
-        "members.view_member", "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
+        "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
         *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
         "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate",

@@ -9,13 +9,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import localdate
 
-from members import groups, masking
-from members.models import Member
+from members import groups
 from members.queries import Identity
-from messaging import operations as messaging
-from messaging.operations import ToSend
 from points import queries
-from points.messages import POOL_SPENT
 from points.models import Entry
 from points.operations._posting import (
     InsufficientPoints,
@@ -33,8 +29,7 @@ def spend_pooled(
     repeat: Repeat, *, at: datetime, until: datetime | None = None, lapses_on: date | None = None
 ) -> Posting:
     """
-    Redeem or hold with what others share, where the member's own points are too few. Whoever's were
-    taken is told.
+    Redeem or hold with what others share, where the member's own points are too few.
 
     :param repeat: what is asked for
     :raises InsufficientPoints: if both together are too few
@@ -54,10 +49,7 @@ def spend_pooled(
         **when_given(p_note=repeat.note or None, p_hold_until=until, p_lapses_on=lapses_on),
     )  # fmt: skip
     # Nothing came back. A repeat of what emptied the pool is no refusal.
-    posting = posting or repeat.earlier() or _too_few(member, -repeat.points, at)
-    if not posting.replayed:
-        _tell(Entry.objects.get(member_id=member.id, seq=posting.seq), at)
-    return posting
+    return posting or repeat.earlier() or _too_few(member, -repeat.points, at)
 
 
 @contextmanager
@@ -90,22 +82,3 @@ def _too_few(member: Identity, points: int, at: datetime) -> NoReturn:
     own = queries.spendable_points_late(member.id, on=localdate(at))
     shared = queries.shared_points(member.id, at=at) or 0
     raise InsufficientPoints(requested=points, spendable=own + shared)
-
-
-def _tell(entry: Entry, at: datetime) -> None:
-    fetched = queries.fetched_for(entry)
-    if not fetched:
-        return
-    name = Member.objects.values_list("name", flat=True).get(pk=entry.member_id)
-    messaging.send_many(
-        template=POOL_SPENT,
-        messages=[
-            ToSend(
-                member_id=giver_id,
-                key=f"{POOL_SPENT}:{entry.member_id}-{entry.seq}:{giver_id}",
-                variables={"points": points, "name": masking.name(name) or "–"},
-            )
-            for giver_id, points in sorted(fetched.items())
-        ],
-        at=at,
-    )

@@ -20,6 +20,7 @@ from common import events
 from common.models import AuditRecord, JobRun, OutboxEvent, User
 from members import operations as members
 from members import queries as member_queries
+from members.models import Group as Household
 from members.models import Member, MemberStatus, PhoneDirectory, Tag
 from messaging.models import Delivery
 from partners.models import Organization, Placement, Region, Store
@@ -177,6 +178,11 @@ PAGES = {
     "member-keep-data": "as",
     "member-reveal": "as",
     "member-tags": "as",
+    "members_group_changelist": "apsu",
+    "member-group-found": "as",
+    "member-group-join": "as",
+    "member-group-vehicle": "as",
+    "member-group-remove": "as",
     "member-product-add": "as",
     "member-product-hand-over": "as",
     "member-product-end": "as",
@@ -412,6 +418,9 @@ class TestEveryList:
         for n in range(52):
             wording(template=f"tests.many_{n}")
         Tag.objects.bulk_create(Tag(name=f"T{n}") for n in range(52))
+        Household.objects.bulk_create(
+            Household(kind="FAMILY", name=f"{n}", founded_at=NOON) for n in range(52)
+        )
         for n in range(52):
             wish(by=colleagues[n], reference=f"many-{n}")
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from members import operations as members
-from messaging.models import Message
 from points import operations, queries
 from points.models import EntryKind
 from programme.policies import TransferLimit
@@ -175,17 +174,6 @@ class TestSpending:
 
         assert (again.seq, again.replayed) == (first.seq, True)
         assert len(entries(b)) == 2
-        assert Message.objects.filter(template="points.pool_spent").count() == 1
-
-    def test_the_owner_of_the_points_is_told_who_spent_how_many(self, home):
-        a, b, _c = home.ids
-        lot(b, 100)
-
-        spend(a, 40)
-
-        message = Message.objects.get(template="points.pool_spent")
-        assert message.member_id == b.id
-        assert message.variables == {"points": 40, "name": "王**"}
 
     def test_without_being_asked_nothing_of_others_is_spent(self, home):
         a, b, _c = home.ids
