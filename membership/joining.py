@@ -96,9 +96,9 @@ class JoinDetailsPage(LoginForm):
             )
         except DomainError as refusal:
             return self.refuse(form, refusal)
-        self.request.session.pop(STORE, None)
         if user is None:
             return redirect("join_application")
+        self.request.session.pop(STORE, None)
         proofs.forget(self.request)
         return enter(self.request, user)
 
