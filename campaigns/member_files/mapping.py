@@ -192,17 +192,33 @@ def guessed(table: Table, definitions: MappingOf[str, Attribute]) -> Mapping:
     What a file's columns probably mean, for somebody who looks at it: by their names, and how days
     are written by the first rows, where only one form fits them all.
     """
-    columns = fields.guess(table.header, definitions)
-    reading = Mapping(columns=columns)
     rows = list(islice(table.rows(), LOOKED_AT))
+
+    def said(column: str) -> set[str]:
+        place = table.header.index(column)
+        return {row.cells[place].strip() for row in rows if place not in row.faults} - {""}
+
+    columns = {
+        name: column
+        for name, column in fields.guess(table.header, definitions).items()
+        if _may_tell(definitions.get(name.removeprefix(ATTRIBUTE)), said(column))
+    }
     days = {}
-    for name in day_fields(reading, definitions):
-        place = table.header.index(columns[name])
-        texts = {row.cells[place].strip() for row in rows if place not in row.faults} - {""}
+    for name in day_fields(Mapping(columns=columns), definitions):
+        texts = said(columns[name])
         fitting = [form for form in DAY_FORMATS if texts and _all_read(form, texts)]
         if len(fitting) == 1:
             days[name] = fitting[0]
     return Mapping(columns=columns, days=days)
+
+
+def _may_tell(attribute: Attribute | None, texts: Collection[str]) -> bool:
+    """Not if it is to be chosen and nothing that is said is a choice: then it is something else."""
+    if attribute is None or attribute.kind != AttributeKind.CHOICE or not texts:
+        return True
+    options = attribute.options.all()
+    known = {each for option in options for each in (option.code, *option.names.values())}
+    return not known.isdisjoint(texts)
 
 
 def _all_read(form: str, texts: Collection[str]) -> bool:

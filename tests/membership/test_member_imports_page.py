@@ -121,6 +121,13 @@ class TestHandingIn:
 
         assert the_run().mapping["days"].get("birthday") == form
 
+    def test_what_is_no_choice_of_an_attribute_is_not_guessed_to_be_one(self, clerk):
+        hand_in(clerk, "C1,112000.0", header="客户号,income")
+        assert "attribute:income" not in the_run().mapping["columns"]
+
+        hand_in(clerk, "C1,100k-200k", "C2,112000.0", header="客户号,income")
+        assert "attribute:income" in the_run().mapping["columns"]
+
     def test_a_chinese_windows_file_is_understood(self, clerk):
         assert "王小明" in text_of(hand_in(clerk, WANG, encoding="gb18030"))
 
