@@ -8,7 +8,7 @@ which they appear in the text: by their names for Aliyun (`${points}`), by their
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -109,12 +109,12 @@ def chosen(wordings: Wordings, template: str, language: str) -> Wording | None:
     return next(filter(None, found), None)
 
 
-def in_the_inbox(messages: Iterable[Message]) -> dict[int, Text]:
+def in_the_inbox(messages: Collection[Message]) -> dict[int, Text]:
     """
     The text of each message by its id, in the active language: as staff word it for the inbox in
     that language, else as it is registered. One query for all of them.
     """
-    worded = on(Channel.IN_APP)
+    worded = on(Channel.IN_APP) if messages else {}
     return {each.pk: _in_the_inbox(each, worded) for each in messages}
 
 

@@ -150,9 +150,9 @@ class TestInboxPage:
             message(who)
         programme.forget_cached()
 
-        # session, user with member; messages; between two savepoints, two that note them as read;
-        # the programme's name; what is unread
-        with django_assert_num_queries(9):
+        # session, user with member; messages and how staff word them; between two savepoints, two
+        # that note them as read; the programme's name; what is unread
+        with django_assert_num_queries(10):
             client.get("/messages/")
         with django_assert_num_queries(4):
             client.get("/messages/?before=1")
