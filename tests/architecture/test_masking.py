@@ -27,9 +27,9 @@ from campaigns.models import ImportRun
 from common import approvals
 from common.models import AuditRecord, JobChunk, JobRun, SecondFactor
 from members import operations
-from members.models import Attribute, ExternalNumber
+from members.models import Attribute, ConsentChannel, ExternalNumber
 from messaging.models import Delivery
-from partners.models import Region, Scope
+from partners.models import Placement, Region, Scope
 from points import approvals as points_approvals
 from points import operations as points
 from points.models import Activity
@@ -51,7 +51,8 @@ from tiers.operations import Attached
 pytestmark = pytest.mark.django_db
 NAME, PHONE, EMAIL = "诸葛孔明", "13912345678", "zhuge.liang@example.com"
 ID_NUMBER, VIN, ADDRESS = "310101199001011237", "LSVAM4187C2184841", "南阳郡卧龙岗一号"
-SECRETS = [PHONE, "139 1234 5678", EMAIL, ID_NUMBER, VIN, ADDRESS]
+APPLICANT = "13987654321"
+SECRETS = [PHONE, "139 1234 5678", EMAIL, ID_NUMBER, VIN, ADDRESS, APPLICANT]
 
 
 # --- A member everywhere --------------------------------------------------------------------------
@@ -135,11 +136,22 @@ def planted():
     wording()
     ImportRun.objects.create(digest="0" * 64, store=store)
     Region.objects.create(code="east", name="华东")
+    Placement.objects.create(user=clerk)
     member_import = file_of_members(clerk)
+    applied = operations.apply(
+        wish=operations.Wish(
+            profile=operations.Profile(name=NAME, phone=APPLICANT, email=EMAIL),
+            agreed=operations.Agreed(words=[], channel=ConsentChannel.API),
+            store_id=store.pk,
+        ),
+        at=timezone.now(),
+    )
     SecondFactor.objects.create(user=clerk, secret="x", confirmed_at=NOON, last_step=0)
     return {
         "activity_id": activity,
         "app_label": "members",
+        "application": applied.number,
+        "application_id": applied.pk,
         "approval_id": asked.pk,
         "batch_id": file_of_grants(of.number, clerk).pk,
         "code": "spring",
@@ -276,6 +288,9 @@ def test_the_walk_comes_into_every_page(planted, boss):  # noqa: F811 - the fixt
 @pytest.mark.parametrize("letter", ROLES)
 def test_no_page_of_the_console_tells_who_a_member_is(at_work, planted, letter):  # noqa: F811
     client = at_work(ROLES[letter])
+    if letter in "dk":  # the member's own dealer
+        dealer = planted["of"].enrolling_store.organization
+        Placement.objects.create(user=client.user, organization=dealer)
     # Who looks at members calls them by their names; nobody else does.
     names = [] if client.user.has_perm("members.view_member") else [NAME]
     told = {}
@@ -365,6 +380,10 @@ CALLS = {
         "POST": {"phone": "13700000001", "name": "刘备", "store": "{store}", "activate": True}
     },
     "members/lookup/": {"POST": {"phone": PHONE}},
+    "applications/{application}/": {"GET": None},
+    "members/{number}/benefits/": {"GET": None},
+    "deliveries/": {"POST": {"benefit": "rescue", **AT}},
+    "deliveries/1/undo/": {"POST": {"store": "{store}"}},
     "members/{number}/": {"GET": None},
     "members/{number}/account/": {"GET": None},
     "members/{number}/entries/": {"GET": None},
@@ -390,6 +409,7 @@ CALLS = {
     },
     "transfers/T-1/": {"GET": None},
 }  # fmt: skip
+SAMPLES = {"number": "M0000000018", "purchase": "P-1", "application": "A-1"}
 # What a right call of these answers is no refusal.
 ANSWERED = ("members/", "quotes/", "redemptions/X-1/", "batches/")
 
@@ -400,6 +420,7 @@ def names(planted):
     return {
         "number": planted["number"],
         "twin": planted["twin"].number,
+        "application": planted["application"],
         "store": store.code,
         "purchase": Activity.objects.get(pk=planted["activity_id"]).reference,
     }
@@ -409,7 +430,7 @@ def api_views():
     """Each view below /api/v1/ with the scopes its methods ask for, by a real address of it."""
     return {
         path: resolve(f"/api/v1/{path}").func.view_class
-        for path in (each.format(number="M0000000018", purchase="P-1") for each in CALLS)
+        for path in (each.format(**SAMPLES) for each in CALLS)
     }
 
 
@@ -426,9 +447,7 @@ def test_every_call_of_the_api_is_walked():
     known = {view for view in views(get_resolver().url_patterns) if getattr(view, "scopes", None)}
     assert {view.__name__ for view in known - walked} == set()
     methods = {path: set(view.scopes) for path, view in api_views().items()}
-    assert methods == {
-        path.format(number="M0000000018", purchase="P-1"): set(each) for path, each in CALLS.items()
-    }
+    assert methods == {path.format(**SAMPLES): set(each) for path, each in CALLS.items()}
 
 
 @pytest.mark.parametrize("scope", Scope)
