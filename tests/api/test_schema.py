@@ -18,7 +18,8 @@ from schemathesis.engine import events, from_schema
 
 from benefits.operations import Who
 from common.errors import Invalid
-from members.models import Application
+from members import operations
+from members.models import Application, GroupKind
 from points import operations as points
 from tests import factories
 from tests.benefits.plan import always, deliver
@@ -138,6 +139,7 @@ def test_schemathesis_finds_no_fault(application):
             "vesting": {"days": 0, "categories": {"vehicle": {"event": True}}},
             "transfers": {"limits": [{"days": 1, "count": 1000}]},
             "holds": {"minutes": 7 * 24 * 60},
+            "groups": {"company": {"members": 10}},
         },
         tiers={"levels": [BASE]},
         benefits={"of_tiers": [always("tow", BASE["code"])]},
@@ -145,6 +147,9 @@ def test_schemathesis_finds_no_fault(application):
     store = factories.store(code="S-1")
     member, other = factories.member(name="王小明"), factories.member(name="王大明")
     documents_to_go_on_from(store, factories.identity(member), factories.identity(other))
+    company = operations.found_group(
+        kind=GroupKind.COMPANY, name="远程物流", owner_id=other.pk, at=LONG_AGO
+    )
     delivered = [
         deliver(
             factories.identity(member),
@@ -174,6 +179,7 @@ def test_schemathesis_finds_no_fault(application):
                 "documents": {"values": [*DOCUMENTS, *HOLDS]},
                 "benefits": {"values": ["tow"]},
                 "deliveries": {"values": delivered},
+                "companies": {"values": [company.pk]},
                 "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
                 "moments": {"values": ["2026-06-15T12:00:00+08:00", "2024-02-29T23:59:59Z"]},
@@ -187,6 +193,7 @@ def test_schemathesis_finds_no_fault(application):
                 "path.application": {"dictionary": "applications", "probability": 0.8},
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.benefit": {"dictionary": "benefits", "probability": 0.9},
+                "path.company": {"dictionary": "companies", "probability": 0.8},
                 "path.right_id": {"dictionary": "deliveries", "probability": 0.8},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
