@@ -49,7 +49,7 @@ class Done:
     def fingerprint(self) -> bytes:
         """A hash of what was asked, to tell a repeat from another use of the reference."""
         content = [
-            self.member.id,
+            self.member.asked_id,
             self.code,
             self.source.store_id,
             self.at.timestamp() if self.at_was_given else None,

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.text import Truncator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
@@ -73,7 +74,7 @@ class MemberAdmin(ReadOnlyAdmin):
 
     list_display = ["number", "shown_name", "shown_phone", "state", "enrolling_store", "joined_at"]
     list_display_links = ["number", "shown_name"]
-    list_select_related = ["enrolling_store"]
+    list_select_related = ["enrolling_store", "merged_into"]
     list_filter = [TagFilter]
     search_fields = ["number"]
     search_help_text = _("Phone or its last 4 digits, number, name or pinyin, VIN, external number")
@@ -107,6 +108,10 @@ class MemberAdmin(ReadOnlyAdmin):
 
     @display(description=_("Status"), label=STATUS_LABELS)
     def state(self, member: Member) -> tuple[str, str]:
+        if member.merged_into is not None:
+            return member.status, gettext("joined with %(number)s") % {
+                "number": member.merged_into.number
+            }
         return member.status, member.get_status_display()
 
 

@@ -148,6 +148,16 @@ class Member(models.Model):
     joined_at = models.DateTimeField(_("joined at"))
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    # Who this turned out to be (docs/decisions/0020); the index is below.
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("joined with"),
+    )
 
     history = HistoricalRecords(excluded_fields=["name_spelled", "name_parts"])
 
@@ -181,6 +191,11 @@ class Member(models.Model):
                 condition=Q(status="CLOSED", closed_at__isnull=False)
                 | (~Q(status="CLOSED") & Q(closed_at=None)),
             ),
+            models.CheckConstraint(
+                name="members_member_joined_with_another_has_ended",
+                condition=Q(merged_into=None)
+                | (Q(status="CLOSED") & ~Q(merged_into=models.F("id"))),
+            ),
         ]
         indexes = [
             # The console finds a member by any part of the name.
@@ -193,6 +208,12 @@ class Member(models.Model):
             ),
             # … and leafs through them as in a telephone book.
             models.Index(fields=["name_spelled", "-id"], name="members_member_by_name"),
+            # Who was joined with a member: their numbers and phones lead here.
+            models.Index(
+                fields=["merged_into"],
+                condition=Q(merged_into__isnull=False),
+                name="members_member_joined_with",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -404,6 +425,7 @@ class ConsentChannel(models.TextChoices):
     STORE = "STORE", _("Staff")
     API = "API", _("A dealer's system")
     IMPORT = "IMPORT", _("An import")
+    MERGE = "MERGE", _("Joining of two members")
 
 
 class Consent(models.Model):
@@ -874,3 +896,109 @@ class Duplicate(models.Model):
     @property
     def both(self) -> tuple[Member, Member]:
         return self.one, self.other
+
+
+class Merge(models.Model):
+    """
+    Two members were one person: `member` was given up for `into`. What came over stands in its
+    parts, and goes back when it is undone.
+    """
+
+    member = models.ForeignKey(
+        Member,
+        on_delete=models.PROTECT,
+        related_name="merges",
+        verbose_name=_("given up"),
+    )
+    into = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="+", verbose_name=_("remains")
+    )
+    status_before = models.CharField(
+        _("status before"), max_length=14, choices=MemberStatus.choices
+    )
+    merged_at = models.DateTimeField(_("joined at"))
+    merged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("joined by"),
+    )
+    reason = models.CharField(_("reason"), max_length=500)
+    unmerged_at = models.DateTimeField(_("undone at"), null=True)
+    unmerged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("undone by"),
+    )
+
+    class Meta:
+        verbose_name = _("joining of two members")
+        verbose_name_plural = _("joinings of two members")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member"],
+                condition=Q(unmerged_at=None),
+                name="members_merge_once_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(member=models.F("into")), name="members_merge_of_two"
+            ),
+            models.CheckConstraint(
+                condition=Q(unmerged_at=None, unmerged_by=None)
+                | Q(unmerged_at__isnull=False, unmerged_by__isnull=False),
+                name="members_merge_undone_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status_before="CLOSED"), name="members_merge_of_who_is_here"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} → {self.into_id}"
+
+
+class MergePart(models.Model):
+    """
+    One thing a merge moved or added, by the row it is. INSERT only, and nothing of a person in it.
+    """
+
+    # Its index leads the one below.
+    merge = models.ForeignKey(Merge, on_delete=models.PROTECT, related_name="parts", db_index=False)
+    # `product`, `tag`, `consent` …: the rooms' own words (`members.operations.note_parts`).
+    kind = models.CharField(max_length=20)
+    row = models.BigIntegerField(help_text="Primary key of the row that moved or was added.")
+
+    class Meta:
+        verbose_name = _("part of a joining")
+        verbose_name_plural = _("parts of joinings")
+        constraints = [
+            models.UniqueConstraint(fields=["merge", "kind", "row"], name="members_mergepart_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.merge_id} {self.kind} {self.row}"
+
+
+class Replaced(models.Model):
+    """What stood in a field of the survivor before a merge; goes when the merge is undone."""
+
+    merge = models.ForeignKey(
+        Merge, on_delete=models.PROTECT, related_name="replaced", db_index=False
+    )
+    # A field of Member, or `attribute:` and its code.
+    field = models.CharField(max_length=60)
+    value = EncryptedTextField(help_text="JSON: a list of the value, empty if there was none.")
+
+    class Meta:
+        verbose_name = _("replaced value")
+        verbose_name_plural = _("replaced values")
+        constraints = [
+            models.UniqueConstraint(fields=["merge", "field"], name="members_replaced_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.merge_id} {self.field}"

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common import jobs, personal
-from members import applications, operations
+from members import applications, operations, queries
 from members.models import Application, DataExport, DuplicateReason, Erasure
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def check_erasures(*, day: date, low: int, high: int) -> dict[str, Any]:  # noqa
     """Look into every table a room has declared, and raise the alarm if anything is left there."""
     done = Erasure.objects.filter(pk__range=(low, high)).exclude(erased_at=None)
     member_ids = list(done.values_list("member_id", flat=True))
-    left = personal.left(member_ids)
+    left = personal.left(queries.with_guests(member_ids))
     if left:
         logger.critical("Personal data of erased members are left: %s", left)
     findings = [f"{table}: {count}" for table, count in left.items()]

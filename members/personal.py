@@ -72,6 +72,14 @@ personal.table(
     blank={"phone": "''", "phone_index": "NULL", "told": "''", "words": "''"},
     keeps=["state", "channel", "reason"],
 )
+personal.table(
+    "members_replaced",
+    of=(
+        "merge_id IN (SELECT id FROM members_merge"
+        " WHERE member_id = ANY(%(members)s) OR into_id = ANY(%(members)s))"
+    ),
+)
+personal.table("members_merge", blank={"reason": "''"}, keeps=["status_before"])
 personal.table("members_erasure", blank={"reason": "''"})
 personal.table("members_dataexport")
 personal.table(
@@ -111,6 +119,12 @@ personal.untold(
 )  # fmt: skip
 personal.untold("members_groupinvitation", why="The messages say the same, until it is answered.")
 personal.untold("members_duplicate", why="It is about somebody else as well.")
+personal.untold(
+    "members_merge", "members_replaced",
+    why="That staff joined two members the member is told; the file holds both of them.",
+)  # fmt: skip
+personal.stays("members_mergepart", why="Keys of rows that changed hands with a member number.")
+personal.untold("members_mergepart", why="Keys of our rows; what they are is told.")
 personal.untold("members_dataexport", why="These are the files themselves.")
 personal.untold("common_user", why="The member's number, and a hash of the password.")
 

@@ -22,6 +22,7 @@ from members.models import (
     ExternalNumber,
     Member,
     MemberStatus,
+    MergePart,
     PhoneDirectory,
     Product,
     Tagging,
@@ -44,6 +45,11 @@ class MemberClosed(DomainError):
     message = _("The membership %(number)s has ended.")
 
 
+class MemberMerged(DomainError):
+    code = "member_merged"
+    message = _("Member %(number)s was joined with %(into)s.")
+
+
 class MemberNotActivated(DomainError):
     code = "member_not_activated"
     message = _("Member %(number)s is pre-registered and not activated yet.")
@@ -56,6 +62,13 @@ class Identity:
     id: int
     number: str
     status: str
+    # Whose number the caller named, if that member was joined with this one.
+    named_id: int | None = None
+
+    @property
+    def asked_id(self) -> int:
+        """Who was named: the same before and after a merge, so that a repeat stays a repeat."""
+        return self.named_id or self.id
 
     def require_can_earn(self) -> None:
         """:raises MemberFrozen: :raises MemberClosed: if so"""
@@ -79,9 +92,13 @@ class Identity:
             raise MemberNotActivated(number=self.number)
 
 
+BY_NUMBER = "SELECT id, number, status, merged_into_id FROM members_member WHERE number = %s"
+
+
 def identify(number: str) -> Identity:
     """
-    Find a member by number, in one query that one index answers.
+    Find a member by number, in one query that one index answers. A number that was given up for
+    another leads to who remains (docs/decisions/0020).
 
     :raises UnknownMember: if the check digit is wrong or nobody has it
     """
@@ -89,21 +106,79 @@ def identify(number: str) -> Identity:
         raise UnknownMember
     # Each till request asks this. Composing it anew from objects cost a seventh of the CPU of a
     # whole purchase request (docs/performance.md).
-    row = first_row("SELECT id, number, status FROM members_member WHERE number = %s", (number,))
+    row = first_row(BY_NUMBER, (number,))
     if row is None:
         raise UnknownMember
-    return Identity(*row)
+    *known, merged_into = row
+    return Identity(*known) if merged_into is None else survivors([row[0]])[row[0]]
 
 
 def identify_many(numbers: Collection[str]) -> dict[str, Identity]:
     """As `identify`, for many in one query. Leaves out unknown ones."""
     ours = [number for number in numbers if is_member_number(number)]
-    found = Member.objects.filter(number__in=ours).values_list("pk", "number", "status")
-    return {row[1]: Identity(*row) for row in found}
+    found = Member.objects.filter(number__in=ours)
+    return _led({row[1]: row for row in found.values_list(*_NAMED)})
+
+
+def survivors(member_ids: Collection[int]) -> dict[int, Identity]:
+    """Who these members turned out to be, by their own ids, in one query; mostly themselves."""
+    with connection.cursor() as cursor:
+        cursor.execute(SURVIVORS, {"members": list(member_ids)})
+        return {
+            named: Identity(member_id, number, status, None if named == member_id else named)
+            for named, member_id, number, status in cursor.fetchall()
+        }
+
+
+SURVIVORS = """
+    WITH RECURSIVE way (named, member_id) AS (
+        SELECT m.id, m.id FROM members_member AS m WHERE m.id = ANY(%(members)s)
+        UNION ALL
+        SELECT w.named, m.merged_into_id
+        FROM way AS w JOIN members_member AS m ON m.id = w.member_id
+        WHERE m.merged_into_id IS NOT NULL
+    )
+    SELECT w.named, m.id, m.number, m.status
+    FROM way AS w JOIN members_member AS m ON m.id = w.member_id
+    WHERE m.merged_into_id IS NULL
+"""
+
+
+def with_guests(member_ids: Collection[int]) -> list[int]:
+    """These members, and everybody who was joined with them, directly or with another."""
+    with connection.cursor() as cursor:
+        cursor.execute(GUESTS, {"members": list(member_ids)})
+        return sorted(member_id for (member_id,) in cursor.fetchall())
+
+
+GUESTS = """
+    WITH RECURSIVE guest (id) AS (
+        SELECT unnest(%(members)s::bigint[])
+        UNION
+        SELECT m.id FROM guest AS g JOIN members_member AS m ON m.merged_into_id = g.id
+    )
+    SELECT id FROM guest
+"""
+
+
+def parts_of_merge(merge_id: int) -> dict[str, list[int]]:
+    """What a merge moved or added, by kind: primary keys, in the order they were noted."""
+    rows: dict[str, list[int]] = {}
+    parts = MergePart.objects.filter(merge_id=merge_id).order_by("pk")
+    for kind, row in parts.values_list("kind", "row"):
+        rows.setdefault(kind, []).append(row)
+    return rows
+
+
+def surviving(member: Member) -> Member:
+    """Who a member turned out to be: mostly the same."""
+    while member.merged_into_id is not None:
+        member = Member.objects.get(pk=member.merged_into_id)
+    return member
 
 
 def identity_of(member_id: int) -> Identity:
-    """Who a row of ours belongs to."""
+    """Who a row of ours belongs to: the member themselves, also one given up for another."""
     return _identity(Member.objects.filter(pk=member_id))
 
 
@@ -132,7 +207,10 @@ def identify_in_file(number: str, *, organization_id: int | None) -> Identity:
     external = ExternalNumber.objects.filter(number=number)
     if organization_id is not None:
         external = external.filter(organization_id=organization_id)
-    return _identity(Member.objects.filter(pk__in=external.values("member_id")))
+    found = survivors(list(external.values_list("member_id", flat=True)[:50]))
+    if len({identity.id for identity in found.values()}) != 1:
+        raise UnknownMember
+    return next(iter(found.values()))
 
 
 def identify_many_in_file(numbers: set[str], *, organization_id: int) -> dict[str, Identity]:
@@ -141,11 +219,8 @@ def identify_many_in_file(numbers: set[str], *, organization_id: int) -> dict[st
     found = identify_many(ours)
     external = ExternalNumber.objects.filter(
         organization_id=organization_id, number__in=numbers - ours
-    ).values_list("number", "member_id", "member__number", "member__status")
-    return found | {
-        number: Identity(member_id, ours_is, status)
-        for number, member_id, ours_is, status in external
-    }
+    ).values_list("number", *(f"member__{name}" for name in _NAMED))
+    return found | _led({number: tuple(row) for number, *row in external})
 
 
 OWNERS = """
@@ -182,6 +257,8 @@ def owners(
 
 def by_phone(phone: str) -> Member:
     """
+    Who has a phone. That of a member who was given up for another leads to who remains.
+
     :raises UnknownMember: if nobody has the phone
     :raises phones.InvalidPhone: if it is none
     """
@@ -192,7 +269,7 @@ def by_phone(phone: str) -> Member:
     )
     if entry is None:
         raise UnknownMember
-    return entry.member
+    return surviving(entry.member)
 
 
 def has_phone(phone: str) -> bool:
@@ -205,9 +282,11 @@ def by_card(code: str, *, at: datetime) -> Member:
     :raises cards.InvalidCard: :raises cards.CardExpired: as `cards.read` does
     :raises UnknownMember: if the membership has ended since
     """
-    found = Member.objects.filter(pk=cards.read(code, at=at)).exclude(status=MemberStatus.CLOSED)
-    member = found.first()
-    if member is None:
+    shown = Member.objects.filter(pk=cards.read(code, at=at)).first()
+    if shown is None:
+        raise UnknownMember
+    member = surviving(shown)
+    if member.status == MemberStatus.CLOSED:
         raise UnknownMember
     return member
 
@@ -223,7 +302,7 @@ def by_email(email: str) -> Member:
     entry = EmailDirectory.objects.filter(email_index=index).select_related("member").first()
     if entry is None:
         raise UnknownMember
-    return entry.member
+    return surviving(entry.member)
 
 
 def owns_products(member_id: int) -> bool:
@@ -250,7 +329,7 @@ def by_number(number: str) -> Member:
     member = Member.objects.filter(number=number).first() if is_member_number(number) else None
     if member is None:
         raise UnknownMember
-    return member
+    return surviving(member)
 
 
 # A longer text is no name, number or identifier of anybody.
@@ -362,6 +441,17 @@ def _ids_by_code(text: str) -> set[int]:
     if _is_tail(code):
         others.append(_ending(code).values_list("member_id"))
     return {row[0] for row in found.union(*others)}
+
+
+# What an identity is made of, and whom it leads to.
+_NAMED = ("pk", "number", "status", "merged_into_id")
+
+
+def _led(found: dict[str, tuple[Any, ...]]) -> dict[str, Identity]:
+    """Identities by what callers named; one query more only if somebody was given up."""
+    given_up = {row[0] for row in found.values() if row[3] is not None}
+    remaining = survivors(given_up) if given_up else {}
+    return {named: remaining.get(row[0]) or Identity(*row[:3]) for named, row in found.items()}
 
 
 def _identity(members: QuerySet[Member]) -> Identity:

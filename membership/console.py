@@ -280,6 +280,8 @@ SAID_BY_OTHERS = [
     gettext_noop("points.transferred"),
     gettext_noop("points.hold_released"),
     gettext_noop("points.extended"),
+    gettext_noop("member.merged"),
+    gettext_noop("member.unmerged"),
     gettext_noop("points.merged"),
     gettext_noop("points.unmerged"),
     gettext_noop("points.grants_started"),

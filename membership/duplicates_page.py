@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -20,7 +19,6 @@ from common.staff import acting
 from members import duplicates, masking, operations, phones
 from members.models import Duplicate, DuplicateReason, Member, Product
 from membership.console import ConsolePage
-from points.models import Account
 
 SHOWN_MAX = 50
 CHANGE = "members.change_duplicate"
@@ -51,7 +49,7 @@ class Pair:
 
 
 class DuplicatesPage(ConsolePage, FormView):
-    """The pairs that wait, the oldest first; whose accounts are joined already waits no more."""
+    """The pairs that wait, the oldest first; who was joined already waits no more."""
 
     template_name = "console/duplicates.html"
     permission_required: Any = "members.view_duplicate"
@@ -59,7 +57,7 @@ class DuplicatesPage(ConsolePage, FormView):
     form_class = ReasonForm
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        waiting = list(without_joined(duplicates.waiting()).order_by("pk")[: SHOWN_MAX + 1])
+        waiting = list(duplicates.waiting().order_by("pk")[: SHOWN_MAX + 1])
         shown = waiting[:SHOWN_MAX]
         products = owned(shown)
         may = self.request.user.has_perm
@@ -95,11 +93,6 @@ class DuplicatesPage(ConsolePage, FormView):
     def form_invalid(self, form: Any) -> HttpResponse:
         messages.error(self.request, gettext("Say why."))
         return HttpResponseRedirect(self.request.path)
-
-
-def without_joined(pairs: QuerySet[Duplicate]) -> QuerySet[Duplicate]:
-    joined = Account.objects.exclude(merged_into=None).values("member_id")
-    return pairs.exclude(one__in=joined).exclude(other__in=joined)
 
 
 def owned(pairs: list[Duplicate]) -> dict[int, list[str]]:

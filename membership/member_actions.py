@@ -24,13 +24,13 @@ from membership.console import ConsolePage
 
 def member_or_404(number: str, **also: Any) -> Member:
     """
-    The member of an address, with store and account, and whose account that was joined with.
+    The member of an address, with the store, the account, and whom the member was joined with.
 
     :param also: annotations
     """
     if not is_member_number(number):
         raise Http404
-    found = Member.objects.select_related("enrolling_store", "account__merged_into")
+    found = Member.objects.select_related("enrolling_store", "account", "merged_into")
     return get_object_or_404(found.annotate(**also), number=number)
 
 

@@ -24,6 +24,7 @@ from members.models import ExternalNumber, Member, MemberStatus
 from membership import (
     group_actions,
     member_actions,
+    merge_actions,
     points_actions,
     privacy_actions,
     product_actions,
@@ -56,6 +57,7 @@ ACTIONS: dict[str, type[MemberAction]] = (
     | product_actions.ACTIONS
     | group_actions.ACTIONS
     | member_actions.ACTIONS
+    | merge_actions.ACTIONS
     | privacy_actions.ACTIONS
 )
 LATEST_ENTRIES = 10
@@ -264,13 +266,18 @@ class MemberPage(ConsolePage, TemplateView):
 
     @cached_property
     def member(self) -> Any:
-        """With `external`, the numbers other organizations know the member by, and `tag_names`."""
+        """
+        With `external`, the numbers other organizations know the member by, `tag_names`, and
+        `joined`, the numbers of those who were joined with the member.
+        """
         known_as = ExternalNumber.objects.filter(member_id=OuterRef("pk")).order_by("pk")
+        joined = Member.objects.filter(merged_into=OuterRef("pk")).order_by("pk")
         told = known_as.values(told=JSONObject(by="organization__name", number="number"))
         return member_or_404(
             self.kwargs["number"],
             external=ArraySubquery(told),
             tag_names=ArraySubquery(members.tags_of(OuterRef("pk"))),
+            joined=ArraySubquery(joined.values("number")),
         )
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
@@ -289,9 +296,8 @@ class MemberPage(ConsolePage, TemplateView):
         )
 
     def _merged_into(self) -> str:
-        """The number of the member whose account this one's was joined with."""
-        account = getattr(self.member, "account", None)
-        return account.merged_into.number if account and account.merged_into else ""
+        """The number of the member this one was joined with."""
+        return self.member.merged_into.number if self.member.merged_into else ""
 
     def content(self) -> dict[str, Any]:
         member = self.member

@@ -1,4 +1,4 @@
-"""What members are told about their login."""
+"""What members are told about their login, and that two memberships of theirs are one now."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -7,6 +7,7 @@ from messaging.models import Purpose
 
 PASSWORD_SET = "account.password_set"  # noqa: S105 - the name of a message
 EMAIL_CONFIRMED = "account.email_confirmed"
+MERGED = "account.joined"
 
 
 def register() -> None:
@@ -28,5 +29,15 @@ def register() -> None:
             "If it was not you, tell us at your store."
         ),
         variables={"email": templates.TEXT},
+        purpose=Purpose.SECURITY,
+    )
+    templates.register(
+        MERGED,
+        subject=_("Your memberships are one now"),
+        body=_(
+            "Your membership %(number)s was joined with this one, with its points and products. "
+            "Numbers and phones of both lead here. If that is not right, tell us at your store."
+        ),
+        variables={"number": templates.TEXT},
         purpose=Purpose.SECURITY,
     )

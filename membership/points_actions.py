@@ -288,78 +288,6 @@ def masked(of: Member) -> str:
     return f"{masking.name(of.name)} {of.number}".strip()
 
 
-class Merge(ConfirmedAction):
-    title = _("Join with another account")
-    icon = "merge"
-    permission_required = "points.merge_accounts"
-    form_class = forms.OtherMemberForm
-    is_danger = True
-    explanation = _(
-        "All points of this account go to that of the other member: what can be spent, what waits, "
-        "a debt, and tier points. From then on nothing can be posted here. It can be undone."
-    )
-
-    def get_initial(self) -> dict[str, Any]:
-        return {"other": self.request.GET.get("other", "")[:OTHER_MAX]}
-
-    def facts(self, form: Any) -> Iterable[tuple[Any, Any]]:
-        other = other_member(form)
-        preview = points_operations.preview_merge(
-            member=identity(self.member), into=identity(other)
-        )
-        yield _("From"), masked(self.member)
-        yield _("To"), masked(other)
-        yield _("Can be spent"), f"{max(0, preview.balance):,}"
-        yield _("Lots"), f"{preview.lots:,}"
-        yield _("Waiting"), f"{preview.pending:,}"
-        yield _("Debt"), f"{max(0, -preview.balance):,}"
-        yield _("Tier points"), f"{preview.qualifying:,}"
-        yield _("Reason"), form.cleaned_data["reason"]
-
-    def perform(self, form: Any) -> Any:
-        points_operations.merge_accounts(
-            member=identity(self.member),
-            into=members.identify(form.cleaned_data["other"]),
-            at=timezone.now(),
-            source=points_operations.our_source(),
-            by=acting(self.request),
-            note=form.cleaned_data["reason"],
-        )
-        return gettext("The accounts are joined.")
-
-
-class Unmerge(ConfirmedAction):
-    """Where an account was given up; what is left of it goes back."""
-
-    title = _("Undo the joining")
-    icon = "call_split"
-    permission_required = "points.merge_accounts"
-    form_class = forms.UnmergeForm
-    is_offered = False
-    explanation = _("What is left of what came from this account goes back to where it was.")
-
-    def facts(self, form: Any) -> Iterable[tuple[Any, Any]]:
-        preview = points_operations.preview_unmerge(member=identity(self.member))
-        yield _("Account of"), preview.into
-        yield _("Comes back"), f"{preview.left:,}"
-        yield _("Waiting"), f"{preview.waiting:,}"
-        yield _("Spent meanwhile"), f"{preview.spent:,}"
-        chosen = dict(form.fields["after_spending"].choices)[form.cleaned_data["after_spending"]]
-        yield form.fields["after_spending"].label, chosen
-        yield _("Reason"), form.cleaned_data["reason"]
-
-    def perform(self, form: Any) -> Any:
-        unmerged = points_operations.unmerge_accounts(
-            member=identity(self.member),
-            at=timezone.now(),
-            source=points_operations.our_source(),
-            by=acting(self.request),
-            note=form.cleaned_data["reason"],
-            after_spending=form.cleaned_data["after_spending"],
-        )
-        return told(unmerged.posting, gettext("The accounts are two again."))
-
-
 class ReleaseHold(PointsAction):
     """About one hold, whose link names it."""
 
@@ -447,7 +375,5 @@ ACTIONS: dict[str, type[MemberAction]] = {
     "reinstate": Reinstate,
     "extend": Extend,
     "transfer": Transfer,
-    "merge": Merge,
-    "unmerge": Unmerge,
     "release": ReleaseHold,
 }

@@ -159,6 +159,7 @@ class ChoiceSource(models.TextChoices):
     PAGE = "PAGE", _("The member's page")
     LINK = "LINK", _("The link in an e-mail")
     STAFF = "STAFF", _("Staff")
+    MERGE = "MERGE", _("Joining of two members")
 
 
 class Choice(models.Model):

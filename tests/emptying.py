@@ -15,6 +15,7 @@ APPEND_ONLY = (
     "messaging_choice",
     "members_consenttext",
     "members_consent",
+    "members_mergepart",
     "campaigns_evaluation",
     "campaigns_segmentmember",
 )

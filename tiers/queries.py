@@ -276,6 +276,11 @@ def waiting_proposals() -> QuerySet[Proposal]:
     )
 
 
+def waiting_of(member_id: int) -> QuerySet[Proposal]:
+    """What of a member waits for a decision of staff."""
+    return Proposal.objects.filter(member_id=member_id, state=ProposalState.WAITING)
+
+
 def applications(member_id: int) -> QuerySet[Proposal]:
     """What a member has applied for, latest first, with what was attached but its content."""
     made = Proposal.objects.filter(member_id=member_id, kind=ProposalKind.APPLICATION)

@@ -70,7 +70,7 @@ class Purchase:
     def fingerprint(self) -> bytes:
         """A hash of what was asked, to tell a repeat from another use of the reference."""
         content: list[Any] = [
-            self.member.id,
+            self.member.asked_id,
             self.source.store_id,
             self.at.timestamp() if self.at_was_given else None,
             str(self.amount.quantize(CENT)),

@@ -260,7 +260,7 @@ class Migration(migrations.Migration):
                 ('purpose', models.CharField(choices=[('SERVICE', 'Membership and service'), ('MARKETING', 'Offers and news'), ('PROFILING', 'Offers that fit me'), ('SHARING', 'Sharing with a partner')], max_length=9, verbose_name='purpose')),
                 ('is_given', models.BooleanField(verbose_name='agreed')),
                 ('at', models.DateTimeField(verbose_name='when')),
-                ('channel', models.CharField(choices=[('WEB', "The member's page"), ('STORE', 'Staff'), ('API', "A dealer's system"), ('IMPORT', 'An import')], max_length=6, verbose_name='channel')),
+                ('channel', models.CharField(choices=[('WEB', "The member's page"), ('STORE', 'Staff'), ('API', "A dealer's system"), ('IMPORT', 'An import'), ('MERGE', 'Joining of two members')], max_length=6, verbose_name='channel')),
                 ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='noted by')),
                 ('client', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL, verbose_name='API client')),
                 ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='members.member')),

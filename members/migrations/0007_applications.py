@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('state', models.CharField(choices=[('APPLIED', 'To be decided'), ('APPROVED', 'Approved'), ('REFUSED', 'Refused'), ('WITHDRAWN', 'Withdrawn'), ('EXPIRED', 'Lapsed')], max_length=9, verbose_name='state')),
                 ('applied_at', models.DateTimeField(verbose_name='applied at')),
-                ('channel', models.CharField(choices=[('WEB', "The member's page"), ('STORE', 'Staff'), ('API', "A dealer's system"), ('IMPORT', 'An import')], max_length=6, verbose_name='channel')),
+                ('channel', models.CharField(choices=[('WEB', "The member's page"), ('STORE', 'Staff'), ('API', "A dealer's system"), ('IMPORT', 'An import'), ('MERGE', 'Joining of two members')], max_length=6, verbose_name='channel')),
                 ('phone', common.fields.EncryptedTextField(blank=True, verbose_name='phone')),
                 ('phone_index', models.BinaryField(max_length=32, null=True)),
                 ('told', common.fields.EncryptedTextField(blank=True, verbose_name='what was told')),

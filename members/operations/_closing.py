@@ -6,6 +6,7 @@ from django.db import transaction
 
 from common import events
 from common.models import User
+from members import queries
 from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory
 from members.operations._groups import depart
 from members.operations._states import changed, locked
@@ -23,8 +24,10 @@ def close(*, member_id: int, closed_at: datetime, by: User | None, reason: str) 
     )
     member.status = MemberStatus.CLOSED
     member.closed_at = closed_at
-    PhoneDirectory.objects.filter(member=member).delete()
-    EmailDirectory.objects.filter(member=member).delete()
+    # Those too that lead here from who was joined with the member.
+    known_as = queries.with_guests([member.pk])
+    PhoneDirectory.objects.filter(member__in=known_as).delete()
+    EmailDirectory.objects.filter(member__in=known_as).delete()
     if member.user is not None:
         member.user.is_active = False
         member.user.save(update_fields=["is_active"])

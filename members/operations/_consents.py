@@ -13,6 +13,7 @@ from common.errors import DomainError, Invalid
 from common.models import User
 from members import consents, queries
 from members.models import Consent, ConsentChannel, ConsentPurpose, ConsentText
+from members.operations._states import hold_survivor
 from partners.models import Organization, OrganizationKind
 
 
@@ -78,6 +79,8 @@ def note_consents(
     What says nothing new is not noted again. A word older than the latest one is noted and changes
     nothing.
 
+    Of a member who was joined with another, it is who remains that it is noted of.
+
     :param by: the member's own login, or the staff the member told
     :param client_id: the API client the member's word came through
     :returns: how many were new
@@ -86,6 +89,8 @@ def note_consents(
     :raises NeededForMembership: if the member takes back what the membership needs
     :raises queries.MemberClosed: if somebody agrees whose membership has ended
     """
+    # A refusal must not be lost beside a merge that is under way.
+    member_id = hold_survivor(member_id)
     if any(word.is_given for word in words):
         queries.identity_of(member_id).require_not_closed()
     held = {(now.purpose, now.partner_id): now for now in consents.standing(member_id)}

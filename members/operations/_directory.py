@@ -36,7 +36,12 @@ def list_phone(member: Member, phone: str) -> None:
                 member=member,
             )
     except IntegrityError as error:
-        raise PhoneTaken from error
+        entry = PhoneDirectory.objects.filter(phone_index=queries.phone_index(phone)).first()
+        if entry is None or queries.survivors([entry.member_id])[entry.member_id].id != member.pk:
+            raise PhoneTaken from error
+        # Of who was joined with this member, and led here already.
+        entry.member = member
+        entry.save(update_fields=["member"])
 
 
 def list_external(member: Member, organization_id: int, number: str) -> None:

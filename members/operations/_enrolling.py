@@ -229,4 +229,4 @@ def enrolled_before(external: tuple[int, str] | None, phone: str) -> Member | No
     )
     if listed is None or listed.member.phone != phones.normalize(phone):
         return None
-    return listed.member
+    return queries.surviving(listed.member)

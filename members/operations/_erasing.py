@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from common import audit, events, personal
 from common.errors import DomainError
 from common.models import User
+from members import queries
 from members.models import Erasure, GroupMember, Member, MemberStatus
 from members.operations._groups import depart
 from programme import queries as programme
@@ -38,8 +39,11 @@ def request_erasure(*, member_id: int, at: datetime, by: User, reason: str = "")
 
     :param by: the member's own login, or the staff the member asked
     :raises AlreadyErased: if that was done before
+    :raises queries.MemberMerged: if the member is another by now, who has to be asked about
     """
     member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    if member.merged_into is not None:
+        raise queries.MemberMerged(number=member.number, into=member.merged_into.number)
     earlier = Erasure.objects.filter(member=member, withdrawn_at=None).first()
     if earlier is not None:
         if earlier.erased_at is not None:
@@ -108,7 +112,8 @@ def erase_due(*, low: int, high: int, day: date, at: datetime) -> int:
     done = dict(due(day, at).filter(member_id__in=held).values_list("member_id", "erased_at"))
     fresh = [held[member_id] for member_id in sorted(done) if done[member_id] is None]
     _close(fresh, at)
-    personal.erase(sorted(done))
+    # Who was joined with them is they.
+    personal.erase(queries.with_guests(sorted(done)))
     Erasure.objects.filter(member__in=fresh, withdrawn_at=None).update(erased_at=at)
     audit.record_many(action="member.erased", targets=[each.number for each in fresh], by=None)
     events.publish("member.erased", *({"member_id": each.pk} for each in fresh))

@@ -17,6 +17,7 @@ from django.utils.translation import override
 from common import audit, events, personal
 from common.errors import NotFound
 from common.models import User
+from members import queries
 from members.models import DataExport, Member
 
 EXPORT_KEPT = timedelta(days=7)
@@ -62,7 +63,11 @@ def make_export(*, export_id: int, at: datetime) -> None:
     if export is None:
         return
     with override(export.language):
-        packed = _packed(_told(export.member_id), at)
+        guests = set(queries.with_guests([export.member_id])) - {export.member_id}
+        joined = {
+            number: _told(guest) for guest, number in sorted(queries.numbers_of(guests).items())
+        }
+        packed = _packed(_told(export.member_id), joined, at)
     export.content = base64.b64encode(packed).decode()
     export.made_at = at
     export.save(update_fields=["content", "made_at"])
@@ -100,16 +105,24 @@ def forget_exports(*, low: int, high: int, before: datetime) -> int:
     return old.delete()[0]
 
 
-def _told(member_id: int) -> list[tuple[personal.Section, personal.Told]]:
+Told = list[tuple[personal.Section, personal.Told]]
+
+
+def _told(member_id: int) -> Told:
     return [(section, section.tell(member_id)) for section in personal.sections()]
 
 
-def _packed(told: list[tuple[personal.Section, personal.Told]], at: datetime) -> bytes:
-    data = {"made_at": at, **{section.name: rows for section, rows in told}}
-    page = render_to_string(
-        "privacy/export.html",
-        {"made_at": at, "parts": [_part(section, rows) for section, rows in told]},
-    )
+def _packed(told: Told, joined: Mapping[str, Told], at: datetime) -> bytes:
+    """:param joined: by number, what is known of those who were joined with the member"""
+    data = {
+        "made_at": at,
+        **_by_name(told),
+        "joined": [{"number": number, **_by_name(theirs)} for number, theirs in joined.items()],
+    }
+    parts = [_part(section, rows) for section, rows in told]
+    for number, theirs in joined.items():
+        parts += [_part(section, rows, of=f"{number} · ") for section, rows in theirs if rows]
+    page = render_to_string("privacy/export.html", {"made_at": at, "parts": parts})
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         text = json.dumps(data, ensure_ascii=False, indent=2, default=personal.as_json)
@@ -118,12 +131,16 @@ def _packed(told: list[tuple[personal.Section, personal.Told]], at: datetime) ->
     return packed.getvalue()
 
 
-def _part(section: personal.Section, told: personal.Told) -> dict[str, Any]:
+def _by_name(told: Told) -> dict[str, personal.Told]:
+    return {section.name: rows for section, rows in told}
+
+
+def _part(section: personal.Section, told: personal.Told, *, of: str = "") -> dict[str, Any]:
     """A section as a page shows it: a row of its own for each value, or a table."""
     rows = [told] if isinstance(told, Mapping) else list(told)
     keys = [key for key in section.labels if any(key in row for row in rows)]
     return {
-        "title": section.title,
+        "title": f"{of}{section.title}",
         "is_one": isinstance(told, Mapping),
         "labels": [section.labels[key] for key in keys],
         "rows": [

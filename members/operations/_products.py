@@ -57,9 +57,12 @@ def add_product(
     Note that a member owns a product.
 
     :param bound_at: when that became known; the rulebook of its day says what identifies a product
+    :raises WrongState: if the membership has ended
     :raises ProductTaken: if another member owns it today
     :raises products.InvalidIdentifier: :raises products.InvalidVin: if it cannot be an identifier
     """
+    # A merge that is under way must not leave it behind.
+    locked(member_id, MemberStatus.PRE_REGISTERED, MemberStatus.ACTIVE, MemberStatus.FROZEN)
     identifier = products.normalize(product.identifier)
     if _asks_for_vins(localdate(bound_at)):
         products.require_vin(identifier)

@@ -56,6 +56,20 @@ def unfreeze(*, member_id: int, by: User, reason: str) -> Member:
     return changed(member, "member.unfrozen", by, reason)
 
 
+@transaction.atomic
+def hold_survivor(member_id: int) -> int:
+    """
+    Hold a member until the transaction ends, or who they turned out to be; return whose id it is.
+
+    What is written for a member must not land beside a merge that is under way.
+    """
+    while True:
+        held = Member.objects.select_for_update(no_key=True).only("merged_into").get(pk=member_id)
+        if held.merged_into_id is None:
+            return member_id
+        member_id = held.merged_into_id
+
+
 def locked(member_id: int, *allowed: MemberStatus) -> Member:
     member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
     if member.status not in allowed:

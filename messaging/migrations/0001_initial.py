@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
                 ('channel', models.CharField(choices=[('IN_APP', 'Inbox'), ('EMAIL', 'E-mail'), ('SMS', 'Text message'), ('WECHAT', 'WeChat'), ('WEBHOOK', 'Webhook')], max_length=8, verbose_name='channel')),
                 ('is_wanted', models.BooleanField(verbose_name='is wanted')),
                 ('made_at', models.DateTimeField(verbose_name='made at')),
-                ('source', models.CharField(choices=[('PAGE', "The member's page"), ('LINK', 'The link in an e-mail'), ('STAFF', 'Staff')], max_length=5, verbose_name='source')),
+                ('source', models.CharField(choices=[('PAGE', "The member's page"), ('LINK', 'The link in an e-mail'), ('STAFF', 'Staff'), ('MERGE', 'Joining of two members')], max_length=5, verbose_name='source')),
                 ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='message_choices', to='members.member')),
             ],
             options={

@@ -11,6 +11,12 @@ from messaging.operations._codes import (
 )
 from messaging.operations._delivering import deliver_everywhere, deliver_waiting, try_again
 from messaging.operations._letters import send_letter
+from messaging.operations._merging import (
+    merge_messages,
+    refused_besides,
+    unmerge_messages,
+    waiting_to_be_read,
+)
 from messaging.operations._messages import (
     WAITING_IN_THE_INBOX,
     KeyReused,
@@ -49,8 +55,10 @@ __all__ = [
     "deliver_everywhere",
     "deliver_in_app",
     "deliver_waiting",
+    "merge_messages",
     "note_receipts",
     "read",
+    "refused_besides",
     "send",
     "send_code",
     "send_letter",
@@ -62,5 +70,7 @@ __all__ = [
     "tell_stranger",
     "try_again",
     "unbind_follower",
+    "unmerge_messages",
     "unsubscribe",
+    "waiting_to_be_read",
 ]

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from members import queries as members
+from members.operations import hold_survivor
 from messaging import queries, stopping
 from messaging.models import Channel, Choice, ChoiceSource, Purpose, Reader
 
@@ -20,8 +21,9 @@ def choose(
 ) -> int:
     """
     Note a member's choices, where they differ from what holds; they hold from now on, for what
-    waits too. Returns how many differ.
+    waits too. Returns how many differ. Who was joined with another is who remains.
     """
+    member_id = hold_survivor(member_id)
     holding = queries.choices(member_id)
     changed = [pair for pair, is_wanted in wanted.items() if holding[pair] is not is_wanted]
     Choice.objects.bulk_create(

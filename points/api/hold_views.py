@@ -63,6 +63,7 @@ class HoldList(ApiView):
             operations.DatedInFuture,
             operations.InsufficientPoints,
             operations.AccountMerged,
+            operations.AccountMoved,
             operations.ReferenceReused,
         ],
         examples=[

@@ -57,6 +57,7 @@ class TransferList(ApiView):
             operations.DatedInFuture,
             operations.InsufficientPoints,
             operations.AccountMerged,
+            operations.AccountMoved,
             operations.ReferenceReused,
         ],
         examples=[

@@ -157,6 +157,7 @@ class RedemptionList(ApiView):
             operations.DatedInFuture,
             operations.InsufficientPoints,
             operations.AccountMerged,
+            operations.AccountMoved,
             operations.ReferenceReused,
         ],
         examples=[
@@ -233,6 +234,7 @@ class CancellationList(ApiView):
             operations.DatedInFuture,
             operations.DatedBeforeOriginal,
             operations.AccountMerged,
+            operations.AccountMoved,
             operations.ReferenceReused,
         ],
         examples=[

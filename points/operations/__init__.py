@@ -8,11 +8,10 @@ the same reference for something else is refused. The unique index decides, not 
 Times are the caller's: `at` is when it happened for the member, which may be days ago.
 """
 
+from members.operations import NotMerged, SameMember
 from points.operations._between import (
     HoldsOpen,
     MergedPointsSpent,
-    NotMerged,
-    SameMember,
     TransferLimitReached,
     TransfersNotAllowed,
     Unmerged,
@@ -22,6 +21,7 @@ from points.operations._between import (
 )
 from points.operations._by_hand import (
     AccountLapsesSooner,
+    MergePreview,
     NothingToExtend,
     cancel_redemption,
     extend_by_hand,
@@ -63,7 +63,6 @@ from points.operations._holds import (
     release_overdue,
 )
 from points.operations._journal import (
-    AccountMoved,
     JudgedActivity,
     JudgedPurchase,
     JudgedReturn,
@@ -103,6 +102,7 @@ from points.operations._pool import send_home
 from points.operations._posting import (
     POINTS_MAX,
     AccountMerged,
+    AccountMoved,
     AlreadySpent,
     DatedBeforeOriginal,
     DatedInFuture,
@@ -144,6 +144,7 @@ __all__ = [
     "JudgedPurchase",
     "JudgedReturn",
     "LapsedAlready",
+    "MergePreview",
     "MergedPointsSpent",
     "NotMerged",
     "NothingPending",

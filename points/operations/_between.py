@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from common import audit, events
-from common.errors import DomainError, Invalid
+from common.errors import DomainError
 from common.models import User
 from members import queries as members
+from members.operations import NotMerged, SameMember
 from members.queries import Identity
 from points import queries
 from points.models import EntryKind
@@ -36,11 +37,6 @@ from points.operations._posting import (
 from programme.policies import TransferLimit
 
 
-class SameMember(Invalid):
-    code = "same_member"
-    message = _("That is one and the same member.")
-
-
 class TransfersNotAllowed(DomainError):
     code = "transfers_not_allowed"
     message = _("This programme does not allow transfers between members.")
@@ -54,11 +50,6 @@ class TransferLimitReached(DomainError):
 class HoldsOpen(DomainError):
     code = "holds_open"
     message = _("A till holds points of this account at the moment. Try again when it is done.")
-
-
-class NotMerged(DomainError):
-    code = "not_merged"
-    message = _("The account of member %(number)s is not merged into another.")
 
 
 class MergedPointsSpent(DomainError):
@@ -99,7 +90,7 @@ def transfer(
     if giver.id == receiver.id:
         raise SameMember
     repeat = Repeat(
-        giver, EntryKind.TRANSFER_OUT, -points, source, reference, note, counterpart_id=receiver.id
+        giver, EntryKind.TRANSFER_OUT, -points, source, reference, note, counterpart=receiver
     )
     if limits is None:
         return repeat.earlier() or refuse(TransfersNotAllowed())
@@ -188,8 +179,8 @@ def unmerge_accounts(
     :raises AccountMerged: if the other account was merged on; that must be taken apart first
     """
     require_note(note)
-    into = queries.merged_into(member.id)
-    other = members.identify(into) if into else None
+    into = next(iter(queries.hosts_of(member.id)), None)
+    other = members.identity_of(into) if into else None
     answer = call(
         "points_unmerge_accounts",
         (

@@ -17,11 +17,12 @@ from common import audit
 from common.errors import DomainError
 from common.models import User
 from members import queries as members
+from members.operations import NotMerged, SameMember
 from members.queries import Identity
 from partners import queries as partners
 from points import queries
 from points.models import Account, Entry, EntryKind, Lot
-from points.operations._between import HoldsOpen, NotMerged, SameMember, transfer
+from points.operations._between import HoldsOpen, transfer
 from points.operations._holds import EndedHold, release
 from points.operations._ledger import extend, reinstate
 from points.operations._posting import (

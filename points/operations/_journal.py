@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
-from django.utils.translation import gettext_lazy as _
 from psycopg2.errors import ObjectNotInPrerequisiteState
 
 from common.errors import DomainError
@@ -22,6 +21,7 @@ from points.operations._ledger import PendingLine, pending_json
 from points.operations._posting import (
     POINTS_MAX,
     TAKEN,
+    AccountMoved,
     AlreadySpent,
     PointsOutOfRange,
     Posting,
@@ -278,13 +278,6 @@ def post_return(*, returned: JudgedReturn) -> PostedActivity:
         raise AlreadySpent
     posting = Posting(seq, balance) if seq is not None else None
     return PostedActivity(activity.pk, returned.points, posting, replayed=False)
-
-
-class AccountMoved(DomainError):
-    code = "account_moved"
-    message = _("The account is being merged into another. Please try again.")
-    status = 503
-    headers = {"Retry-After": "1"}
 
 
 POST_PURCHASES = """

@@ -14,6 +14,8 @@ from psycopg2.extras import Json
 from common import audit
 from common.errors import DomainError
 from common.models import User
+from members import queries as members
+from members.models import MemberStatus
 from members.queries import Identity
 from points import queries
 from points.models import Account, AdjustmentReason, Entry, EntryKind, PointType
@@ -262,7 +264,7 @@ def reinstate(
         require_not_in_future(at, now=now)
     require_not_before(at, of)
     answer: Any = None
-    if (refusal := refusal_of(member.require_not_closed)) is None:
+    if (refusal := refusal_of(_remaining(member).require_not_closed)) is None:
         with returning(of, at=at):
             answer = call(
                 "points_reinstate",
@@ -477,6 +479,13 @@ def _begin_accounts(member_ids: list[int]) -> None:
             " ON CONFLICT DO NOTHING",
             (member_ids,),
         )
+
+
+def _remaining(member: Identity) -> Identity:
+    """Who has the points of a member now, if the member was joined with another."""
+    if member.status != MemberStatus.CLOSED:
+        return member
+    return members.survivors([member.id])[member.id]
 
 
 def too_few(member: Identity, points: int, at: datetime) -> NoReturn:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from common import personal
 from common.errors import DomainError, Invalid
 from common.postgres.calls import first_row
+from members import queries as members
 from members.queries import Identity
 from points import queries
 from points.models import Entry, EntryKind
@@ -79,6 +80,13 @@ class AccountMerged(DomainError):
     message = _("The account of member %(number)s was merged into that of member %(into)s.")
 
 
+class AccountMoved(DomainError):
+    code = "account_moved"
+    message = _("The account is being merged into another. Please try again.")
+    status = 503
+    headers = {"Retry-After": "1"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a posting comes from: whose document, which store, which system."""
@@ -112,7 +120,7 @@ class Repeat:
     note: str = ""
     reason: str | None = None
     # Who gets what is given away.
-    counterpart_id: int | None = None
+    counterpart: Identity | None = None
     # A hold's beginning and end; None: however long it was, it is the same.
     held: tuple[datetime, datetime] | None = None
 
@@ -122,15 +130,12 @@ class Repeat:
         ).first()
         if entry is None:
             return None
-        asked = (
-            self.member.id, self.points, self.source.store_id, self.note, self.reason,
-            self.counterpart_id,
-        )  # fmt: skip
-        posted = (
-            entry.member_id, entry.worth, entry.store_id, entry.note or "", entry.reason,
-            entry.counterpart_id,
-        )  # fmt: skip
-        if asked != posted or not self._lasts_as_long(entry):
+        asked = (self.points, self.source.store_id, self.note, self.reason)
+        posted = (entry.worth, entry.store_id, entry.note or "", entry.reason)
+        same_members = _is(entry.member_id, self.member) and _is(
+            entry.counterpart_id, self.counterpart
+        )
+        if asked != posted or not same_members or not self._lasts_as_long(entry):
             raise ReferenceReused(reference=self.reference)
         return Posting(entry.seq, entry.balance_after, replayed=True)
 
@@ -140,6 +145,11 @@ class Repeat:
         at, until = self.held
         # Who says how long, but not from when, says the same again a minute later.
         return entry.until in (until, entry.effective_at + (until - at))
+
+
+def _is(member_id: int | None, asked: Identity | None) -> bool:
+    """Whether a row is of whom a caller names, before a merge or after it."""
+    return member_id == asked if asked is None else member_id in (asked.id, asked.asked_id)
 
 
 def post(function: str, arguments: tuple[Any, ...], repeat: Repeat, **named: Any) -> Posting | None:
@@ -220,10 +230,19 @@ def begins_with(kind: EntryKind, at: datetime) -> tuple[date | None, bool]:
 
 
 def require_not_merged(member: Identity) -> None:
-    """:raises AccountMerged: if so; asked after a function refused, never before it is called"""
+    """
+    Asked after a function refused, never before it is called.
+
+    :raises AccountMerged: if so
+    :raises AccountMoved: if the member was joined with another since we were told who it is: who
+        asks again is led to who remains
+    """
     into = queries.merged_into(member.id)
-    if into is not None:
-        raise AccountMerged(number=member.number, into=into)
+    if into is None:
+        return
+    if members.survivors([member.id])[member.id].id != member.id:
+        raise AccountMoved
+    raise AccountMerged(number=member.number, into=into)
 
 
 def require_reference(reference: str) -> None:

@@ -120,6 +120,7 @@ def test_what_must_not_change_cannot():
         "common_auditrecord",
         "members_consent",
         "members_consenttext",
+        "members_mergepart",
         "messaging_choice",
         "points_activity",
         "points_entry",

@@ -5,11 +5,11 @@ from datetime import date
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from members.models import Duplicate
-from points import operations as points
-from tests.factories import identity, member, source, staff
-from tests.factories.points import NOON
+from membership import merging
+from tests.factories import member, staff
 from tests.members.test_duplicates import ID, night
 
 pytestmark = pytest.mark.django_db
@@ -90,12 +90,12 @@ def test_leads_to_joining_the_accounts_with_the_other_filled_in(care, worklist):
 
 def test_who_is_joined_waits_no_more_until_that_is_taken_apart(care, worklist):
     one, other = two()
-    facts = {"at": NOON, "source": source(), "by": staff(), "note": "同一人"}
-    points.merge_accounts(member=identity(other), into=identity(one), **facts)
+    facts = {"at": timezone.now(), "by": staff(), "reason": "同一人"}
+    merging.merge(member_id=other.pk, into_id=one.pk, take=[], frees_phone=False, **facts)
 
     assert "Nobody waits" in text_of(care.get(worklist))
 
-    points.unmerge_accounts(member=identity(other), after_spending="refuse", **facts)
+    merging.unmerge(member_id=other.pk, after_spending="refuse", **facts)
     assert one.number in text_of(care.get(worklist))
 
 

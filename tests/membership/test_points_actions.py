@@ -11,10 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from common.models import Approval, AuditRecord
-from members import operations as members
 from points import operations, queries
-from points.models import Account, Entry, Hold, Lot, Merge
-from points.operations import PendingLine
+from points.models import Account, Entry, Hold, Lot
 from tests.factories import identity, lot, member, plain, rulebook, source, staff
 from tests.factories.points import NOON
 from tests.membership.conftest import console
@@ -102,7 +100,7 @@ def approve(client, approval):
 class TestForms:
     @pytest.mark.parametrize(
         "action",
-        ["cancel-redemption", "reinstate", "extend", "release", "transfer", "merge", "unmerge"],
+        ["cancel-redemption", "reinstate", "extend", "release", "transfer"],
     )
     @pytest.mark.parametrize("language", ["en", "zh-hans", "zh-hant"])
     def test_open_in_few_queries(self, at_work, of, action, language):
@@ -117,7 +115,7 @@ class TestForms:
         assert response.status_code == 200
         assert len(queries) <= QUERIES_MAX
 
-    @pytest.mark.parametrize("action", ["cancel-redemption", "transfer", "merge", "extend"])
+    @pytest.mark.parametrize("action", ["cancel-redemption", "transfer", "extend"])
     def test_nothing_happens_without_a_reason(self, clerk, of, action):
         other = identity()
         lot_entry = Entry.objects.get(member_id=of.id)
@@ -409,81 +407,6 @@ def test_without_transfers_in_the_rulebook_none_is_made(clerk, of):
 
     assert "does not allow transfers" in errors(response)
     assert seqs(other) == 0
-
-
-class TestMerge:
-    @pytest.fixture
-    def other(self):
-        return identity(member(name="李雷"))
-
-    def test_shows_what_moves_and_moves_it(self, clerk, of, other):
-        operations.earn(
-            member=of, points=5, at=NOON, expires_on=LAST_DAY, reference="E", source=source(),
-            pending=[PendingLine("", 12, None)],
-        )  # fmt: skip
-
-        shown = {
-            str(label): value
-            for label, value in send(clerk, "merge", of, other=other.number).context["facts"]
-        }
-        assert shown == {
-            "From": f"王** {of.number}", "To": f"李** {other.number}", "Can be spent": "105",
-            "Lots": "2", "Waiting": "12", "Debt": "0", "Tier points": "117", "Reason": "顾客来电",
-        }  # fmt: skip
-        assert not Merge.objects.exists()
-
-        send(clerk, "merge", of, other=other.number, confirmed="1")
-
-        assert (balance(of), balance(other)) == (0, 105)
-        text = text_of(clerk.get(page("member", of.number)))
-        assert f"This account was joined with that of {other.number}" in text
-        assert "Undo the joining" in text
-
-    def test_is_undone_with_what_is_left(self, clerk, of, other):
-        send(clerk, "merge", of, other=other.number, confirmed="1")
-        redeem(other, 30)
-
-        shown = send(clerk, "unmerge", of, after_spending="refuse")
-        facts = {str(label): value for label, value in shown.context["facts"]}
-        assert (facts["Comes back"], facts["Spent meanwhile"]) == ("70", "30")
-        refused = send(clerk, "unmerge", of, after_spending="refuse", confirmed="1")
-        assert "have been spent" in errors(refused)
-        assert balance(other) == 70
-
-        send(clerk, "unmerge", of, after_spending="write_off", confirmed="1")
-
-        assert (balance(of), balance(other)) == (70, 0)
-        assert AuditRecord.objects.filter(action="points.unmerged").count() == 1
-
-    def test_with_debt_the_other_pays(self, clerk, of, other):
-        send(clerk, "merge", of, other=other.number, confirmed="1")
-        redeem(other, 30)
-
-        send(clerk, "unmerge", of, after_spending="debt", confirmed="1")
-
-        assert (balance(of), balance(other)) == (100, -30)
-
-    @pytest.mark.parametrize("confirmed", [{}, {"confirmed": "1"}])
-    def test_a_merged_account_cannot_be_merged_again(self, clerk, of, other, confirmed):
-        send(clerk, "merge", of, other=other.number, confirmed="1")
-
-        response = send(clerk, "merge", of, other=identity().number, **confirmed)
-
-        assert "was merged into" in errors(response)
-        assert Merge.objects.count() == 1
-
-    def test_nothing_to_undo_is_said(self, clerk, of):
-        response = send(clerk, "unmerge", of, after_spending="debt")
-
-        assert "not merged" in errors(response)
-
-    def test_a_membership_that_has_ended_is_left_alone(self, clerk, of):
-        other = member()
-        members.close(member_id=other.pk, closed_at=timezone.now(), by=None, reason="")
-
-        response = send(clerk, "merge", of, other=other.number, confirmed="1")
-
-        assert "has ended" in errors(response)
 
 
 class TestReleaseHold:

@@ -1,5 +1,6 @@
 """Members who are one: what becomes of their tiers when accounts are merged, or taken apart."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from members import queries as members
 from points import queries as points
 from tiers import queries
 from tiers.judging import higher, walk
-from tiers.models import Decision, DecisionKind, Proposal, ProposalState, Standing
+from tiers.models import Decision, DecisionKind, Proposal, ProposalKind, ProposalState, Standing
 from tiers.operations._deciding import (
     Held,
     Settled,
@@ -75,13 +76,41 @@ def _take_in(host: Held, came: Held, *, day: date, at: datetime) -> Decision:
         now.manual, now.manual_until = brought, came.manual_until
         told["by_hand"] = [brought, came.manual_until]
         told["by_hand_before"] = [host.manual, host.manual_until]
+    told["proposals"] = _bring_applications(came.member_id, now)
     decision = now.decide(DecisionKind.MERGE, day, at=at, granted=True, evidence={"merged": told})
     write([now])
-    Proposal.objects.filter(member_id=came.member_id, state=ProposalState.WAITING).update(
-        state=ProposalState.OBSOLETE
-    )
     judge_anew(host.member_id, day=day, at=at)
     return decision
+
+
+def _bring_applications(member_id: int, host: Settled) -> list[int]:
+    """
+    What waits for staff's decision goes on with who remains, unless it asks for no more than they
+    have, or have asked for; what rules had proposed they propose anew.
+
+    :returns: the ids of all that waited
+    """
+    waited = list(Proposal.objects.filter(member_id=member_id, state=ProposalState.WAITING))
+    present = host.ladder.level(host.level).position
+    asked = Proposal.objects.filter(member_id=host.held.member_id, state=ProposalState.WAITING)
+    levels = set(asked.values_list("level", flat=True))
+    for each in waited:
+        wanted = host.ladder.find(each.level)
+        is_more = wanted is not None and wanted.position > present and each.level not in levels
+        if each.kind == ProposalKind.APPLICATION and is_more:
+            each.member_id = host.held.member_id
+        else:
+            each.state = ProposalState.OBSOLETE
+        each.save(update_fields=["member", "state"])
+    return [each.pk for each in waited]
+
+
+def _give_applications_back(ids: Sequence[int], member_id: int) -> None:
+    """What nobody has decided meanwhile waits again with who had asked."""
+    again = Proposal.objects.filter(member_id=member_id, state=ProposalState.WAITING)
+    Proposal.objects.filter(
+        pk__in=ids, state__in=[ProposalState.WAITING, ProposalState.OBSOLETE]
+    ).exclude(level__in=again.values("level")).update(member=member_id, state=ProposalState.WAITING)
 
 
 def _let_go(host: Held, came: Held, *, day: date, at: datetime) -> Decision:
@@ -104,6 +133,7 @@ def _let_go(host: Held, came: Held, *, day: date, at: datetime) -> Decision:
         evidence={"merged": {"id": came.member_id, "number": _number(came.member_id)}},
     )
     write([now])
+    _give_applications_back(told.get("proposals", []), came.member_id)
     propose([(course, now)])
     return decision
 
