@@ -150,7 +150,9 @@ class WordingAdmin(StaffAdmin):
         if request.method == "POST" and form.is_valid():
             address: Any = form.cleaned_data["address"]
             try:
-                operations.send_test(wording_id=wording.pk, address=address, by=acting(request))
+                operations.send_test(
+                    wording_id=wording.pk, address=address, at=timezone.now(), by=acting(request)
+                )
             except DomainError as refusal:
                 form.add_error(None, str(refusal))
             else:

@@ -375,6 +375,7 @@ class _Bringer:
             people=[person.historic for person in people],
             organization_id=self._plan.organization.pk,
             active=self._plan.active,
+            now=self._now,
             by=run.created_by,
             reason=str(run),
         )

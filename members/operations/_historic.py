@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from common import audit
 from common.errors import DomainError
@@ -45,6 +44,7 @@ def enroll_historic(
     people: Sequence[Historic],
     organization_id: int,
     active: bool,
+    now: datetime,
     by: User | None = None,
     reason: str = "",
 ) -> list[queries.Identity]:
@@ -63,7 +63,7 @@ def enroll_historic(
     status = MemberStatus.ACTIVE if active else MemberStatus.PRE_REGISTERED
     ids = copying.next_ids(Member, len(people))
     numbers = next_numbers(len(people))
-    _insert(ids, numbers, people, status, by=by, reason=reason)
+    _insert(ids, numbers, people, status, now=now, by=by, reason=reason)
     _list(ids, people, organization_id)
     bind_historic(
         products=[
@@ -118,6 +118,7 @@ def _insert(
     people: Sequence[Historic],
     status: MemberStatus,
     *,
+    now: datetime,
     by: User | None,
     reason: str,
 ) -> None:
@@ -148,7 +149,7 @@ def _insert(
     }
     copying.insert(Member, told | found_by, same=same)
     about = {
-        "history_date": timezone.now(),
+        "history_date": now,
         "history_type": "+",
         "history_user_id": by.pk if by else None,
         "history_change_reason": reason[:100],

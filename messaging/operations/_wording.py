@@ -4,7 +4,6 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common import audit, limits
@@ -32,7 +31,7 @@ class TestNotSent(DomainError):
     message = _("It was not sent: %(reason)s")
 
 
-def send_test(*, wording_id: int, address: str, by: User) -> str:
+def send_test(*, wording_id: int, address: str, at: datetime, by: User) -> str:
     """
     Send a wording with sample values to an address of staff, now. In an inbox it stands as a test.
 
@@ -46,7 +45,7 @@ def send_test(*, wording_id: int, address: str, by: User) -> str:
     if wording.channel == Channel.SMS:
         address = phones.normalize(address)
     elif wording.channel == Channel.IN_APP:
-        return _test_in_an_inbox(wording, address, at=timezone.now(), by=by)
+        return _test_in_an_inbox(wording, address, at=at, by=by)
     _count(by)
     shown = masking.email(address) if "@" in address else masking.tail(address)
     with transaction.atomic():

@@ -305,7 +305,9 @@ class TestEvents:
         events.deliver_waiting(now=timezone.now())
         assert Account.objects.get(pk=of.id).balance == 100
 
-        events.try_again(event_ids=[closed.get().pk], now=timezone.now(), by=User.objects.first())
+        events.try_again(
+            event_ids=[each.pk for each in closed], now=timezone.now(), by=User.objects.first()
+        )
         events.deliver_waiting(now=timezone.now())
 
         assert Account.objects.get(pk=of.id).balance == 0

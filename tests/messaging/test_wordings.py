@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from common.errors import Invalid
 from common.models import AuditRecord
@@ -349,6 +350,6 @@ class TestConsole:
 def test_a_test_by_staff_is_counted(ali):
     one, by = wording(), staff()
     for _ in range(30):
-        operations.send_test(wording_id=one.pk, address="13800138000", by=by)
+        operations.send_test(wording_id=one.pk, address="13800138000", at=timezone.now(), by=by)
     with pytest.raises(Exception, match="Too many"):
-        operations.send_test(wording_id=one.pk, address="13800138000", by=by)
+        operations.send_test(wording_id=one.pk, address="13800138000", at=timezone.now(), by=by)
