@@ -189,6 +189,10 @@ class AnswerExtension(  # type: ignore[no-untyped-call]  # the package keeps a r
         name: str = self.target.__name__
         return name
 
+    def get_identity(self, auto_schema: AutoSchema, direction: str) -> str:
+        """By its name: of what stands within another structure we are told nothing else."""
+        return self.get_name(auto_schema, direction)
+
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         _, components = msgspec.json.schema_components([self.target], ref_template=REF)
         own = components.pop(self.target.__name__)
