@@ -29,7 +29,8 @@ class BenefitsPage(MemberPage):
             for kind in Kind
         }
         return super().get_context_data(
-            services=of_kind[Kind.SERVICE],
+            # What can be used comes first; what is used up, or not due yet, comes after it.
+            services=sorted(of_kind[Kind.SERVICE], key=lambda each: each[0].left == 0),
             discounts=of_kind[Kind.DISCOUNT],
             standing=of_kind[Kind.STANDING],
             used=[self._used(right) for right in queries.used(self.member.pk)[:USED_SHOWN]],
