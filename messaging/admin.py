@@ -121,12 +121,19 @@ class WordingAdmin(StaffAdmin):
     """How messages read on each channel, shown with sample values and tried out from here."""
 
     form = WordingForm
-    list_display = ["template", "channel", "language", "provider_template"]
+    list_display = ["template", "says", "channel", "language", "provider_template"]
     list_filter = ["channel", "language"]
     search_fields = ["template", "provider_template"]
     ordering = ["template", "channel", "language"]
     readonly_fields = ["preview"]
     actions_detail = ["send_test"]
+
+    @display(description=_("Message"))
+    def says(self, wording: Wording) -> str:
+        try:
+            return templates.template(wording.template).example().subject
+        except templates.UnknownTemplate:  # of a release before this one
+            return "–"
 
     @display(description=_("Preview"))
     def preview(self, wording: Wording) -> str:

@@ -12,11 +12,12 @@ from messaging.models import Wording
 
 
 def _choices() -> list[tuple[str, str]]:
-    """Each template with what it may say, as staff need both at once."""
+    """Each template by its subject, with what it may say, as staff need both at once."""
     choices = []
     for name in templates.names():
-        known = " ".join(f"{{{variable}}}" for variable in templates.template(name).variables)
-        choices.append((name, f"{name} – {known}"))
+        template = templates.template(name)
+        known = " ".join(f"{{{variable}}}" for variable in template.variables)
+        choices.append((name, f"{template.example().subject} ({name}) {known}".rstrip()))
     return choices
 
 

@@ -141,6 +141,10 @@ class Template:
             for name, kind in self.variables.items()
         }
 
+    def example(self) -> Text:
+        """What it says with sample values."""
+        return self.put_in(self.samples())
+
     def fill(self, kept: Mapping[str, Any]) -> Text:
         """The text in the active language."""
         return self.put_in(self.show(kept))
