@@ -8,7 +8,7 @@ from django.db import transaction
 from campaigns import invitations
 from common.models import User
 from members import consents, masking, operations, queries
-from members.models import Application, ConsentChannel, ConsentPurpose, Member
+from members.models import Application, ConsentChannel, ConsentPurpose, ConsentText, Member
 from membership import links, notices
 from messaging import operations as messaging
 from messaging.operations import ChallengeOver
@@ -53,10 +53,15 @@ def store_named(code: str) -> Store | None:
         return None
 
 
+def terms() -> ConsentText | None:
+    """What the tick on the form agrees to, to be read beside it; None if nothing is published."""
+    return consents.texts().get(ConsentPurpose.SERVICE)
+
+
 def agreed_on_the_web() -> operations.Agreed:
     """The tick on the form: to what the membership needs, as far as there is a text of it."""
     word = operations.Word(purpose=ConsentPurpose.SERVICE, is_given=True)
-    words = [word] if ConsentPurpose.SERVICE in consents.texts() else []
+    words = [word] if terms() else []
     return operations.Agreed(words=words, channel=ConsentChannel.WEB)
 
 

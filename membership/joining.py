@@ -81,6 +81,7 @@ class JoinDetailsPage(LoginForm):
             masked_phone=phones.masked(self.phone),
             store=accounts.store_named(self.request.session.get(STORE, "")),
             must_apply=applications.are_asked_for(localdate()),
+            terms=accounts.terms(),
             **kwargs,
         )
 
@@ -164,6 +165,9 @@ class ActivatePage(OwnForm):
     def get_form_kwargs(self) -> dict[str, Any]:
         has_product = queries.owns_products(self.member.pk)
         return super().get_form_kwargs() | {"has_product": has_product}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(terms=accounts.terms(), **kwargs)
 
     def done(self, form: Any) -> HttpResponse:
         members.activate_by_product(

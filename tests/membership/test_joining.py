@@ -10,7 +10,7 @@ from django.utils import timezone
 from common import limits
 from common.fields import seal
 from common.models import User
-from members.models import Member, MemberStatus
+from members.models import ConsentText, Member, MemberStatus
 from messaging.models import SandboxCode
 from tests.factories import member
 from tests.membership.test_web import comparable, log_in, text_of, the_code
@@ -37,7 +37,9 @@ class TestJoining:
         assert "138****8000" in text_of(client.get("/join/code/"))
         proven = client.post("/join/code/", {"code": the_code()})
         assert proven["Location"] == "/join/details/"
-        assert "138****8000" in text_of(client.get("/join/details/"))
+        page = text_of(client.get("/join/details/"))
+        assert "138****8000" in page
+        assert str(ConsentText.objects.get(purpose="SERVICE").text) in page  # before the tick
         joined = client.post("/join/details/", DETAILS)
 
         assert (joined.status_code, joined["Location"]) == (302, "/")
