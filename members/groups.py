@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
@@ -64,7 +64,7 @@ def places(group_id: int) -> QuerySet[GroupMember]:
     return found.select_related("member").order_by(rank, "joined_at", "pk")
 
 
-def places_of(member_id: int) -> QuerySet[GroupMember]:
+def places_of(member_id: int | OuterRef) -> QuerySet[GroupMember]:
     """Where a member is now: a family, a company, both or neither."""
     found = GroupMember.objects.filter(member_id=member_id, left_at=None)
     return found.select_related("group").order_by("-kind")

@@ -20,7 +20,7 @@ from common.models import AuditRecord
 from members import attributes, consents, groups, masking, phones
 from members import queries as members
 from members.admin import STATUS_LABELS
-from members.models import ExternalNumber, Member, MemberStatus
+from members.models import ExternalNumber, GroupKind, GroupRole, Member, MemberStatus
 from membership import (
     group_actions,
     member_actions,
@@ -267,17 +267,24 @@ class MemberPage(ConsolePage, TemplateView):
     @cached_property
     def member(self) -> Any:
         """
-        With `external`, the numbers other organizations know the member by, `tag_names`, and
-        `joined`, the numbers of those who were joined with the member.
+        With `external`, the numbers other organizations know the member by, `tag_names`,
+        `joined`, the numbers of those who were joined with the member, and `places_now`, the
+        family and the company.
         """
         known_as = ExternalNumber.objects.filter(member_id=OuterRef("pk")).order_by("pk")
         joined = Member.objects.filter(merged_into=OuterRef("pk")).order_by("pk")
         told = known_as.values(told=JSONObject(by="organization__name", number="number"))
+        places = groups.places_of(OuterRef("pk")).values(
+            told=JSONObject(
+                group="group_id", name="group__name", kind="kind", role="role", shares="shares"
+            )
+        )
         return member_or_404(
             self.kwargs["number"],
             external=ArraySubquery(told),
             tag_names=ArraySubquery(members.tags_of(OuterRef("pk"))),
             joined=ArraySubquery(joined.values("number")),
+            places_now=ArraySubquery(places),
         )
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
@@ -312,7 +319,11 @@ class MemberPage(ConsolePage, TemplateView):
                 (each, masking.product(each.identifier)) for each in member.products.order_by("-pk")
             ],
             "product_actions": self._offered(product_actions.ACTIONS.values()),
-            "places": groups.places_of(member.pk),
+            "places": [
+                place
+                | {"kind": GroupKind(place["kind"]).label, "role": GroupRole(place["role"]).label}
+                for place in member.places_now
+            ],
             "group_actions": self._offered(group_actions.ACTIONS.values()),
             "external_numbers": member.external,
             "may_reveal": self.request.user.has_perm("members.reveal_personal_data"),

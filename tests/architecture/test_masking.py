@@ -27,7 +27,15 @@ from campaigns.models import ImportRun
 from common import approvals
 from common.models import AuditRecord, JobChunk, JobRun, SecondFactor
 from members import operations
-from members.models import Attribute, ConsentChannel, ExternalNumber
+from members.models import (
+    Attribute,
+    ConsentChannel,
+    ExternalNumber,
+    GroupKind,
+    GroupMember,
+    GroupRole,
+)
+from members.models import Group as Company
 from messaging.models import Delivery
 from partners.models import Placement, Region, Scope
 from points import approvals as points_approvals
@@ -137,6 +145,10 @@ def planted():
     ImportRun.objects.create(digest="0" * 64, store=store)
     Region.objects.create(code="east", name="华东")
     Placement.objects.create(user=clerk)
+    company = Company.objects.create(kind=GroupKind.COMPANY, name="蜀汉公司", founded_at=NOON)
+    GroupMember.objects.create(
+        group=company, member=of, kind=company.kind, role=GroupRole.OWNER, joined_at=NOON
+    )
     member_import = file_of_members(clerk)
     applied = operations.apply(
         wish=operations.Wish(
@@ -155,6 +167,7 @@ def planted():
         "approval_id": asked.pk,
         "batch_id": file_of_grants(of.number, clerk).pk,
         "code": "spring",
+        "company": company.pk,
         "draft_id": draft.pk,
         "id": clerk.pk,
         "index": "0",
@@ -385,6 +398,8 @@ CALLS = {
     "deliveries/": {"POST": {"benefit": "rescue", **AT}},
     "deliveries/1/undo/": {"POST": {"store": "{store}"}},
     "members/{number}/": {"GET": None},
+    "members/{number}/groups/": {"GET": None},
+    "companies/{company}/members/": {"POST": {"member": "{number}"}},
     "members/{number}/account/": {"GET": None},
     "members/{number}/entries/": {"GET": None},
     "members/{number}/tier/": {"GET": None},
@@ -409,7 +424,7 @@ CALLS = {
     },
     "transfers/T-1/": {"GET": None},
 }  # fmt: skip
-SAMPLES = {"number": "M0000000018", "purchase": "P-1", "application": "A-1"}
+SAMPLES = {"number": "M0000000018", "purchase": "P-1", "application": "A-1", "company": 1}
 # What a right call of these answers is no refusal.
 ANSWERED = ("members/", "quotes/", "redemptions/X-1/", "batches/")
 
@@ -421,6 +436,7 @@ def names(planted):
         "number": planted["number"],
         "twin": planted["twin"].number,
         "application": planted["application"],
+        "company": planted["company"],
         "store": store.code,
         "purchase": Activity.objects.get(pk=planted["activity_id"]).reference,
     }

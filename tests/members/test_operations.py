@@ -165,11 +165,14 @@ class TestLifeCycle:
         of.refresh_from_db()
         user.refresh_from_db()
         assert (of.status, of.closed_at, user.is_active) == ("CLOSED", NOON, False)
-        event = OutboxEvent.objects.get(name="member.closed")
-        assert (event.name, event.payload) == (
-            "member.closed",
-            {"member_id": of.pk, "closed_at": NOON.isoformat()},
-        )
+        told = OutboxEvent.objects.filter(name="member.closed")
+        assert sorted(event.subscriber for event in told) == [
+            "benefits.subscribers.end",
+            "points.subscribers.forfeit_balance",
+        ]
+        assert [event.payload for event in told] == [
+            {"member_id": of.pk, "closed_at": NOON.isoformat()}
+        ] * 2
         assert enroll().pk != of.pk
 
     @pytest.mark.parametrize(

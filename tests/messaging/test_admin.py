@@ -61,8 +61,8 @@ class TestMemberPage:
         for count in (1, 60):
             for _ in range(count):
                 message(of)
-            # session, user, what waits for approval; member; messages, deliveries
-            with django_assert_num_queries(6):
+            # session, user, what waits for approval; member; messages, deliveries, wordings
+            with django_assert_num_queries(7):
                 self.open(boss, of)
 
     def test_goes_on_to_older_ones(self, boss, many_before):

@@ -23,7 +23,9 @@ def test_who_leaves_forfeits_once_however_often_it_is_told():
     assert queries.balance(who.pk) == 100
 
     events.deliver_waiting(now=datetime.now(UTC))
-    closed = OutboxEvent.objects.filter(name="member.closed")
+    closed = OutboxEvent.objects.filter(
+        name="member.closed", subscriber="points.subscribers.forfeit_balance"
+    )
     assert closed.exclude(delivered_at=None).update(delivered_at=None) == 1
     assert events.deliver_waiting(now=datetime.now(UTC)) == 1
 
