@@ -17,7 +17,7 @@ from common.models import User
 from members.models import Member, MemberStatus
 from members.queries import phone_index
 from membership.demo import cast, story
-from partners.models import ApiClient, Organization, Scope
+from partners.models import ApiClient, Organization, Placement, Scope
 
 # User name → (the role as people read it, the groups that give it).
 STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -27,7 +27,11 @@ STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "planner": ("活动策划 campaign manager", ("campaign manager",)),
     "manager": ("项目负责人 programme manager", ("programme manager",)),
     "auditor": ("审计 auditor", ("auditor",)),
+    "dealer": ("经销商经理 dealer manager", ("dealer manager",)),
+    "clerk": ("门店店员 store clerk", ("store clerk",)),
 }
+# Who sees the members of the demo's first dealer only.
+OF_THE_DEALER = ("dealer", "clerk")
 CLIENT = "海天 DMS 接口（演示）"
 
 
@@ -38,9 +42,12 @@ def derived(name: str) -> str:
 
 
 def staff() -> dict[str, User]:
-    """The demo's staff, made or let in again with the password shown."""
+    """The demo's staff, its dealer's too if there is one, with the password shown."""
+    dealer = _dealer()
     users = {}
     for name, (_role, groups) in STAFF.items():
+        if name in OF_THE_DEALER and dealer is None:
+            continue
         user, _created = User.objects.get_or_create(
             username=name, defaults={"is_staff": True, "is_superuser": name == "admin"}
         )
@@ -48,16 +55,20 @@ def staff() -> dict[str, User]:
             user.set_password(derived(name))
             user.save(update_fields=["password"])
         user.groups.set(Group.objects.filter(name__in=groups))
+        if name in OF_THE_DEALER:
+            Placement.objects.get_or_create(user=user, defaults={"organization": dealer})
         users[name] = user
     return users
 
 
+def _dealer() -> Organization | None:
+    """The first of the demo's dealers; None in a programme without it."""
+    return Organization.objects.filter(code=cast.DEALERS[0].code).first()
+
+
 def client() -> ApiClient | None:
-    """
-    A dealer's system that may do everything at the dealer's stores; None where the demo's dealers
-    are not, as in a programme without it.
-    """
-    dealer = Organization.objects.filter(code=cast.DEALERS[0].code).first()
+    """A dealer's system that may do everything at the dealer's stores, where there is a dealer."""
+    dealer = _dealer()
     if dealer is None:
         return None
     made, _created = ApiClient.objects.get_or_create(

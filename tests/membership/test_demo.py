@@ -181,6 +181,8 @@ class TestDemo:
             "planner",
             "manager",
             "auditor",
+            "dealer",
+            "clerk",
         ]
         for each in told["staff"]:
             assert User.objects.get(username=each["username"]).check_password(each["password"])
@@ -189,6 +191,8 @@ class TestDemo:
         assert not care.is_superuser
         assert [group.name for group in care.groups.all()] == ["customer care"]
         assert care.has_perm("points.adjust_points")
+        dealer = User.objects.get(username="dealer")
+        assert dealer.placement.organization.code == "SHHT"
         assert len(told["members"]) == len({each["phone"] for each in told["members"]}) == 8
         for each in told["members"]:
             member = Member.objects.get(phone_entry__phone_index=phone_index(each["phone"]))
