@@ -135,9 +135,9 @@ def test_what_registers_itself_is_imported_wherever_django_is():
     """A room that forgets to import its nightly jobs or subscribers has none, silently."""
     rooms = Path(__file__).parents[2]
     wanted = {
-        f"{path.parent.name}.{path.stem}"
+        ".".join(path.relative_to(rooms).with_suffix("").parts).removesuffix(".__init__")
         for name in ("nightly", "subscribers")
-        for path in rooms.glob(f"*/{name}.py")
+        for path in [*rooms.glob(f"*/{name}.py"), *rooms.glob(f"*/{name}/__init__.py")]
     }
     code = "import django, sys; django.setup(); print(*sys.modules)"
     # A process of its own: tests import what they need.

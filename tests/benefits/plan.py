@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from benefits import operations, queries
 from benefits.models import Proof, Right, Step
-from benefits.nightly import grant_rights, lapse_rights
+from benefits.nightly.rights import grant_rights, lapse_rights
 from common import events
 from programme import documents
 from programme import operations as programmes

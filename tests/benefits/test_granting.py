@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from benefits import operations
 from benefits.models import Right, Step
-from benefits.nightly import grant_rights
+from benefits.nightly.rights import grant_rights
 from common import events
 from members import operations as members
 from members.models import Member

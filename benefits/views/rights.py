@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.timezone import localdate
 
 from benefits import operations, queries, words
-from benefits.forms import RateForm
+from benefits.forms.rights import RateForm
 from benefits.models import Kind, Right, RightState
 from benefits.queries import Offer
 from common.errors import DomainError

@@ -1,6 +1,5 @@
 from django.urls import path
 
-from benefits.views import BenefitsPage
+from benefits.views.rights import BenefitsPage
 
-app_name = "benefits"
 urlpatterns = [path("benefits/", BenefitsPage.as_view(), name="benefits")]

@@ -1,0 +1,1 @@
+"""Forms of members about benefits, a module each subject."""

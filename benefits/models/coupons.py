@@ -1,0 +1,1 @@
+"""Tables of coupons, their batches and codes."""

@@ -1,0 +1,1 @@
+"""Tables of orders and their payment and way to the member."""

@@ -1,0 +1,1 @@
+"""Tables of research into which benefits members want."""

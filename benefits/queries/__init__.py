@@ -1,0 +1,38 @@
+"""
+Questions about benefits, a module each subject.
+
+Those of rights are named here; the others are asked of their own module, such as
+`from benefits.queries import items`.
+"""
+
+from benefits.queries.rights import (
+    NO_BENEFITS,
+    Offer,
+    benefit_of,
+    discount_on,
+    guests_of,
+    left,
+    matrix,
+    matrix_on,
+    offers,
+    rights,
+    steps,
+    usable,
+    used,
+)
+
+__all__ = [
+    "NO_BENEFITS",
+    "Offer",
+    "benefit_of",
+    "discount_on",
+    "guests_of",
+    "left",
+    "matrix",
+    "matrix_on",
+    "offers",
+    "rights",
+    "steps",
+    "usable",
+    "used",
+]

@@ -1,0 +1,1 @@
+"""Pages of members about benefits, a module each subject."""
