@@ -1,46 +1,27 @@
 """The console's pages of what one person asked for and another decides."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils import timezone
+from django.http import Http404, HttpRequest
 from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common import approvals
-from common.errors import DomainError
+from common.deciding import DecidingAdmin, Decision
 from common.forms import NoteForm, NoteRequiredForm
 from common.models import Approval, ApprovalState
-from common.staff import ReadOnlyAdmin, acting
+from common.staff import acting
 
 STATE_LABELS: dict[str, str] = {
     ApprovalState.PENDING: "warning",
     ApprovalState.APPROVED: "success",
     ApprovalState.REJECTED: "danger",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A button on the page of a request, and the form behind it."""
-
-    title: Any
-    operation: Callable[..., Approval]
-    form: type[NoteForm]
-    explanation: Any
-    done: Any
-    icon: str
-    style: str
 
 
 DECISIONS = {
@@ -75,34 +56,26 @@ DECISIONS = {
 
 
 @admin.register(Approval)
-class ApprovalAdmin(ReadOnlyAdmin):
+class ApprovalAdmin(DecidingAdmin):
     """What waits stands first, longest waiting on top; then what was decided, latest first."""
 
-    list_display = ["what", "target", "told", "reason", "asker", "age", "state_told"]
+    list_display = ["what", "target", "details", "reason", "asker", "age", "state_told"]
     list_display_links = ["what"]
     list_filter = ["state"]
     list_select_related = ["requested_by"]
     # Both in one index; no other order has one.
     ordering = ["-decided_at", "pk"]
     sortable_by: list[str] = []
-
-    def get_urls(self) -> list[URLPattern]:
-        own = [
-            path(
-                f"<int:approval_id>/{name}/",
-                self.admin_site.admin_view(partial(self.decide_view, name=name)),
-                name=f"common_approval_{name}",
-            )
-            for name in DECISIONS
-        ]
-        return [*own, *super().get_urls()]
+    decisions = DECISIONS
+    key = "approval_id"
+    template = "console/approval.html"
 
     @display(description=_("Request"))
     def what(self, approval: Approval) -> str:
         return format_html('<span class="c-num">{}</span>', approvals.title(approval))
 
     @display(description=_("Details"))
-    def told(self, approval: Approval) -> str:
+    def details(self, approval: Approval) -> str:
         facts = ((label, localize(value)) for label, value in approvals.facts(approval))
         return format_html_join(" · ", "{} {}", facts)
 
@@ -118,47 +91,16 @@ class ApprovalAdmin(ReadOnlyAdmin):
     def state_told(self, approval: Approval) -> tuple[str, str]:
         return approval.state, approval.get_state_display()
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        return self._page(request, self._approval(request, object_id))
-
-    def decide_view(self, request: HttpRequest, approval_id: int, *, name: str) -> HttpResponse:
-        """The form in front of one decision. Whether it may be taken, the operation judges."""
-        approval = self._approval(request, str(approval_id))
-        page = HttpResponseRedirect(reverse("admin:common_approval_change", args=[approval_id]))
-        decision = DECISIONS[name]
-        if request.method != "POST":
-            if name not in self._open_to(request, approval):
-                return page
-            return self._page(request, approval, decision=decision, form=decision.form())
-        form = decision.form(request.POST)
-        if not form.is_valid():
-            return self._page(request, approval, decision=decision, form=form)
-        try:
-            decision.operation(
-                approval_id=approval.pk,
-                by=acting(request),
-                at=timezone.now(),
-                note=form.cleaned_data["note"],
-            )
-        except DomainError as refusal:
-            messages.error(request, refusal.sentence)
-        else:
-            messages.success(request, str(decision.done))
-        return page
-
-    def _approval(self, request: HttpRequest, approval_id: str) -> Approval:
+    def row(self, request: HttpRequest, key: str) -> Approval:
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = Approval.objects.select_related("requested_by", "decided_by")
-        approval = found.filter(pk=approval_id).first() if approval_id.isdecimal() else None
+        approval = found.filter(pk=key).first() if key.isdecimal() else None
         if approval is None:
             raise Http404
         return approval
 
-    def _open_to(self, request: HttpRequest, approval: Approval) -> list[str]:
-        """The decisions whose buttons are shown."""
+    def open_to(self, request: HttpRequest, approval: Approval) -> list[str]:
         user = acting(request)
         if approval.state != ApprovalState.PENDING:
             return []
@@ -168,25 +110,10 @@ class ApprovalAdmin(ReadOnlyAdmin):
             return []
         return ["approve", "reject"] if approvals.is_known(approval) else ["reject"]
 
-    def _page(
-        self,
-        request: HttpRequest,
-        approval: Approval,
-        *,
-        decision: Decision | None = None,
-        form: NoteForm | None = None,
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
+    def told(self, request: HttpRequest, approval: Approval) -> dict[str, Any]:
+        return {
             "title": approvals.title(approval),
             "approval": approval,
             "state_label": STATE_LABELS.get(approval.state, ""),
             "facts": approvals.facts(approval),
-            "buttons": [
-                (reverse(f"admin:common_approval_{name}", args=[approval.pk]), DECISIONS[name])
-                for name in self._open_to(request, approval)
-            ],
-            "decision": decision,
-            "form": form,
         }
-        return TemplateResponse(request, "console/approval.html", context)

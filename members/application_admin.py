@@ -1,8 +1,5 @@
 """The console's pages of those who apply for a membership (M6)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,9 +7,8 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -21,8 +17,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from common.deciding import DecidingAdmin, Decision
 from common.errors import DomainError
-from common.staff import ReadOnlyAdmin, acting
+from common.staff import acting
 from members import applications, attributes, masking, operations, phones, reach
 from members.forms import RefuseForm
 from members.models import Application, ApplicationState, ConsentPurpose, Sex
@@ -34,19 +31,6 @@ STATE_LABELS: dict[str, str] = {
 }
 # So many can be approved together: each in a transaction of its own, while somebody waits.
 CHOSEN_MAX = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A button on the page of an application, and the form behind it."""
-
-    title: Any
-    operation: Callable[..., object]
-    form: type[Form]
-    explanation: Any
-    done: Any
-    icon: str
-    style: str
 
 
 DECISIONS = {
@@ -72,7 +56,7 @@ DECISIONS = {
 
 
 @admin.register(Application)
-class ApplicationAdmin(ReadOnlyAdmin):
+class ApplicationAdmin(DecidingAdmin):
     """What waits stands first, longest waiting on top; then what has ended, latest first."""
 
     list_display = ["number", "shown_name", "shown_phone", "store", "channel", "age", "state_told"]
@@ -83,20 +67,12 @@ class ApplicationAdmin(ReadOnlyAdmin):
     ordering = ["-decided_at", "pk"]
     sortable_by: list[str] = []
     actions = ["approve_chosen"]
+    decisions = DECISIONS
+    key = "application_id"
+    template = "console/application.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
         return reach.of(request.user).applications()
-
-    def get_urls(self) -> list[URLPattern]:
-        own = [
-            path(
-                f"<int:application_id>/{name}/",
-                self.admin_site.admin_view(partial(self.decide_view, name=name)),
-                name=f"members_application_{name}",
-            )
-            for name in DECISIONS
-        ]
-        return [*own, *super().get_urls()]
 
     @display(description=_("Number of the application"))
     def number(self, application: Application) -> str:
@@ -174,63 +150,31 @@ class ApplicationAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "console/applications_approve.html", context)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        return self._page(request, self._application(request, object_id))
-
-    def decide_view(self, request: HttpRequest, application_id: int, *, name: str) -> HttpResponse:
-        """The form in front of one decision. Whether it may be taken, the operation judges."""
-        application = self._application(request, str(application_id))
-        if not self.has_decide_permission(request):
-            raise PermissionDenied
-        if not applications.is_theirs(application, acting(request), on=localdate()):
-            raise PermissionDenied
-        page = reverse("admin:members_application_change", args=[application_id])
-        decision = DECISIONS[name]
-        if request.method != "POST":
-            if not application.is_waiting:
-                return HttpResponseRedirect(page)
-            return self._page(request, application, decision=decision, form=decision.form())
-        form = decision.form(request.POST)
-        if not form.is_valid():
-            return self._page(request, application, decision=decision, form=form)
-        try:
-            decision.operation(
-                application_id=application.pk,
-                by=acting(request),
-                at=timezone.now(),
-                **form.cleaned_data,
-            )
-        except DomainError as refusal:
-            messages.error(request, refusal.sentence)
-        else:
-            messages.success(request, str(decision.done))
-        return HttpResponseRedirect(page)
-
-    def _application(self, request: HttpRequest, application_id: str) -> Application:
+    def row(self, request: HttpRequest, key: str) -> Application:
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = self.get_queryset(request).select_related("store", "client", "decided_by", "member")
-        is_key = application_id.isascii() and application_id.isdigit() and len(application_id) < 19
-        application = found.filter(pk=int(application_id)).first() if is_key else None
+        is_key = key.isascii() and key.isdigit() and len(key) < 19
+        application = found.filter(pk=int(key)).first() if is_key else None
         if application is None:
             raise Http404
         return application
 
-    def _page(
-        self,
-        request: HttpRequest,
-        application: Application,
-        *,
-        decision: Decision | None = None,
-        form: Form | None = None,
-    ) -> HttpResponse:
+    def require_right(self, request: HttpRequest, application: Application) -> None:
+        if not self._may_decide(request, application):
+            raise PermissionDenied
+
+    def _may_decide(self, request: HttpRequest, application: Application) -> bool:
         user = acting(request)
-        may_decide = application.is_waiting and self.has_decide_permission(request)
-        may_decide = may_decide and applications.is_theirs(application, user, on=localdate())
-        context = {
-            **self.admin_site.each_context(request),
+        is_theirs = applications.is_theirs(application, user, on=localdate())
+        return is_theirs and self.has_decide_permission(request)
+
+    def open_to(self, request: HttpRequest, application: Application) -> list[str]:
+        may_decide = application.is_waiting and self._may_decide(request, application)
+        return list(DECISIONS) if may_decide else []
+
+    def told(self, request: HttpRequest, application: Application) -> dict[str, Any]:
+        return {
             "title": application.number,
             "application": application,
             "state_label": STATE_LABELS.get(application.state, ""),
@@ -239,17 +183,8 @@ class ApplicationAdmin(ReadOnlyAdmin):
             "alike": list(applications.alike(application)) if application.is_waiting else [],
             # Of another dealer's member they learn that there is one, and the number.
             "may_see_members": request.user.has_perm("members.view_member")
-            and not reach.of(user).is_limited,
-            "buttons": [
-                (reverse(f"admin:members_application_{name}", args=[application.pk]), each)
-                for name, each in DECISIONS.items()
-            ]
-            if may_decide
-            else [],
-            "decision": decision,
-            "form": form,
+            and not reach.of(request.user).is_limited,
         }
-        return TemplateResponse(request, "console/application.html", context)
 
 
 def facts(application: Application) -> list[tuple[Any, Any]]:
