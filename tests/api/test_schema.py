@@ -103,7 +103,10 @@ def application(transactional_db):
 # Before any time a call names.
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 DOCUMENTS = [f"K-{n}" for n in range(10)]
-HOLDS = [f"H-{n}" for n in range(10)]
+# Their own for each way to end them: what one call has ended is of no use to the other.
+TO_CONFIRM = [f"H-{n}" for n in range(20)]
+TO_RELEASE = [f"R-{n}" for n in range(20)]
+HELD = 10_000
 
 
 def documents_to_go_on_from(store, member, other):
@@ -119,10 +122,10 @@ def documents_to_go_on_from(store, member, other):
             giver=member, receiver=other, points=9, at=LONG_AGO, reference=reference,
             source=source, limits=[],
         )  # fmt: skip
-    for reference in HOLDS:
+    for reference in [*TO_CONFIRM, *TO_RELEASE]:
         points.hold(
             member=member,
-            points=9,
+            points=HELD,
             at=LONG_AGO,
             until=datetime(2100, 1, 1, tzinfo=UTC),
             reference=reference,
@@ -176,7 +179,9 @@ def test_schemathesis_finds_no_fault(application):
                 "members": {"values": [member.number]},
                 "others": {"values": [other.number]},
                 "applications": {"values": [waiting.number]},
-                "documents": {"values": [*DOCUMENTS, *HOLDS]},
+                "documents": {"values": [*DOCUMENTS, *TO_CONFIRM]},
+                "to_confirm": {"values": TO_CONFIRM},
+                "to_release": {"values": TO_RELEASE},
                 "benefits": {"values": ["tow"]},
                 "deliveries": {"values": delivered},
                 "companies": {"values": [company.pk]},
@@ -210,7 +215,19 @@ def test_schemathesis_finds_no_fault(application):
                 {
                     "include-path": "/api/v1/batches/",
                     "checks": {"negative_data_rejection": {"enabled": False}},
-                }
+                },
+                {
+                    "include-path": "/api/v1/holds/{reference}/confirmation/",
+                    "parameters": {
+                        "path.reference": {"dictionary": "to_confirm", "probability": 0.8}
+                    },
+                },
+                {
+                    "include-path": "/api/v1/holds/{reference}/release/",
+                    "parameters": {
+                        "path.reference": {"dictionary": "to_release", "probability": 0.8}
+                    },
+                },
             ],
         }
     )

@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import threading
 
 import pytest
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import expect, sync_playwright
 
 PHONE = {"width": 390, "height": 844}
@@ -32,8 +34,39 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def all_answered():
+    """
+    Waits until no request is being answered any more.
+
+    What a browser that has gone still asked for would meet tables that are being emptied.
+    """
+    changed, running = threading.Condition(), 0
+
+    def count(by):
+        def heard(**_kwargs):
+            nonlocal running
+            with changed:
+                running += by
+                changed.notify_all()
+
+        return heard
+
+    started, finished = count(1), count(-1)
+    request_started.connect(started)
+    request_finished.connect(finished)
+
+    def wait():
+        with changed:
+            assert changed.wait_for(lambda: running == 0, timeout=PATIENCE / 1000)
+
+    yield wait
+    request_started.disconnect(started)
+    request_finished.disconnect(finished)
+
+
 @pytest.fixture
-def open_page(chromium, live_server):
+def open_page(chromium, live_server, all_answered):
     """Open a page in a browser of its own; a script error or a blocked resource fails the test."""
     contexts, complaints = [], []
 
@@ -59,6 +92,7 @@ def open_page(chromium, live_server):
     yield open_
     for context in contexts:
         context.close()
+    all_answered()
     # The answers 4xx that a test provokes, and a network that it takes away, are reported too.
     provoked = ("Failed to load resource", "htmx:")
     assert [text for text in complaints if not any(each in text for each in provoked)] == []

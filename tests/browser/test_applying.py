@@ -3,15 +3,14 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from common import limits
 from members.models import Application, Member
 from tests.browser.conftest import log_in_staff
-from tests.browser.test_every_page import RULES, small_targets
+from tests.browser.test_every_page import is_for_everybody
 from tests.browser.test_joining import submit
-from tests.browser.test_member_pages import code_of, faint_texts
+from tests.browser.test_member_pages import code_of
 from tests.factories import main_store, rulebook, staff, store
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -24,14 +23,6 @@ def prove(page, path):
     submit(page)
     page.get_by_label("验证码").fill(code_of(page))
     submit(page)
-
-
-def is_for_everybody(page):
-    violations = Axe().run(page, options=RULES).response["violations"]
-    assert [(each["id"], each["nodes"]) for each in violations] == []
-    assert faint_texts(page) == []
-    assert small_targets(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_an_applicant_is_turned_down_and_then_let_in(open_page):

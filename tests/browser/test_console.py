@@ -5,13 +5,17 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from common.models import OutboxEvent
+from members.models import Member
 from points.models import Account
 from tests.browser.conftest import log_in_staff
 from tests.factories import brand, buy, identity, member, plain, staff
 from tests.factories.points import NOON
+from tests.members.test_duplicates import ID
+from tests.members.test_duplicates import night as find_duplicates
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DESKTOP = {"width": 1360, "height": 900}
+EMAIL = "li@example.com"
 
 
 @pytest.fixture
@@ -79,5 +83,36 @@ def test_on_a_phone_the_navigation_opens_and_no_page_is_wider_than_the_screen(co
     expect(page.get_by_role("link", name="查找会员")).to_be_visible()
     for path in ("", f"member/{who.number}/", f"member/{who.number}/ledger/", "rulebook/1/"):
         page.goto(f"/console/{path}")
-        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(wide) == 0, path
+        assert too_wide(page) == 0, path
+
+
+def too_wide(page):
+    """By how many pixels."""
+    return page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"viewport": DESKTOP}, {"color_scheme": "dark"}])
+def test_two_who_are_one_person_are_joined_after_a_look_at_both(console, who, options):
+    one, other = (member(name="李雷", email=EMAIL, id_number=ID) for _ in range(2))
+    find_duplicates()
+    page = console(**options)
+
+    page.goto("/console/duplicates/")
+    expect(page.locator(".c-card table")).to_contain_text(one.number)
+    assert too_wide(page) == 0
+    page.locator("a.c-primary").click()
+    page.wait_for_url(f"**/member/{other.number}/merge/**")
+    assert too_wide(page) == 0
+    page.locator("[name=reason]").fill("同一人，两次入会")
+    page.locator("form button.c-danger").click()
+    page.locator("[name=confirmed]").wait_for()
+    assert too_wide(page) == 0
+    assert Member.objects.get(pk=other.pk).merged_into_id is None
+    page.locator("[name=confirmed]").click()
+
+    expect(page.locator(".c-name")).to_be_visible()
+    expect(page.locator(".c-note")).to_contain_text(one.number)
+    assert too_wide(page) == 0
+    assert Member.objects.get(pk=other.pk).merged_into_id == one.pk

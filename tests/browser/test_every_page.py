@@ -89,13 +89,24 @@ def session(of, url):
 def test_is_open_to_everybody(pages, scheme):
     found = {}
     for path, page in pages(color_scheme=scheme):
-        violations = Axe().run(page, options=RULES).response["violations"]
-        found[path] = [
-            *((each["id"], [node["html"] for node in each["nodes"]]) for each in violations),
-            *faint_texts(page),
-        ]
+        found[path] = barriers(page)
 
     assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+def barriers(page):
+    violations = Axe().run(page, options=RULES).response["violations"]
+    return [
+        *((each["id"], [node["html"] for node in each["nodes"]]) for each in violations),
+        *faint_texts(page),
+    ]
+
+
+def is_for_everybody(page):
+    """One page, on the way."""
+    assert barriers(page) == []
+    assert small_targets(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
 def test_is_small_and_shown_at_once_on_a_thin_network(pages, live_server):

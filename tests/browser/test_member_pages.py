@@ -53,7 +53,8 @@ def test_from_login_to_logout(open_page, who):
     page.get_by_role("navigation").get_by_role("link", name="积分").click()
     expect(page.locator(".line-points")).to_have_text(["−20", "+26"])
     expect(page.get_by_text("每消费 10 元得 1 分。计 26.8 分，向下取整为 26 分。")).to_be_visible()
-
+    # What is chosen before the page is wired up asks for nothing.
+    page.wait_for_load_state()
     page.get_by_role("radio", name="兑换").check()
     expect(page.locator(".line")).to_have_count(1)
     expect(page).to_have_url(re.compile("kind=REDEEM"))

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from common import limits
 from messaging import queries, stopping
-from messaging.models import Channel, Delivery, Purpose
+from messaging.models import CHOSEN, REFUSABLE, Channel, Delivery, Purpose
 from tests.browser.test_console import DESKTOP
 from tests.browser.test_console import console as console  # noqa: PLC0414 - a fixture
 from tests.browser.test_member_pages import PHONE, faint_texts, log_in
@@ -33,6 +33,7 @@ def test_a_member_finds_reads_and_leafs_through_messages(open_page, who, java_sc
     page.locator(".bell").click()
 
     expect(page.locator(".bell")).to_have_attribute("aria-current", "page")
+    page.wait_for_load_state()
     expect(page.locator(".line")).to_have_count(20)
     expect(page.locator(".is-new")).to_have_count(20)
     expect(page.locator(".line-title").first).to_contain_text("45 积分即将到期")
@@ -83,21 +84,33 @@ def test_a_member_chooses_what_to_hear(open_page, who, java_script):
     page.goto("/messages/")
     page.locator(".page-head a").click()
     boxes = page.locator("input[type=checkbox]")
-    expect(boxes).to_have_count(6)
-    assert [box.is_checked() for box in boxes.all()] == [True] * 6
+    expect(boxes).to_have_count(len(CHOSEN) * len(REFUSABLE))
+    # What comes in leaves the house only where one asks for it.
+    asked_for = {f"{Purpose.CREDIT}-{channel}" for channel in REFUSABLE}
+    everything = {f"{purpose}-{channel}" for purpose in CHOSEN for channel in REFUSABLE}
+    assert ticked(boxes) == everything - asked_for
 
-    boxes.nth(0).uncheck()
-    boxes.nth(4).uncheck()
+    page.locator("[name=ACCOUNT-EMAIL]").uncheck()
+    page.locator("[name=MARKETING-SMS]").uncheck()
+    page.locator("[name=CREDIT-WECHAT]").check()
     page.locator("select[name=language]").select_option("en")
     page.locator("button.primary").click()
 
     expect(page.locator("[role=status]")).to_have_count(1)
-    assert [box.is_checked() for box in boxes.all()] == [False, True, True, True, False, True]
+    assert ticked(boxes) == everything - asked_for - {"ACCOUNT-EMAIL", "MARKETING-SMS"} | {
+        "CREDIT-WECHAT"
+    }
     expect(page.locator("select[name=language]")).to_have_value("en")
     wanted = {pair for pair, is_wanted in queries.choices(who.pk).items() if is_wanted}
     assert (Purpose.ACCOUNT, Channel.EMAIL) not in wanted
     assert (Purpose.MARKETING, Channel.EMAIL) in wanted
     assert (Purpose.MARKETING, Channel.SMS) not in wanted
+    assert (Purpose.CREDIT, Channel.WECHAT) in wanted
+    assert (Purpose.CREDIT, Channel.EMAIL) not in wanted
+
+
+def ticked(boxes):
+    return {box.get_attribute("name") for box in boxes.all() if box.is_checked()}
 
 
 def test_staff_see_what_was_said_and_have_a_failed_delivery_tried_again(console, who):
