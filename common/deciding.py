@@ -42,7 +42,7 @@ class DecidingAdmin(ReadOnlyAdmin):
     """
 
     decisions: ClassVar[Mapping[str, Decision]]
-    # What operations call the row's key.
+    # What operations and addresses call the row's key.
     key: ClassVar[str]
     template: ClassVar[str]
 
@@ -69,7 +69,7 @@ class DecidingAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                f"<int:row_id>/{name}/",
+                f"<int:{self.key}>/{name}/",
                 self.admin_site.admin_view(partial(self.decide_view, name=name)),
                 name=self._address(name),
             )
@@ -82,9 +82,9 @@ class DecidingAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         return self._page(request, self.row(request, object_id))
 
-    def decide_view(self, request: HttpRequest, row_id: int, *, name: str) -> HttpResponse:
+    def decide_view(self, request: HttpRequest, *, name: str, **address: int) -> HttpResponse:
         """The form in front of one decision."""
-        row = self.row(request, str(row_id))
+        row = self.row(request, str(address[self.key]))
         self.require_right(request, row)
         page = HttpResponseRedirect(self._link("change", row))
         decision = self.decisions[name]
