@@ -1,8 +1,9 @@
 """
-What members get: tier benefits and the rights that come of them; later catalogue, orders, coupons.
+What members get: tier benefits and the rights that come of them; a catalogue of items.
 
 Owns     the tier × benefit matrix of each version, the rights members were granted, each step of
-         a right with its proof, and what members say of what they got.
+         a right with its proof, and what members say of what they got; the items of the catalogue
+         with each listing, price, limit and picture, their stock, and what members claimed of them.
 Imports  common, programme, partners, members, messaging, points, tiers.
 Tells    nothing yet.
 Hears    member.joined, members.joined, member.activated, member.profile_changed,

@@ -9,6 +9,7 @@ class BenefitsConfig(AppConfig):
 
     def ready(self) -> None:
         from benefits import (  # noqa: PLC0415 - models are ready now
+            approvals,
             checks,
             labels,
             nightly,  # noqa: F401 - they register themselves
@@ -20,4 +21,5 @@ class BenefitsConfig(AppConfig):
 
         sections.register(rulebook.BENEFITS)
         checks.register()
+        approvals.register()
         labels.register()

@@ -1,3 +1,3 @@
 """What this room knows of a person, a module each subject."""
 
-from benefits.personal import rights  # noqa: F401 - it registers itself
+from benefits.personal import items, rights  # noqa: F401 - they register themselves

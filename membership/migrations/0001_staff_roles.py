@@ -80,10 +80,17 @@ APPROVE = ["points.approve_points"]
 APPROVE_TIERS = ["tiers.approve_tier"]
 PUBLISH = ["programme.approve_version"]
 LOGO = ["programme.add_logo"]
+CATALOGUE = ["benefits.view_item", "benefits.view_category"]
+# Listings are written by some and let go live by others; a price too.
+LISTINGS = [
+    "benefits.edit_item", "benefits.delist_item", "benefits.stock_item",
+    "benefits.add_category", "benefits.change_category",
+]  # fmt: skip
+LIST = ["benefits.approve_item"]
 ROLES = {
     "administrator": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
-        *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO,
+        *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -96,20 +103,22 @@ ROLES = {
         "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS,
         "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
-        "campaigns.view_importrun", "campaigns.view_segment",
+        "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
     ],
-    "campaign manager": [*RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS],
+    "campaign manager": [
+        *RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS, *CATALOGUE, *LISTINGS,
+    ],
     "finance": [
-        *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun",
+        *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun", *CATALOGUE,
     ],
-    "customer care": [*CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS],
+    "customer care": [*CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE],
     "dealer manager": [*OF_DEALERS, "members.decide_application", "members.activate_member"],
     "store clerk": OF_DEALERS,
     "auditor": [
         "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
         *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
-        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate",
+        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate", *CATALOGUE,
     ],
 }  # fmt: skip
 
@@ -164,7 +173,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
-        ("benefits", "0001_initial"),
+        ("benefits", "0010_catalogue"),
         ("campaigns", "0005_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

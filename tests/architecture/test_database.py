@@ -114,7 +114,9 @@ def test_what_must_not_change_cannot():
 
     before, delete, update, truncate = 2, 8, 16, 32
     final = [
+        "benefits_itempicture",
         "benefits_step",
+        "benefits_stockmove",
         "campaigns_evaluation",
         "campaigns_segmentmember",
         "common_auditrecord",

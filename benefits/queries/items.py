@@ -1,0 +1,215 @@
+"""
+Questions about the catalogue: what is listed, what it costs a member, and why a member cannot have
+it. A `Shopper` is what the catalogue needs to know of a member, asked for once.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q, QuerySet, Sum
+from django.utils.formats import date_format
+from django.utils.timezone import localdate, localtime
+from django.utils.translation import gettext_lazy as _
+
+from benefits.models.items import (
+    Claim,
+    Item,
+    ItemLimit,
+    ItemPrice,
+    ItemState,
+    Listing,
+    Period,
+    Stock,
+)
+from benefits.queries.rights import guests_of
+from common.errors import DomainError, NotFound
+from members.models import Tagging
+from tiers import queries as tiers
+
+
+class UnknownItem(NotFound):
+    code = "unknown_item"
+    message = _("There is no such item.")
+
+
+class ItemNotListed(DomainError):
+    code = "item_not_listed"
+    message = _("“%(item)s” is not offered any more.")
+
+
+class ItemNotOnSaleYet(DomainError):
+    code = "item_not_on_sale_yet"
+    message = _("“%(item)s” is on sale from %(time)s.")
+
+
+class ItemSaleOver(DomainError):
+    code = "item_sale_over"
+    message = _("The sale of “%(item)s” is over.")
+
+
+class ItemNotForTier(DomainError):
+    code = "item_not_for_tier"
+    message = _("“%(item)s” is for other tiers.")
+
+
+class ItemNotForMember(DomainError):
+    code = "item_not_for_member"
+    message = _("“%(item)s” is for chosen members.")
+
+
+class ItemLimitReached(DomainError):
+    code = "item_limit_reached"
+    message = _("At most %(count)s of “%(item)s” %(period)s: you can have %(left)s more.")
+
+
+class ItemSoldOut(DomainError):
+    code = "item_sold_out"
+    message = _("“%(item)s” is sold out.")
+
+
+class TooFewInStock(DomainError):
+    code = "too_few_in_stock"
+    message = _("Only %(left)s of “%(item)s” are left.")
+
+
+# --- What is listed -------------------------------------------------------------------------------
+
+
+def item(code: str) -> Item:
+    """
+    An item with what was listed of it last.
+
+    :raises UnknownItem: if it was never listed
+    """
+    found = Item.objects.select_related("live__category", "live__partner").filter(code=code)
+    one = found.exclude(state=ItemState.DRAFT).first()
+    if one is None:
+        raise UnknownItem
+    return one
+
+
+def left(item_ids: Collection[int]) -> dict[int, int]:
+    """How many pieces of counted items are left in all places together. Others are left out."""
+    found = Stock.objects.filter(item_id__in=item_ids, item__is_counted=True)
+    counted = found.values("item_id").annotate(pieces=Sum("remaining"))
+    sums = dict.fromkeys(
+        Item.objects.filter(pk__in=item_ids, is_counted=True).values_list("pk", flat=True), 0
+    )
+    return sums | {row["item_id"]: row["pieces"] for row in counted}
+
+
+def places(item_id: int) -> QuerySet[Stock]:
+    """Where an item's pieces are; `store` is None for the warehouse."""
+    return Stock.objects.filter(item=item_id).select_related("store").order_by("store__name", "pk")
+
+
+# --- What it is to a member -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Shopper:
+    """A member as the catalogue sees them on a day."""
+
+    member_id: int
+    # With whoever was joined with the member: what they had counts as the member's.
+    member_ids: tuple[int, ...]
+    # None where the day's rulebook has no tiers.
+    tier: str | None
+    tags: frozenset[int]
+
+
+def shopper(member_id: int, day: date) -> Shopper:
+    tags = Tagging.objects.filter(member=member_id, tag__is_active=True)
+    return Shopper(
+        member_id=member_id,
+        member_ids=tuple(guests_of(member_id)),
+        tier=tiers.level_code_on(member_id, day),
+        tags=frozenset(tags.values_list("tag_id", flat=True)),
+    )
+
+
+def of_tier(of: Collection[ItemPrice], tier: str | None) -> list[ItemPrice]:
+    """Of a listing's prices, those that a tier pays, the fewest points first."""
+    own = [each for each in of if tier and each.tier == tier]
+    paid = own or [each for each in of if not each.tier]
+    return sorted(paid, key=lambda each: (each.points, each.cash))
+
+
+def prices(listing_id: int, tier: str | None) -> list[ItemPrice]:
+    return of_tier(ItemPrice.objects.filter(listing=listing_id), tier)
+
+
+def limits(listing_id: int, tier: str | None) -> list[ItemLimit]:
+    """The limits that concern a tier: its own of a period, else the general one."""
+    found = ItemLimit.objects.filter(Q(tier="") | Q(tier=tier or ""), listing=listing_id)
+    of_period: dict[str, ItemLimit] = {}
+    for each in found.order_by("tier"):
+        of_period[each.period] = each
+    return list(of_period.values())
+
+
+def begins(period: str, day: date) -> date:
+    """The first day of the period that a day is in."""
+    match period:
+        case Period.DAY:
+            return day
+        case Period.WEEK:
+            return day - timedelta(days=day.weekday())
+        case Period.MONTH:
+            return day.replace(day=1)
+        case Period.YEAR:
+            return day.replace(month=1, day=1)
+    return date.min
+
+
+def had(shopper: Shopper, item_id: int, *, since: date) -> int:
+    """How many pieces a member has of an item, by the day of ordering; given back ones not."""
+    found = Claim.objects.filter(
+        member_id__in=shopper.member_ids, item=item_id, on__gte=since, given_back_at=None
+    )
+    return found.aggregate(pieces=Sum("quantity"))["pieces"] or 0
+
+
+def obstacles(
+    found: Item, shopper: Shopper, *, at: datetime, quantity: int = 1
+) -> Iterator[DomainError]:
+    """
+    Why a member cannot order so many pieces of an item that was listed: the weightiest first.
+
+    Points and money are no part of it: what they suffice for, who pays with them finds out.
+    """
+    listing = found.live
+    assert listing is not None, "it was listed"
+    if found.state != ItemState.LISTED:
+        yield ItemNotListed(item=listing.name)
+    yield from _window(listing, at)
+    is_of_tier = not listing.tiers or shopper.tier in listing.tiers
+    if not is_of_tier or not prices(listing.pk, shopper.tier):
+        yield ItemNotForTier(item=listing.name)
+    if listing.tags and shopper.tags.isdisjoint(listing.tags):
+        yield ItemNotForMember(item=listing.name)
+    for limit in limits(listing.pk, shopper.tier):
+        since = begins(limit.period, localdate(at))
+        more = max(0, limit.count - had(shopper, found.pk, since=since))
+        if quantity > more:
+            yield ItemLimitReached(
+                item=listing.name,
+                count=limit.count,
+                period=limit.get_period_display(),
+                left=more,
+            )
+    if found.is_counted:
+        pieces = left([found.pk])[found.pk]
+        if pieces == 0:
+            yield ItemSoldOut(item=listing.name)
+        elif quantity > pieces:
+            yield TooFewInStock(item=listing.name, left=pieces)
+
+
+def _window(listing: Listing, at: datetime) -> Iterator[DomainError]:
+    if listing.on_sale_from and at < listing.on_sale_from:
+        begins_at = date_format(localtime(listing.on_sale_from), "SHORT_DATETIME_FORMAT")
+        yield ItemNotOnSaleYet(item=listing.name, time=begins_at)
+    if listing.on_sale_until and at >= listing.on_sale_until:
+        yield ItemSaleOver(item=listing.name)
