@@ -130,16 +130,21 @@ def _of_old(present: Matrix, by_benefit: dict[str, list[Right]]) -> Iterable[Off
             yield Offer(benefit, None, len(found), tuple(found))
 
 
-def discount_on(member_id: int, day: date, *, category: str = "") -> tuple[Benefit, Cell] | None:
-    """
-    The best discount of a member's tier on a day for lines of a category; None: there is none.
-    """
+def discounts_on(member_id: int, day: date) -> list[tuple[Benefit, Cell]]:
+    """What a member's tier takes off at the till on a day, of whatever categories; best first."""
     level = tiers.level_code_on(member_id, day)
     found = [
         (benefit, cell)
         for benefit, cell in (matrix_on(day).of_tier(level) if level else ())
-        if benefit.kind == Kind.DISCOUNT
-        and benefit.is_due_on(day)
-        and (not benefit.categories or category in benefit.categories)
+        if benefit.kind == Kind.DISCOUNT and benefit.is_due_on(day)
     ]
-    return min(found, key=lambda each: each[1].pays or 0, default=None)
+    return sorted(found, key=lambda each: each[1].pays or 0)
+
+
+def best_discount(
+    found: Iterable[tuple[Benefit, Cell]], *, category: str
+) -> tuple[Benefit, Cell] | None:
+    """Of `discounts_on`, the one that counts for lines of a category; discounts never add up."""
+    return next(
+        (each for each in found if not each[0].categories or category in each[0].categories), None
+    )

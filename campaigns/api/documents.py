@@ -12,7 +12,16 @@ from rest_framework import serializers
 from campaigns.earning import Line
 from campaigns.operations import LINES_MAX, Accrual, Quote
 from campaigns.queries import Recorded, Vested
-from common.api.fields import Amount, Document, Moment, Text, member_number, reference, store_code
+from common.api.fields import (
+    Amount,
+    Document,
+    Flag,
+    Moment,
+    Text,
+    member_number,
+    reference,
+    store_code,
+)
 from common.api.rendering import Answer
 from points.api.documents import entry_name, good_until
 from points.models import Entry, EntryKind
@@ -87,6 +96,10 @@ class QuoteInput(Document):
     amount = Amount()
     channel = channel()
     lines = lines_of(LineInput)
+    before_discount = Flag(
+        required=False,
+        help_text="The amounts are list prices: take off what the member's tier takes off.",
+    )
 
 
 def lines_in(body: Mapping[str, Any]) -> list[Line]:
@@ -250,9 +263,29 @@ class VestingAnswer(Answer):
     entry: EntryMade
 
 
+class DiscountTaken(Answer):
+    """
+    What a benefit of the member's tier takes off a line; `line` is empty for a bill without lines.
+
+    `pays`: the percentage of the price that is left to pay.
+    """
+
+    line: str
+    benefit: str
+    pays: str
+    off: str
+
+
 class QuoteAnswer(Answer):
+    """
+    `amount`: as you sent it. `to_pay`: less the `discounts`, if you sent list prices; the points
+    are those of what is paid, so post the purchase with that amount, and its lines less theirs.
+    """
+
     at: datetime
     amount: str
+    to_pay: str
+    discounts: list[DiscountTaken]
     points: int
     expires_on: date | None
     # Which of them would wait.
@@ -332,6 +365,16 @@ def quoted(quote: Quote, *, at: datetime, amount: Decimal) -> QuoteAnswer:
     return QuoteAnswer(
         at=localtime(at),
         amount=_money(amount),
+        to_pay=_money(quote.to_pay),
+        discounts=[
+            DiscountTaken(
+                line=each.line,
+                benefit=each.benefit,
+                pays=f"{each.pays.normalize():f}",
+                off=_money(each.off),
+            )
+            for each in quote.discounts
+        ],
         points=quote.points,
         expires_on=good_until(quote.expires_on),
         pending=[

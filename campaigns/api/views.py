@@ -243,7 +243,10 @@ class QuoteList(ApiView):
 
     @describe(
         summary="Quote a purchase",
-        description="What a purchase would be worth, and why. Writes nothing.",
+        description=(
+            "What a purchase would be worth, and why. With `before_discount` what a member's tier "
+            "takes off is taken off first: `to_pay` is what to ask for. Writes nothing."
+        ),
         body=QuoteInput,
         answers={200: QuoteAnswer},
         refusals=[UnknownStore, UnknownMember, MemberFrozen, MemberClosed, *NOT_ADDED_UP],
@@ -260,5 +263,6 @@ class QuoteList(ApiView):
             lines=lines_in(body),
             store_id=store_id,
             channel=body.get("channel", ""),
+            before_discount=body.get("before_discount", False),
         )
         return respond(quoted(quote, at=at, amount=body["amount"]))

@@ -1,5 +1,6 @@
 """How a member is rewarded: purchases and their returns become points."""
 
+from campaigns.operations._discounts import Discounted
 from campaigns.operations._documents import (
     AMOUNT_MAX,
     LINES_MAX,
@@ -41,6 +42,7 @@ __all__ = [
     "LINES_MAX",
     "Accrual",
     "CampaignNotOver",
+    "Discounted",
     "DuplicateLine",
     "EvaluationMissing",
     "InvalidAmount",

@@ -12,6 +12,7 @@ from django.utils.timezone import localdate
 from campaigns import judging, steps
 from campaigns.earning import NO_CATEGORY, Judgement, Line
 from campaigns.facts import Asked
+from campaigns.operations._discounts import Discounted, discounted
 from campaigns.operations._documents import (
     Purchase,
     as_json,
@@ -98,13 +99,15 @@ def _was_posted(purchase: Purchase) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a purchase would be worth."""
+    """What a purchase would be worth. `to_pay`: the amount less what the tier takes off."""
 
     points: int
     expires_on: date
     explanation: dict[str, Any]
+    to_pay: Decimal
     # Which of them would wait, and for what.
     pending: tuple[PendingLine, ...] = ()
+    discounts: tuple[Discounted, ...] = ()
 
 
 def quote(
@@ -115,11 +118,14 @@ def quote(
     member: Identity | None = None,
     store_id: int | None = None,
     channel: str = "",
+    before_discount: bool = False,
 ) -> Quote:
     """
     Judge a purchase nobody has made yet, at any time with a rulebook. Writes nothing.
 
     :param member: None: somebody of whom nothing is known
+    :param before_discount: the amounts are list prices: what the member's tier takes off is taken
+        off first, and the points are those of what is left to pay
     :raises MemberFrozen: :raises MemberClosed: if the member could not earn
     :raises InvalidAmount: :raises LinesDoNotAddUp: :raises DuplicateLine: as for a purchase
     """
@@ -130,6 +136,9 @@ def quote(
         check_lines(lines, amount=amount)
     day = localdate(at)
     rulebook = programme.rulebook_on(day)
+    taken: tuple[Discounted, ...] = ()
+    if before_discount and member is not None:
+        amount, lines, taken = discounted(member_id=member.id, day=day, amount=amount, lines=lines)
     lines = lines or (Line("", NO_CATEGORY, amount),)
     asked = Asked(
         member_id=member.id if member else None,
@@ -143,7 +152,9 @@ def quote(
         points=judgement.points,
         expires_on=rulebook.policies.validity.last_day(day, tier=judgement.tier),
         explanation=judgement.explanation,
+        to_pay=amount,
         pending=_pending(judgement, lines, vesting=rulebook.policies.vesting, day=day),
+        discounts=taken,
     )
 
 

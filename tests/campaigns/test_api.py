@@ -11,6 +11,7 @@ from members import operations as members
 from points import queries
 from points.models import Activity, Entry
 from tests import factories
+from tests.benefits.plan import discount, publish, stand
 from tests.till import Till, refused, wrong_places
 from tests.wire import counted_on_the_wire
 
@@ -480,6 +481,48 @@ class TestQuote:
         )
 
         assert (before.json()["points"], after.json()["points"]) == (1, 3)
+
+    def test_of_list_prices_takes_off_the_tiers_discount_and_earns_on_what_is_paid(self, till, of):
+        publish(discount("off", t1="85"), discount("labour-off", categories=["labour"], t1="80"))
+        stand(of, "t1")
+        bill = {
+            "store": "S1",
+            "at": AT,
+            "amount": "268.01",
+            "lines": [LINES[0], {"line": "2", "category": "parts", "amount": "148.01"}],
+            "before_discount": True,
+        }
+
+        of_member = till.send("quotes/", {"member": of.number, **bill}).json()
+        of_nobody = till.send("quotes/", bill).json()
+        paid_already = till.send(
+            "quotes/", {"member": of.number, **bill, "before_discount": False}
+        ).json()
+
+        # 80 % of 120.00 and 85 % of 148.01, to the cent: 96.00 and 125.81.
+        assert (of_member["amount"], of_member["to_pay"]) == ("268.01", "221.81")
+        assert of_member["discounts"] == [
+            {"line": "1", "benefit": "labour-off", "pays": "80", "off": "24.00"},
+            {"line": "2", "benefit": "off", "pays": "85", "off": "22.20"},
+        ]
+        assert of_member["points"] == 22
+        assert [line["amount"] for line in of_member["explanation"]["lines"]] == ["96.00", "125.81"]
+        for each in (of_nobody, paid_already):
+            assert (each["to_pay"], each["discounts"], each["points"]) == ("268.01", [], 26)
+        assert nothing_written()
+
+    def test_of_a_bill_without_lines_takes_off_what_is_off_everything(self, till, of):
+        publish(discount("off", t1="85"), discount("labour-off", categories=["labour"], t1="80"))
+        stand(of, "t1")
+
+        answer = till.send(
+            "quotes/",
+            {"member": of.number, "store": "S1", "at": AT, "amount": "99.99",
+             "before_discount": True},
+        ).json()  # fmt: skip
+
+        assert answer["to_pay"] == "84.99"
+        assert answer["discounts"] == [{"line": "", "benefit": "off", "pays": "85", "off": "15.00"}]
 
     def test_a_frozen_member_would_earn_nothing(self, till, of):
         members.freeze(member_id=of.id, by=factories.staff(), reason="fraud")
