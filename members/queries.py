@@ -361,6 +361,14 @@ def search(text: str) -> QuerySet[Member]:
     return _called(" ".join(words)).filter(pk__in=_ending(tails[0]).values("member"))
 
 
+def ending_and_called(tail: str, name: str) -> QuerySet[Member]:
+    """Members whose phone ends in these four digits and whose name is exactly this."""
+    if not _is_tail(tail) or not name:
+        return Member.objects.none()
+    holds = Member.objects.filter(pk__in=_ending(tail).values("member"))
+    return holds.exclude(status=MemberStatus.CLOSED).filter(name__iexact=name).order_by("pk")
+
+
 def _called(text: str) -> QuerySet[Member]:
     """Those whose name has this text in it, or whose name is spelled so, in pinyin or initials."""
     has = Q(name_parts__contains=names.parts_sought(text), name__icontains=text)

@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 
 from common.staff import StaffAdmin, acting
 from partners import operations
-from partners.forms import ApiClientForm
+from partners.forms import ApiClientForm, PlacementForm
 from partners.models import (
     ApiClient,
     Organization,
@@ -153,11 +153,12 @@ class ApiClientAdmin(StaffAdmin):
 class PlacementAdmin(StaffAdmin):
     """Which dealer a login works for: then it sees that dealer's members, and no others."""
 
-    list_display = ["login", "organization"]
-    list_select_related = ["user", "organization"]
+    form = PlacementForm
+    list_display = ["login", "organization", "store"]
+    list_select_related = ["user", "organization", "store"]
     search_fields = ["user__username"]
     ordering = ["pk"]
-    autocomplete_fields = ["user", "organization"]
+    autocomplete_fields = ["user", "organization", "store"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Placement | None = None) -> list[str]:
         return ["user"] if obj else []

@@ -20,3 +20,12 @@ class ApiClientForm(forms.ModelForm):
         if any(store.organization_id != organization.pk for store in stores if organization):
             self.add_error("stores", _("A client works only for stores of its own organization."))
         return cleaned
+
+
+class PlacementForm(forms.ModelForm):
+    def clean(self) -> dict:
+        cleaned = super().clean() or self.cleaned_data
+        organization, store = cleaned.get("organization"), cleaned.get("store")
+        if store and store.organization_id != (organization and organization.pk):
+            self.add_error("store", _("Name a store of this dealer."))
+        return cleaned

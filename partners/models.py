@@ -125,7 +125,10 @@ class ApiClient(AbstractApplication):
 
 
 class Placement(models.Model):
-    """The dealer a member of staff works for: whose members are all they see (`members.reach`)."""
+    """
+    The dealer a member of staff works for: whose members are all they see (`members.reach`). And
+    the store of that dealer, for who serves at its counter.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -145,9 +148,28 @@ class Placement(models.Model):
         help_text=_("Empty: with a role of dealers, nobody's members; with other roles, all."),
     )
 
+    store = models.ForeignKey(
+        Store,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("store"),
+        help_text=_("At whose counter the login serves. Empty: at none."),
+    )
+
     class Meta:
         verbose_name = _("dealer of a login")
         verbose_name_plural = _("dealers of logins")
+        permissions = [
+            ("serve_placement", "Can serve members at the counter of their own store"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="partners_placement_store_is_of_a_dealer",
+                condition=Q(store=None) | Q(organization__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.user.get_username()} {self.organization or '–'}"

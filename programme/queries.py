@@ -94,6 +94,18 @@ def programme() -> Programme | None:
     return _cache.programme
 
 
+def points_per_unit() -> int:
+    """
+    How many points are worth one unit of the programme's currency.
+
+    :raises NoRulebook: if nothing is installed
+    """
+    current = programme()
+    if current is None:
+        raise NoRulebook(day="")
+    return current.points_per_currency_unit
+
+
 def export(version: Version) -> dict[str, Any]:
     """Return a version with all its rooms' sections, as `operations.load` reads it."""
     programme = Programme.objects.get()

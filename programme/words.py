@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from programme.policies import (
+    POINTS_MAX,
+    BillTerms,
     Cycle,
     ForMonths,
     FundingShare,
@@ -102,6 +104,7 @@ def policies(
         (_("Points given back"), [_reinstatement(told.reinstatement_days)]),
         (_("Before points lapse"), notices(told.notices)),
         (_("A hold"), [_hold(told.hold_minutes)]),
+        (_("Points off a bill"), list(_bills(told.bills))),
         (_("Corrections"), [_adjustments(told.adjustment_limit)]),
         (_("Transfers between members"), _transfers(told.transfer_limits)),
         (_("Families and companies"), list(_groups(told.groups))),
@@ -241,6 +244,21 @@ def _lead(lead: Lead) -> dict[str, str]:
 def _hold(minutes: int) -> str:
     time = ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": minutes}
     return _("lasts %(time)s unless the till says less") % {"time": time}
+
+
+def _bills(terms: BillTerms | None) -> Iterator[str]:
+    if terms is None:
+        yield _("not at the counter")
+        return
+    yield _("at most %(share)s %% of the bill") % {"share": terms.share}
+    if terms.points_min > 1:
+        yield _("at least %(points)s points") % {"points": _figure(terms.points_min)}
+    if terms.points_max < POINTS_MAX:
+        yield _("at most %(points)s points of one bill") % {"points": _figure(terms.points_max)}
+    minutes = ngettext("%(count)s minute", "%(count)s minutes", terms.undo_minutes)
+    yield _("given back within %(time)s at the counter") % {
+        "time": minutes % {"count": terms.undo_minutes}
+    }
 
 
 def _adjustments(limit: int | None) -> str:

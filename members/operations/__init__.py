@@ -28,6 +28,7 @@ from members.operations._consents import (
     note_consents,
     publish_consent_text,
 )
+from members.operations._counter import NobodyFound, meet_by_card, meet_by_phone
 from members.operations._directory import ExternalNumberTaken, PhoneTaken
 from members.operations._duplicates import (
     DuplicateJudged,
@@ -190,6 +191,7 @@ __all__ = [
     "NeededForMembership",
     "Newcomer",
     "NoExport",
+    "NobodyFound",
     "NotAPartner",
     "NotInGroup",
     "NotMerged",
@@ -260,6 +262,8 @@ __all__ = [
     "leave_group",
     "login_for",
     "make_export",
+    "meet_by_card",
+    "meet_by_phone",
     "merge_members",
     "note_consents",
     "note_duplicates",

@@ -113,7 +113,8 @@ ROLES = {
     ],
     "customer care": [*CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE],
     "dealer manager": [*OF_DEALERS, "members.decide_application", "members.activate_member"],
-    "store clerk": OF_DEALERS,
+    # At the counter of their own store (`membership.counter`).
+    "store clerk": [*OF_DEALERS, "partners.serve_placement"],
     "auditor": [
         "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
         *NETWORK, *SYSTEM, *STAFF,
@@ -167,7 +168,7 @@ class Migration(migrations.Migration):
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("common", "0001_initial"),
-        ("partners", "0003_placements"),
+        ("partners", "0004_counters"),
         ("members", "0007_applications"),
         ("messaging", "0001_initial"),
         ("points", "0001_initial"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from programme.policies._bills import BILLS_SCHEMA, POINTS_MAX, BillTerms, worth
 from programme.policies._contradictions import contradictions, of_funding
 from programme.policies._days import NEVER, days_from, months_from
 from programme.policies._groups import GROUPS_SCHEMA, GroupTerms
@@ -45,7 +46,9 @@ __all__ = [
     "BY_EVENT",
     "FUNDING_SCHEMA",
     "NEVER",
+    "POINTS_MAX",
     "POLICIES_SCHEMA",
+    "BillTerms",
     "Cycle",
     "ForMonths",
     "FundingShare",
@@ -66,6 +69,7 @@ __all__ = [
     "days_from",
     "months_from",
     "of_funding",
+    "worth",
 ]
 
 # Unless a version says otherwise, and before there is one.
@@ -87,6 +91,7 @@ POLICIES_SCHEMA = {
             "required": ["minutes"],
             "additionalProperties": False,
         },
+        "bills": BILLS_SCHEMA,
         "adjustment_limit": POINTS | {"type": ["integer", "null"], "minimum": 0},
         "transfers": TRANSFERS_SCHEMA,
         "groups": GROUPS_SCHEMA,
@@ -114,6 +119,8 @@ class Policies:
     reinstatement_days: int = 30
     # How long a hold lasts unless the till says less.
     hold_minutes: int = 15
+    # How points pay a part of a bill at the counter. None: there they cannot.
+    bills: BillTerms | None = None
     # A correction of more points, up or down, needs a second person. None: none does; 0: all do.
     adjustment_limit: int | None = None
     # None: members cannot give points away.
@@ -149,6 +156,8 @@ class Policies:
             given["notices"] = Notices.parse(document["notices"])
         if "holds" in document:
             given["hold_minutes"] = document["holds"]["minutes"]
+        if "bills" in document:
+            given["bills"] = BillTerms.parse(document["bills"])
         if "transfers" in document:
             limits = document["transfers"]["limits"]
             given["transfer_limits"] = tuple(TransferLimit(**limit) for limit in limits)

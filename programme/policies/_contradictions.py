@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
+from programme.policies._bills import POINTS_MAX
 from programme.policies._terms import WHOLE, FundingShare
 from programme.policies._validity import ForMonths, Validity
 
@@ -31,6 +32,9 @@ def contradictions(document: dict[str, Any], *, valid_from: date) -> Iterator[Co
         windows = (limit["days"] for limit in document["transfers"]["limits"])
         for days in _twice(windows):
             yield "transfers.limits", _("Two limits for %(days)s days.") % {"days": days}
+    bills = document.get("bills", {})
+    if bills.get("points_max", POINTS_MAX) < bills.get("points_min", 1):
+        yield "bills.points_max", _("Fewer than the least that are taken.")
     if "funding" in document:
         yield from of_funding([FundingShare.parse(share) for share in document["funding"]])
 

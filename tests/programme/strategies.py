@@ -36,6 +36,14 @@ def policies(draw, *, valid_from):
         "notices": notices(),
         "reinstatement_days": st.integers(0, 366),
         "holds": st.fixed_dictionaries({"minutes": st.integers(1, 10_080)}),
+        "bills": st.fixed_dictionaries(
+            {"share": st.integers(1, 100)},
+            optional={
+                "points_min": st.integers(1, 100),
+                "points_max": st.integers(100, 10_000_000),
+                "undo_minutes": st.integers(1, 1440),
+            },
+        ),
         "adjustment_limit": st.none() | st.just(0) | POINTS,
         "transfers": transfers(),
         "groups": groups(),

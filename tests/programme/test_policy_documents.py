@@ -89,6 +89,13 @@ def inactive(**more):
         ({"notices": {"extension_days": 0}}, "notices.extension_days", "minimum of 1"),
         ({"reinstatement_days": -1}, "reinstatement_days", "minimum of 0"),
         ({"holds": {"minutes": 10_081}}, "holds.minutes", "maximum of 10080"),
+        ({"bills": {}}, "bills", "'share' is a required property"),
+        ({"bills": {"share": 101}}, "bills.share", "maximum of 100"),
+        (
+            {"bills": {"share": 50, "points_min": 10, "points_max": 9}},
+            "bills.points_max",
+            "fewer than the least",
+        ),
         ({"adjustment_limit": -1}, "adjustment_limit", "minimum of 0"),
         ({"adjustment_limit": "none"}, "adjustment_limit", "not of type"),
         (limits(), "transfers.limits", "non-empty"),
