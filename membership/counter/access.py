@@ -1,0 +1,78 @@
+"""Who may serve at which counter."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.mixins import AccessMixin
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
+
+from benefits.operations import Who
+from common.models import User
+from membership import second_factor
+from partners.models import Placement, Store
+from points.operations import Till
+
+PERMISSION = "partners.serve_placement"
+# A tablet left lying closes itself.
+IDLE_SECONDS = 30 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A clerk at the counter of a store."""
+
+    clerk: User
+    store: Store
+
+    @property
+    def till(self) -> Till:
+        return Till(
+            by=self.clerk, store_id=self.store.pk, issuer_id=self.store.organization_id
+        )
+
+    @property
+    def who(self) -> Who:
+        return Who(by=self.clerk, store_id=self.store.pk)
+
+
+def counter_of(user: User) -> Counter | None:
+    """The counter at which a login serves today; None: at none."""
+    found = Placement.objects.filter(user=user, store__is_active=True).select_related("store")
+    placement = found.filter(organization__is_active=True).first()
+    if placement is None or placement.store is None:
+        return None
+    if placement.store.organization_id != placement.organization_id:
+        return None
+    return Counter(user, placement.store)
+
+
+@method_decorator(never_cache, name="dispatch")
+class CounterPage(AccessMixin, TemplateResponseMixin, ContextMixin, View):
+    """A page for a clerk who is logged in as staff are, with the second factor, at a counter."""
+
+    counter: Counter
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        if not isinstance(user, User) or not (user.is_active and user.is_staff):
+            return redirect_to_login(reverse("counter:start"), reverse("counter:login"))
+        missing = second_factor.missing(request)
+        if missing == "prove":
+            return redirect("counter:second_factor")
+        if missing == "set":
+            return redirect_to_login(reverse("counter:start"), reverse("admin:own_factor"))
+        counter = counter_of(user) if user.has_perm(PERMISSION) else None
+        if counter is None:
+            return render(request, "counter/closed.html", status=403)
+        self.counter = counter
+        request.session.set_expiry(IDLE_SECONDS)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(counter=self.counter, **context)

@@ -1,0 +1,73 @@
+"""What a clerk types. Whether it is right is for the operations to say."""
+
+import unicodedata
+from decimal import Decimal
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from members.cards import LENGTH
+
+NAME_MAX = 100
+NUMERIC = {"inputmode": "numeric", "autocomplete": "off"}
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Member code"),
+        max_length=2 * LENGTH,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "autofocus": True,
+                # A scanner types; no keyboard need cover half of a tablet for it.
+                "inputmode": "none",
+            }
+        ),
+    )
+
+
+class PhoneForm(forms.Form):
+    tail = forms.RegexField(
+        label=_("Last 4 digits of the phone"),
+        regex=r"^[0-9]{4}\Z",
+        widget=forms.TextInput(attrs={**NUMERIC, "maxlength": 4}),
+    )
+    name = forms.CharField(
+        label=_("Whole name"),
+        max_length=NAME_MAX,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def full_clean(self) -> None:
+        if self.is_bound:
+            # Full-width digits come from Chinese input methods.
+            typed = unicodedata.normalize("NFKC", self.data.get("tail", "")).strip()
+            self.data = {**self.data.dict(), "tail": typed}
+        super().full_clean()
+
+
+class OnceForm(forms.Form):
+    once = forms.RegexField(regex=r"^[0-9a-f]{24}\Z", widget=forms.HiddenInput)
+
+
+class DeliverForm(OnceForm):
+    benefit = forms.SlugField(widget=forms.HiddenInput)
+
+
+class BillForm(OnceForm):
+    bill = forms.DecimalField(
+        label=_("The bill"),
+        min_value=Decimal("0.01"),
+        max_digits=9,
+        decimal_places=2,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    points = forms.IntegerField(
+        label=_("Points"),
+        required=False,
+        min_value=1,
+        widget=forms.TextInput(attrs=NUMERIC),
+    )
