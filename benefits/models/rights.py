@@ -20,6 +20,7 @@ from programme.models import Version
 CODE_MAX = 50
 PERIOD_MAX = 40
 NOTE_MAX = 500
+REFERENCE_MAX = 64
 PROOF_BYTES_MAX = 2_000_000
 
 
@@ -281,6 +282,9 @@ class Step(models.Model):
         _("reason"), max_length=12, choices=[*Failure.choices, *Ended.choices], blank=True
     )
     note = models.CharField(_("note"), max_length=NOTE_MAX, blank=True)
+    reference = models.CharField(
+        max_length=REFERENCE_MAX, null=True, help_text="What tells a repeat of it."
+    )
 
     class Meta:
         verbose_name = _("step of a right")
@@ -288,6 +292,12 @@ class Step(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["right", "nth"], name="benefits_step_one_after_another"
+            ),
+            # Who taps twice delivers once.
+            models.UniqueConstraint(
+                fields=["reference"],
+                condition=Q(reference__isnull=False),
+                name="benefits_step_reference_once",
             ),
             models.CheckConstraint(
                 name="benefits_step_delivery_is_proven",

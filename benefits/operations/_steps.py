@@ -30,12 +30,14 @@ def take(
     reason: str = "",
     proof: str = "",
     note: str = "",
+    reference: str = "",
     **fields: Any,
 ) -> Step:
     """
     Write what happened to a right whose row is locked, and what that makes of it.
 
     :param reason: of an end or a failure
+    :param reference: what tells a repeat of it (see `taken_before`)
     :param fields: what else of the right changes
     """
     right.state = state
@@ -55,4 +57,15 @@ def take(
         proof=proof,
         reason=reason,
         note=note,
+        reference=reference or None,
     )
+
+
+def taken_before(reference: str, *kinds: str) -> Step | None:
+    """
+    The step that a reference stands for. Ask with the rows locked that it would change: only then
+    what somebody else does at the same time is seen.
+    """
+    if not reference:
+        return None
+    return Step.objects.select_related("right").filter(reference=reference, kind__in=kinds).first()

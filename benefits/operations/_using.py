@@ -21,9 +21,10 @@ from benefits.models import (
     Rating,
     Right,
     RightState,
+    Step,
     StepKind,
 )
-from benefits.operations._steps import NOBODY, Who, take
+from benefits.operations._steps import NOBODY, Who, take, taken_before
 from common import audit, personal
 from common.errors import DomainError, Invalid, NotFound
 from common.models import User
@@ -103,10 +104,14 @@ class WordsTooLong(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What proves a delivery. `card`: the code a member shows; `picture`: a JPEG or PNG."""
+    """
+    What proves a delivery. `card`: the code a member shows, read at `seen_at`, or as it is told of;
+    `picture`: a JPEG or PNG.
+    """
 
     proof: Proof
     card: str = ""
+    seen_at: datetime | None = None
     picture: bytes = b""
 
     def media_type(self) -> str:
@@ -162,25 +167,35 @@ def deliver(
     now: datetime | None = None,
     who: Who = NOBODY,
     note: str = "",
+    reference: str = "",
 ) -> Right:
     """
     Deliver one right to a benefit: one booked at this store, else the one that lapses first.
 
     :param now: when it is told, if that is later than `at`: a code is judged by then
+    :param reference: the caller's name for it: what comes again under the same is delivered once
     :raises UnknownBenefit: :raises NotCounted: :raises NothingLeft: if there is none to deliver
     :raises NotAProof, NotAPicture, AnotherMembersCode: if it is not proven
     :raises members.cards.InvalidCard, members.cards.CardExpired: as the code is
     """
     _require_can_use(member)
     require_note(note)
-    _require_proof(shown, member, at=now or at)
     day = localdate(at)
     found = _locked(member, benefit, day=day)
+    if told := taken_before(reference, StepKind.DELIVERED):
+        return _same(told, member, benefit)
+    _require_proof(shown, member, at=shown.seen_at or now or at)
     # What waits for another store or another day is left to it, as long as there is something else.
     found.sort(key=lambda each: _turn(each, who.store_id, day))
+    if not found:
+        # Two at once number their rights one after the other, and a second tap finds the first.
+        points.lock(member.id)
+        if told := taken_before(reference, StepKind.DELIVERED):
+            return _same(told, member, benefit)
     right = found[0] if found else _on_demand(member, benefit, at=at)
     step = take(
         right, StepKind.DELIVERED, at=at, who=who, proof=shown.proof, note=note,
+        reference=reference,
         state=RightState.DELIVERED, delivered_at=at, store_id=who.store_id,
     )  # fmt: skip
     if shown.picture:
@@ -191,6 +206,14 @@ def deliver(
             content=shown.picture,
         )
     record("right.delivered", member, right, who.by, proof=shown.proof.value)
+    return right
+
+
+def _same(told: Step, member: Identity, benefit: str) -> Right:
+    """:raises points.ReferenceReused: if the reference stands for another delivery"""
+    right = told.right
+    if right.benefit != benefit or right.member_id not in queries.guests_of(member.id):
+        raise points.ReferenceReused(reference=told.reference)
     return right
 
 
@@ -257,8 +280,6 @@ def _on_demand(member: Identity, benefit: str, *, at: datetime) -> Right:
     cell = found.cells.get(level or "")
     if found.kind != Kind.SERVICE or cell is None or cell.per != ALWAYS:
         _refuse(member, benefit, day=day)
-    # Two at once number their rights one after the other.
-    points.lock(member.id)
     period = period_of(YEAR, day).key
     same = Right.objects.filter(member_id=member.id, benefit=benefit, period=period)
     latest = same.order_by("-ordinal").values_list("ordinal", flat=True).first()
@@ -281,16 +302,26 @@ def _on_demand(member: Identity, benefit: str, *, at: datetime) -> Right:
 
 @transaction.atomic
 def undo(
-    *, right_id: int, at: datetime, who: Who, note: str = "", by_office: bool = False
+    *,
+    right_id: int,
+    at: datetime,
+    who: Who,
+    note: str = "",
+    by_office: bool = False,
+    reference: str = "",
 ) -> Right:
     """
     Take a delivery back that was told by mistake, within the minutes the rulebook allows.
 
     :param by_office: staff who may undo what any store delivered
+    :param reference: as for a delivery
     :raises TooLateToUndo: after that
     :raises UnknownRight: if another store delivered it: of that a till learns nothing
     """
     right = held(right_id)
+    told = taken_before(reference, StepKind.UNDONE)
+    if told is not None and told.right_id == right.pk:
+        return right
     if not by_office and who.store_id != right.store_id:
         raise UnknownRight
     require_note(note)
@@ -305,6 +336,7 @@ def undo(
         after, ended = RightState.BOOKED if right.booked_for else RightState.GRANTED, ""
     take(
         right, StepKind.UNDONE, at=at, who=who, note=note, reason=ended, state=after,
+        reference=reference,
         delivered_at=None, store_id=right.store_id if right.booked_for else None,
     )  # fmt: skip
     record("right.undone", members.identity_of(right.member_id), right, who.by, reason=note)
