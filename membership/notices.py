@@ -8,6 +8,8 @@ from messaging.models import Purpose
 PASSWORD_SET = "account.password_set"  # noqa: S105 - the name of a message
 EMAIL_CONFIRMED = "account.email_confirmed"
 MERGED = "account.joined"
+HANDED_OVER = "counter.handed_over"
+BILL_PAID = "counter.bill_paid"
 
 
 def register() -> None:
@@ -40,4 +42,24 @@ def register() -> None:
         ),
         variables={"number": templates.TEXT},
         purpose=Purpose.SECURITY,
+    )
+    templates.register(
+        HANDED_OVER,
+        subject=_("You received: %(benefit)s"),
+        body=_("%(store)s handed over “%(benefit)s”. Receipt %(number)s."),
+        variables={"benefit": templates.TEXT, "store": templates.TEXT, "number": templates.TEXT},
+    )
+    templates.register(
+        BILL_PAID,
+        subject=_("Your points paid %(off)s"),
+        body=_(
+            "%(points)s points took %(off)s off your bill at %(store)s. You can spend "
+            "%(balance)s more."
+        ),
+        variables={
+            "points": templates.NUMBER,
+            "off": templates.MONEY,
+            "store": templates.TEXT,
+            "balance": templates.NUMBER,
+        },
     )

@@ -79,6 +79,7 @@ urlpatterns = [
     path("privacy/export/<int:pk>/", DownloadExport.as_view(), name="privacy_export"),
     path("privacy/erasure/", ErasurePage.as_view(), name="privacy_erasure"),
     path("privacy/erasure/withdraw/", WithdrawErasure.as_view(), name="privacy_erasure_withdraw"),
+    path("counter/", include("membership.counter.urls")),
     path("", include("points.urls")),
     path("", include("messaging.urls")),
     # What the next tier gives, rooms above tiers know: their page stands before the room's own.

@@ -339,7 +339,8 @@ def undo(
         reference=reference,
         delivered_at=None, store_id=right.store_id if right.booked_for else None,
     )  # fmt: skip
-    record("right.undone", members.identity_of(right.member_id), right, who.by, reason=note)
+    member = members.identity_of(right.member_id)
+    record("right.undone", member, right, who.by, reason=note, store=who.store_id)
     return right
 
 

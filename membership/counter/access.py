@@ -1,5 +1,6 @@
 """Who may serve at which counter."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from points.operations import Till
 PERMISSION = "partners.serve_placement"
 # A tablet left lying closes itself.
 IDLE_SECONDS = 30 * 60
+NOTED_SECONDS = 60
+SEEN = "counter_seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,7 @@ class Counter:
 
     @property
     def till(self) -> Till:
-        return Till(
-            by=self.clerk, store_id=self.store.pk, issuer_id=self.store.organization_id
-        )
+        return Till(by=self.clerk, store_id=self.store.pk, issuer_id=self.store.organization_id)
 
     @property
     def who(self) -> Who:
@@ -71,8 +72,19 @@ class CounterPage(AccessMixin, TemplateResponseMixin, ContextMixin, View):
         if counter is None:
             return render(request, "counter/closed.html", status=403)
         self.counter = counter
-        request.session.set_expiry(IDLE_SECONDS)
-        return super().dispatch(request, *args, **kwargs)
+        self._stay_open()
+        return self.arrive() or super().dispatch(request, *args, **kwargs)
+
+    def _stay_open(self) -> None:
+        """Noted once a minute: else each page would write."""
+        session, now = self.request.session, int(time.time())
+        if now - session.get(SEEN, 0) >= NOTED_SECONDS:
+            session[SEEN] = now
+            session.set_expiry(IDLE_SECONDS)
+
+    def arrive(self) -> HttpResponseBase | None:
+        """What a page needs besides a counter. An answer, if it is another page that is to come."""
+        return None
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(counter=self.counter, **context)

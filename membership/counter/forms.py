@@ -2,6 +2,7 @@
 
 import unicodedata
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -41,12 +42,11 @@ class PhoneForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def full_clean(self) -> None:
-        if self.is_bound:
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        if data is not None:
             # Full-width digits come from Chinese input methods.
-            typed = unicodedata.normalize("NFKC", self.data.get("tail", "")).strip()
-            self.data = {**self.data.dict(), "tail": typed}
-        super().full_clean()
+            data = {name: unicodedata.normalize("NFKC", data[name]).strip() for name in data}
+        super().__init__(data, **options)
 
 
 class OnceForm(forms.Form):

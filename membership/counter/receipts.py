@@ -1,0 +1,170 @@
+"""What was done at the counter, as it is shown, printed and sent."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.timezone import localdate
+
+from benefits import queries as rights
+from benefits.models import Right, RightState, Step, StepKind
+from common.amounts import money
+from members.models import Member
+from membership import notices
+from membership.counter.access import Counter
+from messaging import operations as messaging
+from points import queries as ledger
+from points.models import Entry, EntryKind
+from programme import queries as programme
+from programme.policies import BillTerms, worth
+
+# In the ledger and on rights: what begins so was done at a counter.
+REFERENCE = "counter:"
+LATEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RightReceipt:
+    """`can_undo`: as long as the rulebook allows. `number`: what to say on the phone."""
+
+    number: str
+    name: str
+    at: datetime
+    is_delivered: bool
+    can_undo: bool
+    left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BillReceipt:
+    """`off`: what the points took off the bill. `state`: of the hold, or `UNDONE`."""
+
+    number: str
+    state: str
+    points: int
+    off: str
+    told: str
+    at: datetime
+    balance: int
+    can_undo: bool
+
+
+def worth_of(points: int) -> str:
+    """What points are worth at the counter, in the programme's currency."""
+    installed = programme.programme()
+    if installed is None:
+        return ""
+    off = worth(max(0, points), points_per_unit=installed.points_per_currency_unit)
+    return money(off, installed.currency)
+
+
+def of_right(right: Right, *, now: datetime) -> RightReceipt:
+    benefit = rights.benefit_of(right)
+    is_delivered = right.state == RightState.DELIVERED
+    last = Step.objects.filter(right=right, kind=StepKind.DELIVERED).order_by("-nth").first()
+    assert last is not None, "it is found by its delivery"
+    minutes = rights.matrix(right.version_id).undo_minutes
+    return RightReceipt(
+        number=f"R{right.pk}-{last.nth}",
+        name=benefit.name if benefit else right.benefit,
+        at=last.at,
+        is_delivered=is_delivered,
+        can_undo=is_delivered and now <= last.at + timedelta(minutes=minutes),
+        left=rights.left(right.member_id, right, localdate(now)),
+    )
+
+
+def of_bill(held: Entry, *, now: datetime) -> BillReceipt:
+    status = ledger.hold_status(held, at=now)
+    spent = ledger.end_of_hold(held, EntryKind.REDEEM)
+    is_undone = spent is not None and bool(ledger.reinstatements(spent))
+    can_undo = spent is not None and not is_undone and now <= _undone_until(held, spent)
+    return BillReceipt(
+        number=f"{held.member_id}-{held.seq}",
+        state="UNDONE" if is_undone else status.state.value,
+        points=-held.points,
+        off=worth_of(-held.points),
+        told=held.note or "",
+        at=spent.effective_at if spent else held.effective_at,
+        balance=ledger.spendable_points(
+            ledger.holder_of(held.member_id), on=localdate(now), at=now
+        ),
+        can_undo=can_undo,
+    )
+
+
+def _undone_until(held: Entry, spent: Entry) -> datetime:
+    assert held.version_id is not None, "a bill is held under the rulebook of its day"
+    terms = programme.rulebook(held.version_id).policies.bills or BillTerms(share=1)
+    return spent.effective_at + timedelta(minutes=terms.undo_minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something this counter has done for the member, by which its receipt is found again."""
+
+    name: str
+    at: datetime
+    right_id: int | None = None
+    once: str = ""
+
+
+def latest(member_id: int, *, at: Counter, now: datetime) -> list[Deed]:
+    """What this store has done for a member today, latest first: to look at again, or undo."""
+    since = now - timedelta(days=1)
+    guests = rights.guests_of(member_id)
+    delivered = Right.objects.filter(
+        member_id__in=guests, store=at.store, state=RightState.DELIVERED, delivered_at__gte=since
+    )
+    held = Entry.objects.filter(
+        member_id__in=guests,
+        store=at.store,
+        kind=EntryKind.HOLD,
+        effective_at__gte=since,
+        reference__startswith=REFERENCE,
+    )
+    deeds = [
+        *(
+            Deed(_name(each), each.delivered_at, right_id=each.pk)
+            for each in delivered
+            if each.delivered_at
+        ),
+        *(
+            Deed(each.note or "", each.effective_at, once=(each.reference or "")[len(REFERENCE) :])
+            for each in held
+        ),
+    ]
+    return sorted(deeds, key=lambda deed: deed.at, reverse=True)[:LATEST]
+
+
+def _name(right: Right) -> str:
+    benefit = rights.benefit_of(right)
+    return benefit.name if benefit else right.benefit
+
+
+def send_right(right: Right, *, to: Member, at: Counter, now: datetime) -> None:
+    """Send the member the receipt of a delivery, once."""
+    receipt = of_right(right, now=now)
+    messaging.send(
+        member_id=to.pk,
+        template=notices.HANDED_OVER,
+        key=f"{notices.HANDED_OVER}:{receipt.number}",
+        variables={"benefit": receipt.name, "store": at.store.name, "number": receipt.number},
+        at=now,
+    )
+
+
+def send_bill(held: Entry, *, to: Member, at: Counter, now: datetime) -> None:
+    """Send the member the receipt of a bill that points paid a part of, once."""
+    receipt = of_bill(held, now=now)
+    messaging.send(
+        member_id=to.pk,
+        template=notices.BILL_PAID,
+        key=f"{notices.BILL_PAID}:{receipt.number}",
+        variables={
+            "points": receipt.points,
+            "off": worth(receipt.points, points_per_unit=programme.points_per_unit()),
+            "store": at.store.name,
+            "balance": receipt.balance,
+        },
+        at=now,
+    )

@@ -1,0 +1,429 @@
+"""The counter: what a clerk can do for the member in front of them, and nothing else."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from benefits.models import Proof, Right, RightState, Step
+from common.models import AuditRecord
+from members import cards
+from members import operations as members
+from membership.counter.visits import GOOD_FOR
+from messaging.models import Message
+from partners.models import Placement
+from points import queries as ledger
+from points.models import Entry
+from programme import operations as programmes
+from programme import queries as programme
+from tests import factories
+from tests.benefits.plan import always, discount, document, night, noon, service, stand, told
+
+pytestmark = pytest.mark.django_db
+
+NOW = noon("2026-07-05")
+PHONE = "13912345678"
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def store():
+    return factories.store(code="S1", name="浦东店")
+
+
+@pytest.fixture
+def of(store):
+    plan = document(
+        service("wash", t1=2), always("tow", "t1"), discount("off", t1="85"), undo_minutes=10
+    )
+    plan["policies"]["bills"] = {"share": 50, "points_min": 100, "undo_minutes": 10}
+    programmes.load(document=plan, published_at=NOW)
+    programme.forget_cached()
+    one = factories.identity(phone=PHONE, name="王小明")
+    told()
+    stand(one, "t1")
+    night("2026-07-01")
+    factories.lot(one, 3000, expires_on=date(2027, 6, 30))
+    return one
+
+
+def clerk(store, *, role="store clerk", **fields):
+    user = factories.staff(is_superuser=False, **fields)
+    user.groups.add(Group.objects.get(name=role))
+    if store:
+        Placement.objects.create(user=user, organization=store.organization, store=store)
+    browser = Client(headers={"Accept-Language": "en"})
+    browser.force_login(user)
+    browser.user = user
+    return browser
+
+
+@pytest.fixture
+def at_till(store):
+    return clerk(store, username="clerk")
+
+
+def meet(browser, of, *, follow=True):
+    card = cards.code(of.id, at=NOW)
+    return browser.post(reverse("counter:start"), {"code": card}, follow=follow)
+
+
+def once(page, benefit=""):
+    """The name in a form of the page: that of a benefit, or the bill's."""
+    text = page.content.decode()
+    if benefit:
+        pattern = (
+            rf'name="once" value="([0-9a-f]+)">\s*<input [^>]*name="benefit" value="{benefit}"'
+        )
+    else:
+        pattern = r'name="once" value="([0-9a-f]+)" (?:id|maxlength)'
+    return re.search(pattern, text)[1]
+
+
+def deliver(browser, page, benefit="wash"):
+    sent = {"benefit": benefit, "once": once(page, benefit)}
+    return browser.post(f"{page.request['PATH_INFO']}deliver/", sent, follow=True)
+
+
+def hold(browser, page, bill="200", points=""):
+    sent = {"bill": bill, "points": points, "once": once(page)}
+    return browser.post(f"{page.request['PATH_INFO']}bill/", sent, follow=True)
+
+
+def do(browser, page, deed, **more):
+    return browser.post(page.request["PATH_INFO"], {"deed": deed, **more}, follow=True)
+
+
+def said(page):
+    return page.content.decode()
+
+
+def deeds(of):
+    found = AuditRecord.objects.filter(target=of.number).exclude(action="member.enrolled")
+    return [(each.action, each.actor and each.actor.username, each.details.get("store"))
+            for each in found.order_by("pk")]  # fmt: skip
+
+
+class TestWhoMayServe:
+    def test_a_visitor_is_asked_to_log_in(self, client, of):
+        page = client.get(reverse("counter:start"), follow=True)
+
+        assert page.redirect_chain[0][0].startswith(reverse("counter:login"))
+        assert page.status_code == 200
+
+    def test_a_clerk_logs_in_with_a_password(self, store, of):
+        user = clerk(store, username="wang").user
+        user.set_password("a-long-password")
+        user.save()
+        browser = Client(headers={"Accept-Language": "en"})
+
+        sent = {"username": "wang", "password": "a-long-password"}
+        page = browser.post(reverse("counter:login"), sent, follow=True)
+
+        assert store.name in said(page)
+
+    def test_a_member_is_not_let_in(self, of):
+        login = members.login_for(member_id=of.id)
+        browser = Client()
+        browser.force_login(login)
+
+        assert browser.get(reverse("counter:start")).status_code == 302
+
+    @pytest.mark.parametrize("role", ["dealer manager", "customer care", "administrator"])
+    def test_other_roles_serve_at_no_counter(self, store, of, role):
+        assert clerk(store, role=role).get(reverse("counter:start")).status_code == 403
+
+    def test_a_clerk_without_a_store_serves_at_none(self, of):
+        assert clerk(None).get(reverse("counter:start")).status_code == 403
+
+    def test_nor_one_whose_store_is_closed(self, store, at_till):
+        store.is_active = False
+        store.save()
+
+        assert at_till.get(reverse("counter:start")).status_code == 403
+
+    def test_the_second_factor_is_asked_for_as_at_the_console(self, store, at_till, settings):
+        settings.STAFF_MFA = "required"
+
+        page = at_till.get(reverse("counter:start"))
+
+        assert page.status_code == 302
+        assert page["Location"].startswith(reverse("admin:own_factor"))
+
+    def test_it_closes_when_left_lying(self, store, at_till, clock):
+        assert at_till.get(reverse("counter:start")).status_code == 200
+        clock.shift(timedelta(minutes=31))
+
+        assert at_till.get(reverse("counter:start")).status_code == 302
+
+
+class TestFinding:
+    def test_by_the_code_of_the_card(self, at_till, of, store):
+        page = meet(at_till, of)
+
+        assert "王**" in said(page)
+        assert "T1" in said(page) or "t1" in said(page)
+        assert deeds(of)[-1] == ("member.met", "clerk", store.pk)
+
+    def test_shows_no_full_phone_nor_name(self, at_till, of):
+        page = said(meet(at_till, of))
+
+        assert PHONE not in page
+        assert "王小明" not in page
+
+    def test_not_by_an_old_code(self, at_till, of, clock):
+        card = cards.code(of.id, at=NOW)
+        clock.shift(timedelta(minutes=6))
+
+        page = at_till.post(reverse("counter:start"), {"code": card})
+
+        assert page.status_code == 409
+        assert not AuditRecord.objects.filter(action="member.met").exists()
+
+    @pytest.mark.parametrize("tail", ["5678", "５６７８"])
+    def test_by_digits_and_the_whole_name(self, at_till, of, tail):
+        sent = {"tail": tail, "name": " 王小明 "}
+        page = at_till.post(reverse("counter:start"), sent, follow=True)
+
+        assert "王**" in said(page)
+
+    @pytest.mark.parametrize(
+        ("tail", "name"), [("5678", "王"), ("5678", "王小"), ("5679", "王小明"), ("5678", "%")]
+    )
+    def test_not_by_a_part_of_it(self, at_till, of, tail, name):
+        page = at_till.post(reverse("counter:start"), {"tail": tail, "name": name})
+
+        assert page.status_code == 404
+        assert "王**" not in said(page)
+
+    def test_two_who_are_called_alike_show_their_code(self, at_till, of):
+        factories.identity(phone="13800005678", name="王小明")
+
+        page = at_till.post(reverse("counter:start"), {"tail": "5678", "name": "王小明"})
+
+        assert page.status_code == 404
+
+    def test_a_clerk_cannot_try_names_out(self, at_till, of):
+        for nth in range(20):
+            at_till.post(reverse("counter:start"), {"tail": f"{nth:04}", "name": "王小明"})
+
+        page = at_till.post(reverse("counter:start"), {"tail": "5678", "name": "王小明"})
+
+        assert page.status_code == 429
+
+    def test_a_visit_is_the_clerks_own_and_ends(self, at_till, of, store, clock):
+        mine = meet(at_till, of).request["PATH_INFO"]
+        colleague = clerk(store, username="other")
+
+        assert colleague.get(mine).status_code == 302
+        clock.shift(GOOD_FOR - timedelta(minutes=10))
+        assert at_till.get(mine).status_code == 200
+        clock.shift(timedelta(minutes=11))
+        assert at_till.get(mine).status_code == 302
+
+    def test_nobody_makes_up_a_visit(self, at_till, of):
+        assert at_till.get(reverse("counter:visit", args=["eyJtIjoxfQ:x:y"])).status_code == 302
+
+    def test_in_few_queries(self, at_till, of, django_assert_max_num_queries):
+        address = meet(at_till, of).request["PATH_INFO"]
+
+        with django_assert_max_num_queries(14):
+            at_till.get(address)
+
+
+class TestDelivering:
+    def test_hands_over_with_the_code_as_proof(self, at_till, of, store):
+        receipt = deliver(at_till, meet(at_till, of))
+
+        right = Right.objects.get(state=RightState.DELIVERED)
+        step = Step.objects.get(right=right, kind="DELIVERED")
+        assert (right.store, step.actor, step.proof) == (store, at_till.user, Proof.CARD)
+        assert deeds(of)[-1] == ("right.delivered", "clerk", store.pk)
+        assert "Handed over" in said(receipt)
+        assert f"R{right.pk}-2" in said(receipt)
+
+    def test_a_code_good_when_it_was_read_proves_it_some_minutes_later(self, at_till, of, clock):
+        page = meet(at_till, of)
+        clock.shift(timedelta(minutes=8))
+
+        deliver(at_till, page)
+
+        assert Step.objects.get(kind="DELIVERED").proof == Proof.CARD
+
+    def test_without_a_code_the_store_says_so(self, at_till, of):
+        sent = {"tail": "5678", "name": "王小明"}
+
+        deliver(at_till, at_till.post(reverse("counter:start"), sent, follow=True))
+
+        assert Step.objects.get(kind="DELIVERED").proof == Proof.STORE
+
+    @pytest.mark.parametrize("benefit", ["wash", "tow"])
+    def test_a_second_tap_comes_to_the_same_receipt(self, at_till, of, benefit):
+        page = meet(at_till, of)
+
+        first = deliver(at_till, page, benefit)
+        second = deliver(at_till, page, benefit)
+
+        assert first.request["PATH_INFO"] == second.request["PATH_INFO"]
+        assert Right.objects.filter(state=RightState.DELIVERED).count() == 1
+
+    def test_another_form_delivers_another(self, at_till, of):
+        deliver(at_till, meet(at_till, of))
+        deliver(at_till, meet(at_till, of))
+        third = meet(at_till, of)
+
+        assert Right.objects.filter(state=RightState.DELIVERED).count() == 2
+        assert 'value="wash"' not in said(third)
+
+    def test_is_undone_within_its_minutes(self, at_till, of, store, clock):
+        receipt = deliver(at_till, meet(at_till, of))
+        clock.shift(timedelta(minutes=10))
+
+        undone = do(at_till, receipt, "undo", once="a" * 24)
+        again = do(at_till, receipt, "undo", once="a" * 24)
+
+        assert "Undone" in said(undone)
+        assert again.status_code == 200
+        assert not Right.objects.filter(state=RightState.DELIVERED).exists()
+        assert deeds(of)[-1] == ("right.undone", "clerk", store.pk)
+
+    def test_is_not_undone_later(self, at_till, of, clock):
+        receipt = deliver(at_till, meet(at_till, of))
+        clock.shift(timedelta(minutes=11))
+
+        refused = do(at_till, receipt, "undo", once="a" * 24)
+
+        assert refused.status_code == 409
+        assert Right.objects.filter(state=RightState.DELIVERED).count() == 1
+
+    def test_another_stores_delivery_is_not_there(self, at_till, of, store):
+        receipt = deliver(at_till, meet(at_till, of))
+        number = int(receipt.request["PATH_INFO"].rstrip("/").rpartition("/")[2])
+        elsewhere = clerk(factories.store(store.organization), username="elsewhere")
+        visit = meet(elsewhere, of).request["PATH_INFO"]
+
+        assert elsewhere.get(f"{visit}rights/{number}/").status_code == 404
+        assert elsewhere.post(f"{visit}rights/{number}/", {"deed": "undo"}).status_code == 404
+        assert Right.objects.filter(state=RightState.DELIVERED).count() == 1
+
+    def test_the_receipt_is_sent_once(self, at_till, of):
+        receipt = deliver(at_till, meet(at_till, of))
+
+        do(at_till, receipt, "send")
+        do(at_till, receipt, "send")
+
+        (message,) = Message.objects.filter(template="counter.handed_over")
+        assert message.member_id == of.id
+
+    def test_nothing_is_handed_to_who_is_frozen(self, at_till, of):
+        page = meet(at_till, of)
+        members.freeze(member_id=of.id, by=factories.staff(), reason="fraud")
+
+        refused = deliver(at_till, page)
+
+        assert refused.status_code == 409
+        assert "Hand over" not in said(meet(at_till, of))
+
+
+class TestBills:
+    def test_points_are_set_aside_and_then_spent(self, at_till, of, store):
+        held = hold(at_till, meet(at_till, of))
+        assert "take the rest" in said(held)
+        assert ledger.balance(of.id) == 2000
+
+        paid = do(at_till, held, "pay")
+
+        assert "100.00" in said(paid)
+        assert Entry.objects.get(kind="REDEEM").store == store
+        assert [each[0] for each in deeds(of)[-2:]] == ["points.bill_held", "points.bill_paid"]
+        assert {each[1:] for each in deeds(of)[-2:]} == {("clerk", store.pk)}
+
+    def test_a_second_tap_holds_and_spends_no_more(self, at_till, of):
+        page = meet(at_till, of)
+
+        first, second = hold(at_till, page), hold(at_till, page)
+        do(at_till, first, "pay")
+        do(at_till, second, "pay")
+
+        assert first.request["PATH_INFO"] == second.request["PATH_INFO"]
+        assert ledger.balance(of.id) == 2000
+
+    def test_a_bill_nobody_pays_is_dropped(self, at_till, of):
+        do(at_till, hold(at_till, meet(at_till, of)), "drop")
+
+        assert ledger.balance(of.id) == 3000
+
+    def test_is_undone_within_its_minutes_and_not_later(self, at_till, of, clock):
+        paid = do(at_till, hold(at_till, meet(at_till, of)), "pay")
+        again = do(at_till, hold(at_till, meet(at_till, of), points="100"), "pay")
+        clock.shift(timedelta(minutes=10))
+        assert "Undone" in said(do(at_till, paid, "undo"))
+        clock.shift(timedelta(seconds=1))
+        assert do(at_till, again, "undo").status_code == 409
+
+        assert ledger.balance(of.id) == 2900
+
+    @pytest.mark.parametrize(
+        ("bill", "points", "status"),
+        [("200", "1001", 409), ("200", "99", 409), ("", "", 422), ("1,5", "", 422),
+         ("-1", "", 422), ("1.005", "", 422)],
+    )  # fmt: skip
+    def test_refuses_what_the_programme_does(self, at_till, of, bill, points, status):
+        assert hold(at_till, meet(at_till, of), bill, points).status_code == status
+        assert ledger.balance(of.id) == 3000
+
+    def test_another_stores_bill_is_not_there(self, at_till, of, store):
+        held = hold(at_till, meet(at_till, of)).request["PATH_INFO"].rstrip("/").rpartition("/")[2]
+        elsewhere = clerk(factories.store(store.organization), username="elsewhere")
+        visit = meet(elsewhere, of).request["PATH_INFO"]
+
+        assert elsewhere.post(f"{visit}bills/{held}/", {"deed": "pay"}).status_code == 404
+        assert ledger.balance(of.id) == 2000
+
+    def test_another_members_bill_is_not_there(self, at_till, of):
+        held = hold(at_till, meet(at_till, of)).request["PATH_INFO"].rstrip("/").rpartition("/")[2]
+        other = factories.identity()
+        visit = meet(at_till, other).request["PATH_INFO"]
+
+        assert at_till.get(f"{visit}bills/{held}/").status_code == 404
+
+    def test_without_a_policy_it_is_not_offered(self, at_till, of):
+        plan = document(service("wash", t1=2), valid_from="2026-07-05")
+        programmes.load(document=plan, published_at=NOW)
+        programme.forget_cached()
+
+        assert "Take points off" not in said(meet(at_till, of))
+
+    def test_what_was_done_here_is_found_again(self, at_till, of):
+        deliver(at_till, meet(at_till, of))
+        do(at_till, hold(at_till, meet(at_till, of)), "pay")
+
+        assert said(meet(at_till, of)).count("Look</a>") == 2
+
+
+class TestWeight:
+    @pytest.mark.parametrize("part", ["start", "visit", "receipt"])
+    def test_a_page_is_light_and_needs_no_script(self, at_till, of, part, settings):
+        """At 3G speed, 50 kB a second: each page with its style is there in half a second."""
+        pages = {"start": at_till.get(reverse("counter:start")), "visit": meet(at_till, of)}
+        pages["receipt"] = deliver(at_till, pages["visit"])
+        page = said(pages[part])
+        files = {
+            settings.BASE_DIR / "static" / name
+            for name in re.findall(r'/static/((?:css|js)/[^".]+)', page)
+        }
+        weight = len(page.encode()) + sum(
+            next(each.parent.glob(f"{each.name}*")).stat().st_size for each in files
+        )
+
+        assert weight < 20_000
+        assert (page.count("<script"), "onclick" in page) == (1 if part == "start" else 0, False)
