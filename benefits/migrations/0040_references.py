@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """What tells a repeat of a step."""
 
     dependencies = [
-        ("benefits", "0002_what_was_done_stays"),
+        ("benefits", "0011_listings_stay"),
     ]
     operations = [
         migrations.AddField(
