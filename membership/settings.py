@@ -395,6 +395,9 @@ vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:1025"))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"no-reply@{urlsplit(SITE_URL).hostname}")
 
+# Where mail servers write what became of an e-mail (`manage.py take_bounce`).
+EMAIL_RETURN_PATH = env.str("EMAIL_RETURN_PATH", default=DEFAULT_FROM_EMAIL)
+
 # --- Other channels (docs/operations.md). Secrets stay here: no log, no table has them. -----------
 # No text message and no WeChat message between these hours, by the member's clock; empty: always.
 QUIET_HOURS = env.str("QUIET_HOURS", default="22:00-08:00")

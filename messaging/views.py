@@ -169,7 +169,7 @@ class SmsReceipts(View):
             told = receipts.read(provider, json.loads(request.body))
         except (ValueError, KeyError, receipts.NotReceipts):
             return JsonResponse({"code": "not_receipts"}, status=HTTPStatus.BAD_REQUEST)
-        operations.note_receipts(receipts=told, at=timezone.now())
+        operations.note_receipts(receipts=told, channel=Channel.SMS, at=timezone.now())
         return JsonResponse(receipts.answer(provider))
 
 

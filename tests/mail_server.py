@@ -15,9 +15,10 @@ HANG_UP = "hang up"
 
 
 class MailServer:
-    """What it accepted is in `letters`, what it was asked to deliver in `asked`."""
+    """What it accepted is in `letters`, what it was asked to deliver in `asked`, by `senders`."""
 
     def __init__(self):
+        self.senders = []
         self.asked = []
         self.letters = []
         # The answers to each step of a conversation, one after the other; then OK.
@@ -31,6 +32,7 @@ class MailServer:
         answer = self._next(self.to_sender, server)
         if answer == OK:
             envelope.mail_from = address
+            self.senders.append(address)
         return answer
 
     async def handle_RCPT(self, server, session, envelope, address, options):

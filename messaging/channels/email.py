@@ -9,6 +9,7 @@ import re
 import smtplib
 from contextlib import suppress
 
+from django.conf import settings
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 
@@ -42,8 +43,10 @@ class Letters:
         letter = mail.EmailMessage(
             subject=" ".join(outgoing.subject.split()),
             body=outgoing.body.rstrip() + "\n",
+            # The envelope's sender; the reader sees the other.
+            from_email=settings.EMAIL_RETURN_PATH,
             to=[outgoing.address],
-            headers=dict(outgoing.headers),
+            headers={"From": settings.DEFAULT_FROM_EMAIL, **outgoing.headers},
         )
         try:
             if not self._backend.send_messages([letter]):

@@ -1,4 +1,4 @@
-"""Noting what a provider tells of text messages it took."""
+"""Noting what a provider tells of text messages it took, and a mail server of e-mails."""
 
 import hmac
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ DELIVER = """
 
 
 @transaction.atomic
-def note_receipts(*, receipts: Sequence[Receipt], at: datetime) -> int:
+def note_receipts(*, receipts: Sequence[Receipt], channel: Channel, at: datetime) -> int:
     """
-    Note which text messages arrived and which did not; those we do not know are left alone.
+    Note which deliveries of a channel arrived and which did not; unknown ones are left alone.
 
     One whose worker was killed before it could note anything counts as sent from now on.
 
     :returns: how many were news; told again, none is
     """
-    found = _found(receipts)
+    found = _found(receipts, channel)
     # Deliveries first, in the order of ids, as everywhere.
     open_states = [DeliveryState.SENT, DeliveryState.WAITING]
     held = (
@@ -66,12 +66,12 @@ def note_receipts(*, receipts: Sequence[Receipt], at: datetime) -> int:
     return len(news)
 
 
-def _found(receipts: Sequence[Receipt]) -> dict[int, Receipt]:
+def _found(receipts: Sequence[Receipt], channel: Channel) -> dict[int, Receipt]:
     """The receipts of deliveries that are ours, by the delivery's id."""
     by_pk = {pk: receipt for receipt in receipts if (pk := _pk_in(receipt.name))}
     by_provider = {receipt.provider_id: receipt for receipt in receipts if receipt.provider_id}
     candidates = Delivery.objects.filter(
-        Q(pk__in=by_pk) | Q(provider_id__in=by_provider, provider_id__gt=""), channel=Channel.SMS
+        Q(pk__in=by_pk) | Q(provider_id__in=by_provider, provider_id__gt=""), channel=channel
     ).select_related("message")
     found = {}
     for delivery in candidates:

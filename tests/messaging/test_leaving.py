@@ -256,7 +256,7 @@ class TestReceipts:
 
         assert the(arrived).arrived_at is not None
         assert (the(lost).state, the(lost).error) == ("FAILED", "UNDELIV 空号")
-        assert operations.note_receipts(receipts=[], at=NOON) == 0
+        assert operations.note_receipts(receipts=[], channel="SMS", at=NOON) == 0
 
     def test_tencent_names_the_serial_number(self, settings, qcloud):
         settings.SMS_RECEIPT_TOKEN = TOKEN
