@@ -1,3 +1,3 @@
 """What benefits hear, a module each subject."""
 
-from benefits.subscribers import rights  # noqa: F401 - it registers itself
+from benefits.subscribers import research, rights  # noqa: F401 - they register themselves
