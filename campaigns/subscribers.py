@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from campaigns import gifts, steps
+from campaigns import gifts, steps, surveys
 from campaigns.models import GiftOccasion, TaskStep
 from common import events
 from points.queries import start_of_day
@@ -51,6 +51,17 @@ def reward_binding(payload: dict[str, Any]) -> None:
 def reward_profile(payload: dict[str, Any]) -> None:
     at = datetime.fromisoformat(payload["at"])
     steps.complete_profile(member_id=payload["member_id"], at=at)
+
+
+@events.subscribe("survey.answered")
+def reward_answer(payload: dict[str, Any]) -> None:
+    if payload["activity"]:
+        surveys.answered(
+            survey_id=payload["survey_id"],
+            member_id=payload["member_id"],
+            activity=payload["activity"],
+            at=datetime.fromisoformat(payload["at"]),
+        )
 
 
 @events.subscribe("tier.upgraded")

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from benefits.views.research import SurveyPage, SurveysPage
+
+urlpatterns = [
+    path("surveys/", SurveysPage.as_view(), name="surveys"),
+    path("surveys/<int:pk>/", SurveyPage.as_view(), name="survey"),
+]
