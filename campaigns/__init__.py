@@ -6,5 +6,5 @@ Owns     earning rules, boosts, activities, caps, budgets and their purses, gift
 Imports  everything below it, but not care.
 Tells    nothing yet.
 Hears    member.joined, members.joined, member.activated, member.profile_changed,
-         member.product_bound, tier.upgraded.
+         member.product_bound, tier.upgraded, survey.answered.
 """
