@@ -9,7 +9,7 @@ import io
 from functools import lru_cache
 
 from django.utils.translation import gettext_lazy as _
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from common.errors import Invalid
 
@@ -53,9 +53,7 @@ def drawn(file: bytes) -> tuple[bytes, int, int]:
 
     :raises NoPicture, PictureTooLarge, PictureTooSmall: if it cannot be
     """
-    if len(file) > FILE_MAX:
-        raise PictureTooLarge
-    picture = _opened(file)
+    picture = opened(file)
     for side in SIDES:
         copy = picture.copy()
         copy.thumbnail((side, side))
@@ -65,7 +63,14 @@ def drawn(file: bytes) -> tuple[bytes, int, int]:
     return made, copy.width, copy.height
 
 
-def _opened(file: bytes) -> Image.Image:
+def opened(file: bytes) -> Image.Image:
+    """
+    A picture's own points and nothing else of its file, the right way up.
+
+    :raises NoPicture, PictureTooLarge, PictureTooSmall: if it cannot be
+    """
+    if len(file) > FILE_MAX:
+        raise PictureTooLarge
     try:
         picture = Image.open(io.BytesIO(file), formats=FORMATS)
         width, height = picture.size
@@ -73,7 +78,8 @@ def _opened(file: bytes) -> Image.Image:
             raise PictureTooLarge
         if min(width, height) < SIDE_MIN:
             raise PictureTooSmall(side=SIDE_MIN)
-        return picture.convert("RGBA")
+        # Phones write beside the picture how it was held; that goes, so the picture is turned.
+        return ImageOps.exif_transpose(picture).convert("RGBA")
     # What Pillow raises of a file that is broken somewhere is of all these kinds.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise NoPicture from error

@@ -6,24 +6,31 @@ it. A `Shopper` is what the catalogue needs to know of a member, asked for once.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db import models
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce, JSONObject
 from django.utils.formats import date_format
 from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext_lazy as _
 
 from benefits.models.items import (
+    Category,
     Claim,
     Item,
     ItemLimit,
     ItemPrice,
     ItemState,
     Listing,
+    ListingPicture,
     Period,
     Stock,
 )
 from benefits.queries.rights import guests_of
 from common.errors import DomainError, NotFound
+from common.localized import localized
 from members.models import Tagging
 from tiers import queries as tiers
 
@@ -104,6 +111,118 @@ def places(item_id: int) -> QuerySet[Stock]:
     return Stock.objects.filter(item=item_id).select_related("store").order_by("store__name", "pk")
 
 
+PICTURE = JSONObject(
+    digest="picture__digest", width="picture__width", height="picture__height", alt="alt"
+)
+
+
+class Sort(models.TextChoices):
+    NEW = "new", _("Newest")
+    FEW = "few", _("Fewest points")
+    MANY = "many", _("Most points")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a member looks for. `points`: only what so many points are enough for."""
+
+    sort: str = Sort.NEW
+    category: str = ""
+    points: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """
+    An item in a list. `points`, `cash`: the price with the fewest points of the member's tier; None
+    where the tier has none. `left`: None where it is not counted.
+    """
+
+    code: str
+    names: dict[str, str]
+    summary: dict[str, str]
+    source: str
+    value: Decimal | None
+    tiers: list[str]
+    on_sale_from: datetime | None
+    points: int | None
+    cash: Decimal | None
+    prices: int
+    left: int | None
+    picture: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        return localized(self.names)
+
+    @property
+    def told(self) -> str:
+        return localized(self.summary)
+
+
+def catalogue(
+    shopper: "Shopper", *, at: datetime, wish: Wish, start: int = 0, count: int
+) -> list[Card]:
+    """
+    Items a member sees, from a place on: listed, the sale not over, and not for others' tags only.
+    What is for other tiers is among them: it tells what a tier is good for.
+    """
+    found = Item.objects.filter(state=ItemState.LISTED).filter(
+        Q(live__on_sale_until=None) | Q(live__on_sale_until__gt=at),
+        Q(live__tags=[]) | Q(live__tags__overlap=sorted(shopper.tags)),
+    )
+    if wish.category:
+        found = found.filter(live__category__code=wish.category)
+    # A tier's own price stands before the general one, whatever it is.
+    paid = ItemPrice.objects.filter(listing=OuterRef("live"), tier__in=["", shopper.tier or ""])
+    first = paid.order_by("-tier", "points", "cash")
+    found = found.annotate(points=Subquery(first.values("points")[:1]))
+    if wish.points is not None:
+        found = found.filter(
+            Q(live__on_sale_from=None) | Q(live__on_sale_from__lte=at),
+            Q(live__tiers=[]) | Q(live__tiers__contains=[shopper.tier or ""]),
+            points__lte=wish.points,
+        )
+    shown = ListingPicture.objects.filter(listing=OuterRef("live"), position=0)
+    there = Stock.objects.filter(item=OuterRef("pk")).values("item")
+    rows = (
+        found.order_by(*_ORDERS[Sort(wish.sort)])
+        .annotate(
+            cash=Subquery(first.values("cash")[:1]),
+            prices=Subquery(paid.values("tier").annotate(n=Count("pk")).order_by("-tier")
+                            .values("n")[:1]),
+            left=Case(When(is_counted=True, then=Coalesce(
+                Subquery(there.annotate(sum=Sum("remaining")).values("sum")), 0))),
+            picture=Subquery(shown.values(shown=PICTURE)[:1]),
+        )
+        .values(
+            "code", "points", "cash", "prices", "left", "picture",
+            names=F("live__names"), summary=F("live__summary"), source=F("live__source"),
+            value=F("live__value"), tiers=F("live__tiers"), on_sale_from=F("live__on_sale_from"),
+        )
+    )  # fmt: skip
+    return [Card(**row) for row in rows[start : start + count]]
+
+
+# What a tier has no price for comes last; equal ones stand by their age.
+_ORDERS: dict[Sort, tuple[Any, ...]] = {
+    Sort.NEW: ("-listed_at", "-pk"),
+    Sort.FEW: (F("points").asc(nulls_last=True), "-listed_at", "-pk"),
+    Sort.MANY: (F("points").desc(nulls_last=True), "-listed_at", "-pk"),
+}
+
+
+def categories() -> QuerySet[Category]:
+    """The shelves of the catalogue."""
+    return Category.objects.filter(is_active=True).order_by("position", "pk")
+
+
+def pictures(listing_id: int) -> list[dict[str, Any]]:
+    """Address, size and words of a listing's pictures, the first one first."""
+    found = ListingPicture.objects.filter(listing=listing_id).order_by("position")
+    return list(found.values_list(PICTURE, flat=True))
+
+
 # --- What it is to a member -----------------------------------------------------------------------
 
 
@@ -112,8 +231,6 @@ class Shopper:
     """A member as the catalogue sees them on a day."""
 
     member_id: int
-    # With whoever was joined with the member: what they had counts as the member's.
-    member_ids: tuple[int, ...]
     # None where the day's rulebook has no tiers.
     tier: str | None
     tags: frozenset[int]
@@ -123,7 +240,6 @@ def shopper(member_id: int, day: date) -> Shopper:
     tags = Tagging.objects.filter(member=member_id, tag__is_active=True)
     return Shopper(
         member_id=member_id,
-        member_ids=tuple(guests_of(member_id)),
         tier=tiers.level_code_on(member_id, day),
         tags=frozenset(tags.values_list("tag_id", flat=True)),
     )
@@ -164,9 +280,12 @@ def begins(period: str, day: date) -> date:
 
 
 def had(shopper: Shopper, item_id: int, *, since: date) -> int:
-    """How many pieces a member has of an item, by the day of ordering; given back ones not."""
+    """
+    How many pieces a member has of an item, by the day of ordering; given back ones not. What those
+    had who were joined with the member counts as the member's.
+    """
     found = Claim.objects.filter(
-        member_id__in=shopper.member_ids, item=item_id, on__gte=since, given_back_at=None
+        member_id__in=guests_of(shopper.member_id), item=item_id, on__gte=since, given_back_at=None
     )
     return found.aggregate(pieces=Sum("quantity"))["pieces"] or 0
 

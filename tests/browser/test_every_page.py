@@ -25,6 +25,8 @@ MEMBERS = [
     "/statement/",
     "/tier/",
     "/benefits/",
+    "/shop/",
+    "/shop/?affordable=on",
     "/messages/",
     "/messages/settings/",
     "/profile/",

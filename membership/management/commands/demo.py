@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from common.progress import progress
-from membership.demo import building, logins, rules
+from membership.demo import building, logins, rules, shop
 from programme import operations as programme
 
 
@@ -34,9 +34,10 @@ class Command(BaseCommand):
             return
         rulebook = rules.document(today=run.day)
         programme.load(document=rulebook, published_at=timezone.now())
-        care = logins.staff()["care"]
+        staff = logins.staff()
+        shop.fill(today=run.day, writer=staff["planner"], approver=staff["manager"])
         with progress(total=None, unit="events") as advance:
-            for _events in building.build(run=run, care=care):
+            for _events in building.build(run=run, care=staff["care"]):
                 advance(1)
         logins.client()
         self.stdout.write(f"{run.report['members']} members, {run.report['events']} events.")
