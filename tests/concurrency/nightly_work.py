@@ -72,17 +72,24 @@ def _holds_overdue() -> None:
 
 
 def _fetched_and_not_spent() -> None:
-    """Holds gave back what they had fetched of others' points; one still has it."""
+    """
+    Holds gave back what they had fetched of others' points; one still has it.
+
+    Long ago: the rulebooks that other work here brings begin later, and offer no families.
+    """
     for n in range(5):
         people = [member(), member()]
         family(*people)
         spender, giver = (identity(each) for each in people)
-        lot(giver, 10 + n)
-        for reference, until in [("H", NOON + timedelta(days=1)), ("J", NOON + timedelta(days=60))]:
+        lot(giver, 10 + n, at=LONG_AGO)
+        for reference, until in [
+            ("H", LONG_AGO + timedelta(days=1)),
+            ("J", NOON + timedelta(days=60)),
+        ]:
             operations.hold(
                 member=spender,
                 points=2,
-                at=NOON,
+                at=LONG_AGO,
                 until=until,
                 reference=f"{reference}-{spender.id}",
                 source=source(),

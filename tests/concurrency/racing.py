@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import connection
 
+from common.errors import DomainError
+
 PATIENCE = 20.0
 
 
@@ -40,18 +42,26 @@ class Racer(threading.Thread):
         self._go.set()
         return self
 
-    def answer(self) -> Any:
+    def answer(self, *, may_fail: bool = False) -> Any:
+        """
+        What it returned, or the refusal it met.
+
+        :param may_fail: any other exception is an answer as well, and not raised here
+        """
         self.join(PATIENCE)
         assert not self.is_alive(), "still waiting"
+        failed = isinstance(self.result, Exception) and not isinstance(self.result, DomainError)
+        if failed and not may_fail:
+            raise self.result
         return self.result
 
 
-def at_once(*works: Callable[[], Any]) -> list[Any]:
+def at_once(*works: Callable[[], Any], may_fail: bool = False) -> list[Any]:
     """Run all at the same moment and return their answers in order."""
     racers = [Racer(work) for work in works]
     for racer in racers:
         racer.go()
-    return [racer.answer() for racer in racers]
+    return [racer.answer(may_fail=may_fail) for racer in racers]
 
 
 def until_waiting(racer: Racer) -> None:

@@ -18,7 +18,7 @@ def raced(monkeypatch):
     """Take a fingerprint while the e-mail changes; return what stands, and what ought to."""
     of, by = member(email="old@example.com"), staff()
     is_reading, told = threading.Event(), []
-    fingerprint = _duplicates._fingerprint
+    fingerprint = _duplicates.fingerprint
 
     def slow(found):
         made = fingerprint(found)
@@ -38,7 +38,7 @@ def raced(monkeypatch):
         told.append("changed")
 
     changed = threading.Thread(target=change)
-    monkeypatch.setattr(_duplicates, "_fingerprint", slow)
+    monkeypatch.setattr(_duplicates, "fingerprint", slow)
     changed.start()
     operations.take_fingerprints(low=of.pk, high=of.pk)
     changed.join(10)
@@ -46,7 +46,7 @@ def raced(monkeypatch):
     assert told == ["changed"]
     operations.take_fingerprints(low=of.pk, high=of.pk)
     of.refresh_from_db()
-    right = _duplicates._fingerprint(of).email
+    right = _duplicates.fingerprint(of).email
     return bytes(Fingerprint.objects.get(pk=of.pk).email), right
 
 
