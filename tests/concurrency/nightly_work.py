@@ -199,7 +199,8 @@ def _tiers_about_to_end() -> None:
 
 def _spend_of_last_year() -> None:
     gift = {"code": "last-year", "names": {"zh-hans": "last-year"}, "when": "year_end"}
-    rewarding(gifts=[gift | {"points": "1", "per_amount": "10"}], tiers=TIERS["tiers"])
+    gifts = [gift | {"points": "1", "per_amount": "10"}]
+    rewarding(gifts=gifts, tiers=TIERS["tiers"], valid_from="1900-01-03")
     for n in range(6):
         buy(identity(), "100.00", at=NOON if n < 5 else LONG_AGO)
 
@@ -217,12 +218,13 @@ def _budgets_spent() -> None:
 
 
 def _rights_to_lapse() -> None:
+    version = rulebook(valid_from="1900-01-04", sections=TIERS)
     for n in range(5):
         one = identity()
         for ordinal, last_on in enumerate([DAY - timedelta(days=1), DAY, None], start=1):
             Right.objects.create(
                 member_id=one.id, benefit=f"b{n}", period="2026-06", ordinal=ordinal, level="t1",
-                version=rulebook(), granted_on=LONG_AGO.date(), last_on=last_on,
+                version=version, granted_on=LONG_AGO.date(), last_on=last_on,
             )  # fmt: skip
 
 
@@ -316,27 +318,30 @@ def _old_copies() -> None:
             )
 
 
-def _applied(*times: datetime) -> list[Application]:
-    phones = [f"+861380013800{n}" for n in range(len(times))]
+def _applied(*times: datetime, first: int = 1) -> list[Application]:
     return [
         Application.objects.create(
             pk=n * APART, state="APPLIED", applied_at=at, channel="WEB", phone=phone,
             phone_index=queries.phone_index(phone),
         )
-        for n, (at, phone) in enumerate(zip(times, phones, strict=True), start=1)
+        for n, at in enumerate(times, start=first)
+        for phone in [f"+8613800138{n:03}"]
     ]  # fmt: skip
 
 
 def _applications() -> None:
     """Three that waited for too long, and one that may wait on."""
-    rulebook(joining="approved_by_brand", application_days=30, valid_from="2026-01-02")
+    rulebook(
+        joining="approved_by_brand", application_days=30, valid_from="2026-01-02", sections=TIERS
+    )
     _applied(LONG_AGO, LONG_AGO, LONG_AGO, NOON + timedelta(days=10))
 
 
 def _applications_ended() -> None:
     """Three long ago, one lately; and one waits."""
     clerk = staff()
-    for made in _applied(LONG_AGO, LONG_AGO, LONG_AGO, timezone.now(), LONG_AGO)[:4]:
+    times = (LONG_AGO, LONG_AGO, LONG_AGO, timezone.now(), LONG_AGO)
+    for made in _applied(*times, first=11)[:4]:
         members.refuse_application(
             application_id=made.pk, reason=RefusalReason.OTHER, words="x", by=clerk,
             at=made.applied_at,
