@@ -30,6 +30,14 @@ ATTEMPTS_MAX = 16
 BACKLOG_COUNTED = 1000
 
 
+class NotYet(Exception):
+    """A subscriber's wish to be told later. Nothing of what it did stays, nothing is counted."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
+
+
 def subscribe(event: str) -> Callable[[Subscriber], Subscriber]:
     """Register a function for an event, under its import path."""
 
@@ -106,6 +114,8 @@ def _deliver(event: OutboxEvent, now: datetime) -> None:
     try:
         with transaction.atomic():
             _subscribers[event.name][event.subscriber](event.payload)
+    except NotYet as wish:
+        this_event.update(retry_at=wish.until)
     except Exception:
         logger.exception("Subscriber failed", extra={"event_id": event.pk})
         wait = timedelta(minutes=2 ** min(event.attempts, 10))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Max, Q, Sum, TextChoices
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common import jobs
@@ -110,7 +111,7 @@ class SeenRun:
 
     @property
     def title(self) -> str:
-        return str(self.job.title) if self.job else self.run.name
+        return str(self.job.title) if self.job else gettext(self.run.name)
 
     @property
     def label(self) -> str:

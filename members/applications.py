@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +24,7 @@ from programme import queries as programme
 from programme.policies import Joining
 
 ALIKE_MAX = 20
+WAITING_COUNTED = 1000
 DECIDE = "members.decide_application"
 
 
@@ -52,6 +54,16 @@ def is_theirs(application: Application, user: User, *, on: date) -> bool:
     if not within.is_limited:
         return True
     return dealers_decide(on) and within.applications().filter(pk=application.pk).exists()
+
+
+def waiting_for(user: User | AnonymousUser, *, on: date) -> QuerySet[Application]:
+    """What waits for this login's decision. Asks the database nothing of who may decide nothing."""
+    if not user.has_perm(DECIDE):
+        return Application.objects.none()
+    within = reach.of(user)
+    if within.is_limited and not dealers_decide(on):
+        return Application.objects.none()
+    return within.applications().filter(state=ApplicationState.APPLIED)
 
 
 def has_applied(phone: str) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import QuerySet
 
-from members.models import Consent, ConsentPurpose, ConsentText
+from members.models import Consent, ConsentChannel, ConsentPurpose, ConsentText
 from partners.models import Organization
 
 # Of one member, for statements of other rooms; a purpose without a partner. One index answers it.
@@ -40,6 +40,7 @@ class Standing:
     is_given: bool
     at: datetime
     text: ConsentText
+    channel: ConsentChannel
 
     @property
     def partner_id(self) -> int | None:
@@ -76,7 +77,14 @@ def standing(member_id: int) -> list[Standing]:
         .select_related("text", "partner")
     )
     return [
-        Standing(ConsentPurpose(word.purpose), word.partner, word.is_given, word.at, word.text)
+        Standing(
+            ConsentPurpose(word.purpose),
+            word.partner,
+            word.is_given,
+            word.at,
+            word.text,
+            ConsentChannel(word.channel),
+        )
         for word in latest
     ]
 

@@ -1,12 +1,13 @@
 """Forms of the console about members."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.timezone import get_default_timezone, localdate
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -25,6 +26,8 @@ from members.models import (
     Attribute,
     AttributeKind,
     AttributeOption,
+    ConsentChannel,
+    ConsentPurpose,
     ConsentText,
     Member,
     RefusalReason,
@@ -323,6 +326,80 @@ class EraseForm(ReasonForm):
         label=_("The member has asked for it in writing, and has proven to be the member"),
         widget=UnfoldBooleanWidget,
     )
+
+
+class WordForm(ReasonForm):
+    """What a member told staff: yes or no to one purpose, how and on which day."""
+
+    about = forms.ChoiceField(label=_("Purpose"), widget=UnfoldAdminSelectWidget)
+    is_given = forms.TypedChoiceField(
+        label=_("The member's decision"),
+        choices=[("1", _("Agrees")), ("0", _("Takes it back"))],
+        coerce=lambda value: value == "1",
+        widget=UnfoldAdminSelectWidget,
+    )
+    channel = forms.TypedChoiceField(
+        label=_("How the member said it"),
+        choices=[
+            (each.value, label)
+            for each, label in [
+                (ConsentChannel.STORE, _("In person")),
+                (ConsentChannel.PAPER, ConsentChannel.PAPER.label),
+                (ConsentChannel.PHONE, ConsentChannel.PHONE.label),
+            ]
+        ],
+        coerce=ConsentChannel,
+        widget=UnfoldAdminSelectWidget,
+    )
+    said_on = forms.DateField(
+        label=_("Day"),
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        help_text=_("When the member said or signed it. What the member said later holds."),
+    )
+    text_version = forms.IntegerField(
+        label=_("Version of the text"),
+        required=False,
+        min_value=1,
+        max_value=32_767,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
+        help_text=_("Which one the member read. Empty: the latest."),
+    )
+    field_order = ["about", "is_given", "channel", "said_on", "text_version", "reason"]
+
+    def __init__(self, *args: Any, partners: list[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        about: Any = self.fields["about"]
+        about.choices = [
+            *(
+                (purpose.value, purpose.label)
+                for purpose in ConsentPurpose
+                if purpose != ConsentPurpose.SHARING
+            ),
+            *(
+                (f"{ConsentPurpose.SHARING}:{pk}", f"{ConsentPurpose.SHARING.label} · {name}")
+                for pk, name in partners
+            ),
+        ]
+
+    def word(self) -> operations.Word:
+        purpose, _colon, partner = self.cleaned_data["about"].partition(":")
+        return operations.Word(
+            purpose=ConsentPurpose(purpose),
+            is_given=self.cleaned_data["is_given"],
+            text_version=self.cleaned_data["text_version"],
+            partner_id=int(partner) if partner else None,
+        )
+
+    def said_at(self, now: datetime) -> datetime:
+        """Of another day than today a yes counts from its beginning, a no to its very end."""
+        day = self.cleaned_data["said_on"]
+        if day == localdate(now):
+            return now
+        return datetime.combine(
+            day,
+            time.min if self.cleaned_data["is_given"] else time.max,
+            tzinfo=get_default_timezone(),
+        )
 
 
 class CloseForm(ReasonForm):

@@ -423,6 +423,8 @@ class ConsentText(models.Model):
 class ConsentChannel(models.TextChoices):
     WEB = "WEB", _("The member's page")
     STORE = "STORE", _("Staff")
+    PAPER = "PAPER", _("On paper")
+    PHONE = "PHONE", _("By phone")
     API = "API", _("A dealer's system")
     IMPORT = "IMPORT", _("An import")
     MERGE = "MERGE", _("Joining of two members")

@@ -405,6 +405,14 @@ def copies(member_id: int, *, since: datetime) -> QuerySet[DataExport]:
     return wanted.defer("content").order_by("-pk")
 
 
+def phone_before(version: int) -> str:
+    """The phone that a version of a profile did away with; empty if none was, or it is erased."""
+    whose = Member.history.filter(history_id=version).values("id")
+    earlier = Member.history.filter(id__in=whose, history_id__lt=version)
+    phone = earlier.order_by("-history_id").values_list("phone", flat=True).first()
+    return phone or ""
+
+
 def tags_of(member_id: int | OuterRef) -> QuerySet[Tagging, Any]:
     """The names of a member's tags, in order."""
     on = Tagging.objects.filter(member_id=member_id, tag__is_active=True)

@@ -1,11 +1,13 @@
 """What the console's frame shows: the navigation, which environment this is, the first page."""
 
+from collections import Counter
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.db.models import Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
@@ -18,11 +20,13 @@ from django.views.generic.base import ContextMixin
 from common import approvals, events
 from common.models import AuditRecord, JobRun
 from common.night_queries import see
-from members import reach
+from members import applications, reach
 from membership import dealers
 from points.models import Activity
 
 LATEST = 8
+# What may wait for a decision.
+APPROVALS, APPLICATIONS = "approvals", "applications"
 
 
 class ConsolePage(PermissionRequiredMixin, ContextMixin):
@@ -50,7 +54,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 {"title": _("Start"), "icon": "home", "link": reverse_lazy("admin:index")},
                 {
                     **_list("fact_check", _("Approvals"), "common", "approval"),
-                    "badge": waiting_approvals(request),
+                    "badge": waiting(request)[APPROVALS],
                 },
             ]
         },
@@ -59,7 +63,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _list("person_search", _("Find a member"), "members", "member"),
-                _list("how_to_reg", _("Membership applications"), "members", "application"),
+                {
+                    **_list("how_to_reg", _("Membership applications"), "members", "application"),
+                    "badge": waiting(request)[APPLICATIONS],
+                },
                 _page(
                     "upgrade",
                     _("Proposed upgrades"),
@@ -174,17 +181,27 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "today": localdate(),
         "may_search": request.user.has_perm("members.view_member"),
-        "waiting_approvals": waiting_approvals(request),
+        "waiting_approvals": waiting(request)[APPROVALS],
+        "waiting_applications": waiting(request)[APPLICATIONS],
     }
 
 
-def waiting_approvals(request: HttpRequest) -> int:
-    """How many requests wait for this login's decision. Asked once for a page."""
+def waiting(request: HttpRequest) -> Counter[str]:
+    """
+    How many requests for approval and applications wait for this login's decision, counted no
+    further than makes a difference. Asked once for a page, both in one query.
+    """
     kept = vars(request)
-    if "waiting_approvals" not in kept:
-        waiting = approvals.waiting_for(request.user)[: approvals.WAITING_COUNTED]
-        kept["waiting_approvals"] = waiting.count()
-    return kept["waiting_approvals"]
+    if "waiting" not in kept:
+        asked = approvals.waiting_for(request.user)[: approvals.WAITING_COUNTED]
+        applied = applications.waiting_for(request.user, on=localdate())
+        applied = applied.order_by()[: applications.WAITING_COUNTED]
+        kept["waiting"] = Counter(
+            asked.values_list(Value(APPROVALS), flat=True).union(
+                applied.values_list(Value(APPLICATIONS), flat=True), all=True
+            )
+        )
+    return kept["waiting"]
 
 
 def locked_out(request: HttpRequest, *_asked: Any) -> HttpResponse:
@@ -213,7 +230,8 @@ def _page(icon: str, title: Any, name: str, permission: str) -> dict[str, Any]:
 
 
 # Said by packages that have no words of their own in our languages, and what is data: the actions
-# of audit records and the names of roles. Named here, they are found by those who translate.
+# of audit records, the names of roles, and what is done once and no job of the night. Named here,
+# they are found by those who translate.
 SAID_BY_OTHERS = [
     # Django 5.2 changed its own words and not its simplified Chinese.
     ngettext_lazy(
@@ -238,6 +256,8 @@ SAID_BY_OTHERS = [
     gettext_noop("Dark"),
     gettext_noop("System"),
     gettext_noop("Value"),
+    gettext_noop("Choose file to upload"),
+    gettext_noop("Select record"),
     gettext_noop(
         "Raw passwords are not stored, so there is no way to see this "
         "user’s password, but you can change the password using "
@@ -270,6 +290,7 @@ SAID_BY_OTHERS = [
     gettext_noop("group.unshared"),
     gettext_noop("points.adjusted"),
     gettext_noop("consenttext.published"),
+    gettext_noop("member.consents_noted"),
     gettext_noop("member.export_requested"),
     gettext_noop("member.exported"),
     gettext_noop("member.erasure_requested"),
@@ -335,6 +356,7 @@ SAID_BY_OTHERS = [
     gettext_noop("secondfactor.reset"),
     gettext_noop("user.created"),
     gettext_noop("user.changed"),
+    gettext_noop("membership.demo"),
     gettext_noop("administrator"),
     gettext_noop("programme manager"),
     gettext_noop("campaign manager"),

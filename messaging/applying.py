@@ -6,6 +6,7 @@ from messaging import templates
 
 APPROVED = "messaging.application_approved"
 REFUSED = "messaging.application_refused"
+LAPSED = "messaging.application_lapsed"
 
 
 def register() -> None:
@@ -27,4 +28,13 @@ def register() -> None:
             "reason": templates.TEXT,
             "words": templates.TEXT,
         },
+    )
+    templates.register(
+        LAPSED,
+        subject=_("Your application has lapsed"),
+        body=_(
+            "Nobody decided on your application %(application)s for a membership in time. You may "
+            "apply again."
+        ),
+        variables={"application": templates.TEXT},
     )

@@ -14,6 +14,7 @@ class MessagingConfig(AppConfig):
             groups,
             nightly,  # noqa: F401
             personal,  # noqa: F401
+            phones,
             privacy,
             subscribers,  # noqa: F401
             trials,
@@ -23,3 +24,4 @@ class MessagingConfig(AppConfig):
         privacy.register()
         trials.register()
         groups.register()
+        phones.register()

@@ -8,7 +8,7 @@ Security messages and one-time codes know no restraint.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -97,7 +97,7 @@ def purpose_of(template: str) -> Purpose:
         return Purpose.ACCOUNT
 
 
-def quiet_until(now: datetime, zone: ZoneInfo) -> datetime | None:
+def quiet_until(now: datetime, zone: tzinfo) -> datetime | None:
     """The end of the quiet hours that `now` is in, by the clock of a zone; None outside them."""
     if not settings.QUIET_HOURS:
         return None

@@ -1,13 +1,16 @@
 from datetime import date, datetime
 from typing import Any
 
-from django.utils.timezone import localdate
+from django.utils import timezone
+from django.utils.timezone import get_default_timezone, localdate
 
 from common import events
 from members import applications
 from members import groups as members_groups
+from members import queries as members
 from members.models import Application, ApplicationState
-from messaging import applying, groups, operations, privacy
+from messaging import applying, groups, operations, phones, privacy, queries
+from messaging.restraint import quiet_until
 
 
 @events.subscribe("member.export_made")
@@ -31,6 +34,30 @@ def tell_erasure_is_due(payload: dict[str, Any]) -> None:
         variables={"due_on": date.fromisoformat(payload["due_on"])},
         at=datetime.fromisoformat(payload["at"]),
     )
+
+
+@events.subscribe("member.phone_changed")
+def tell_phone_changed(payload: dict[str, Any]) -> None:
+    operations.send(
+        member_id=payload["member_id"],
+        template=phones.CHANGED,
+        key=f"{phones.CHANGED}:{payload['version']}",
+        variables={},
+        at=datetime.fromisoformat(payload["at"]),
+    )
+
+
+@events.subscribe("member.phone_changed")
+def tell_old_phone(payload: dict[str, Any]) -> None:
+    """By itself: a provider that is away keeps the member's own message from nobody."""
+    if old := members.phone_before(payload["version"]):
+        operations.tell_stranger(
+            template=phones.LEFT,
+            key=f"{phones.LEFT}:{payload['version']}",
+            variables={},
+            phone=old,
+            language=queries.reader(payload["member_id"]).language,
+        )
 
 
 @events.subscribe("group.invited")
@@ -107,29 +134,54 @@ def _tell_of_group(template: str, payload: dict[str, Any], *, to: int, **variabl
 
 @events.subscribe("application.ended")
 def tell_applicant(payload: dict[str, Any]) -> None:
-    """Who is a member now gets a message; who was turned down is told as a stranger, now."""
-    if payload["state"] not in (ApplicationState.APPROVED, ApplicationState.REFUSED):
-        return
-    application = Application.objects.get(pk=payload["application_id"])
-    if application.state == ApplicationState.APPROVED:
-        assert application.member_id is not None, "an approval makes a member"
-        operations.send(
-            member_id=application.member_id,
-            template=applying.APPROVED,
-            key=f"{applying.APPROVED}:{application.number}",
-            variables={"application": application.number},
-            at=datetime.fromisoformat(payload["at"]),
-        )
-        return
+    """
+    Who is a member now gets a message; who was turned down, or waited in vain, is told as a
+    stranger. Who took the application back knows.
+    """
+    told = {
+        ApplicationState.APPROVED: _tell_new_member,
+        ApplicationState.REFUSED: _tell_turned_down,
+        ApplicationState.EXPIRED: _tell_lapsed,
+    }
+    if tell := told.get(payload["state"]):
+        tell(Application.objects.get(pk=payload["application_id"]), payload)
+
+
+def _tell_new_member(application: Application, payload: dict[str, Any]) -> None:
+    assert application.member_id is not None, "an approval makes a member"
+    operations.send(
+        member_id=application.member_id,
+        template=applying.APPROVED,
+        key=f"{applying.APPROVED}:{application.number}",
+        variables={"application": application.number},
+        at=datetime.fromisoformat(payload["at"]),
+    )
+
+
+def _tell_turned_down(application: Application, _payload: dict[str, Any]) -> None:
+    _tell_applicant_in_vain(
+        applying.REFUSED,
+        application,
+        reason=application.get_reason_display(),
+        words=application.words or "–",
+    )
+
+
+def _tell_lapsed(application: Application, payload: dict[str, Any]) -> None:
+    """They lapse at midnight, and nobody hears of it before the morning."""
+    at = datetime.fromisoformat(payload["at"])
+    morning = quiet_until(at, get_default_timezone())
+    if morning is not None and timezone.now() < morning:
+        raise events.NotYet(morning)
+    _tell_applicant_in_vain(applying.LAPSED, application)
+
+
+def _tell_applicant_in_vain(template: str, application: Application, **variables: str) -> None:
     told = applications.told(application)
     operations.tell_stranger(
-        template=applying.REFUSED,
-        key=f"{applying.REFUSED}:{application.number}",
-        variables={
-            "application": application.number,
-            "reason": application.get_reason_display(),
-            "words": application.words or "–",
-        },
+        template=template,
+        key=f"{template}:{application.number}",
+        variables={"application": application.number, **variables},
         phone=application.phone,
         email=told["profile"].get("email", ""),
         language=told.get("language", ""),

@@ -13,6 +13,7 @@ from common.api.fields import (
     Day,
     Document,
     Flag,
+    Moment,
     OneOf,
     Text,
     Values,
@@ -22,13 +23,24 @@ from common.api.fields import (
 )
 from common.api.rendering import Answer
 from members import masking, phones
-from members.models import Application, ApplicationState, ConsentPurpose, Member, Sex
+from members.models import (
+    Application,
+    ApplicationState,
+    ConsentChannel,
+    ConsentPurpose,
+    Member,
+    Sex,
+)
 
 PHONE = r"^\+?[0-9][0-9 ()-]{3,30}$"
 EMAIL = (
     r"^[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}$"
 )
 CONSENTS_MAX = 20
+TOLD_BY = [
+    ConsentChannel.API.value, ConsentChannel.STORE.value, ConsentChannel.PAPER.value,
+    ConsentChannel.PHONE.value,
+]  # fmt: skip
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9-]{2,63}$"
 # Any QR code of letters and digits: whether it is one of ours, `members.cards` says.
 CARD = r"^[A-Za-z0-9]+$"
@@ -55,6 +67,50 @@ class ConsentInput(Document):
         required=False,
         help_text="Code of the partner; for SHARING and for nothing else.",
     )
+
+
+class WordInput(Document):
+    """A member's yes or no."""
+
+    extra_schema = {
+        "anyOf": [{"properties": {"agreed": {"const": False}}}, {"required": ["text_version"]}]
+    }
+
+    purpose = OneOf(
+        ConsentPurpose.values,
+        help_text="SHARING: with the partner named beside it.",
+    )
+    agreed = Flag(help_text="False: the member takes it back.")
+    text_version = Whole(
+        low=1,
+        high=32_767,
+        required=False,
+        help_text="Which text the member read. To agree it is needed, to take back it is not.",
+    )
+    partner = Text(
+        limit=50,
+        pattern=STORE_CODE,
+        required=False,
+        help_text="Code of the partner; for SHARING and for nothing else.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["agreed"] and "text_version" not in attrs:
+            raise ValidationError({"text_version": [_("Say which text the member read.")]})
+        return attrs
+
+
+class ConsentsInput(Document):
+    consents = serializers.ListField(
+        child=WordInput(), min_length=1, max_length=CONSENTS_MAX, help_text="What the member said."
+    )
+    channel = OneOf(
+        TOLD_BY,
+        required=False,
+        help_text="How the member said it: on your screen (API, unless you say), to staff, "
+        "on paper, by phone.",
+    )
+    at = Moment(required=False, help_text="When the member said it; now, unless you say.")
 
 
 class MemberInput(Document):

@@ -11,9 +11,10 @@ from common.api.rendering import Answer, respond
 from common.api.request import Request
 from common.api.schema import describe, example
 from common.api.views import ApiView
-from members import groups, operations, queries
+from members import groups, operations, queries, reach
 from members.models import GroupKind, GroupMember
 from members.queries import UnknownMember
+from partners.api.authentication import caller
 from partners.models import Scope
 
 
@@ -67,14 +68,16 @@ class CompanyMembers(ApiView):
     @describe(
         summary="Put a member into a company",
         description=(
-            "Points are shared only if the member says so on the own pages. Who is in it already "
-            "is answered with 200."
+            "One of your own members into a company whose owner is your own member too; the "
+            "brand's system, anybody into any. Points are shared only if the member says so on the "
+            "own pages. Who is in it already is answered with 200."
         ),
         body=CompanyMemberInput,
         answers={201: PlaceAnswer, 200: (PlaceAnswer, "In it before.")},
         refusals=[
             groups.UnknownGroup,
             UnknownMember,
+            reach.NotYourMember,
             operations.CompaniesOnly,
             operations.GroupsNotOffered,
             operations.GroupFull,
@@ -85,7 +88,11 @@ class CompanyMembers(ApiView):
     )
     def post(self, request: Request, company: int) -> HttpResponse:
         body = CompanyMemberInput.read(request.data)
+        by = caller(request)
         member = queries.identify(body["member"])
+        within = reach.of_organization(by.organization_id, is_brand=by.is_brand)
+        within.require(member.id)
+        within.require_group(company)
         before = groups.place_in(company, member.id)
         if before is not None and before.kind == GroupKind.COMPANY:
             return respond(place_answer(before))

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -10,6 +9,7 @@ from common.api.request import Request
 from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from members import applications, attributes, cards, operations, phones, products, queries
+from members.api.consents import word
 from members.api.documents import (
     ApplicationAnswer,
     MemberAnswer,
@@ -18,7 +18,7 @@ from members.api.documents import (
     application_answer,
     member_answer,
 )
-from members.models import Application, ConsentChannel, ConsentPurpose, Member
+from members.models import Application, ConsentChannel, Member
 from partners import queries as partners
 from partners.api.authentication import caller
 from partners.models import Scope
@@ -101,7 +101,7 @@ class MemberList(ApiView):
             else None,
             external=(by.organization_id, external_number) if external_number else None,
             agreed=operations.Agreed(
-                words=[_word(told) for told in body.get("consents", [])],
+                words=[word(told) for told in body.get("consents", [])],
                 channel=ConsentChannel.API,
                 client_id=by.client_id,
             ),
@@ -110,16 +110,6 @@ class MemberList(ApiView):
         if isinstance(joined, Application):
             return respond(application_answer(joined), status=202)
         return respond(member_answer(joined.member), status=200 if joined.replayed else 201)
-
-
-def _word(told: dict[str, Any]) -> operations.Word:
-    partner = told.get("partner")
-    return operations.Word(
-        purpose=ConsentPurpose(told["purpose"]),
-        is_given=True,
-        text_version=told["text_version"],
-        partner_id=partners.partner_id(partner) if partner else None,
-    )
 
 
 class ApplicationDetail(ApiView):

@@ -23,9 +23,11 @@ from members.operations._consents import (
     NeededForMembership,
     NotAPartner,
     PublishedMeanwhile,
+    SaidInFuture,
     UnknownConsentText,
     Word,
     note_consents,
+    note_told_consents,
     publish_consent_text,
 )
 from members.operations._counter import NobodyFound, meet_by_card, meet_by_phone
@@ -210,6 +212,7 @@ __all__ = [
     "Profile",
     "PublishedMeanwhile",
     "RoleNeeded",
+    "SaidInFuture",
     "SameMember",
     "SharesElsewhere",
     "SharingNotOffered",
@@ -268,6 +271,7 @@ __all__ = [
     "note_consents",
     "note_duplicates",
     "note_parts",
+    "note_told_consents",
     "preview_merge",
     "publish_consent_text",
     "read_tags",

@@ -37,6 +37,11 @@ class NeededForMembership(DomainError):
     message = _("There is no membership without it: it ends when the membership ends.")
 
 
+class SaidInFuture(Invalid):
+    code = "said_in_future"
+    message = _("Nobody has agreed, or taken back, at a time to come.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """
@@ -118,6 +123,49 @@ def note_consents(
         )
     Consent.objects.bulk_create(fresh)
     return len(fresh)
+
+
+@transaction.atomic
+def note_told_consents(
+    *,
+    member_id: int,
+    words: Sequence[Word],
+    said_at: datetime,
+    now: datetime,
+    channel: ConsentChannel,
+    by: User | None = None,
+    client_id: int | None = None,
+    reason: str = "",
+) -> int:
+    """
+    Note what a member told somebody else, staff or a dealer's system, and that they have noted it.
+
+    :param said_at: when the member said it; a later word of the member holds against it
+    :returns: how many were new
+    :raises SaidInFuture: if that is still to come; and as `note_consents`
+    """
+    assert channel != ConsentChannel.WEB, "what members say on their own pages they say themselves"
+    if said_at > now:
+        raise SaidInFuture
+    noted = note_consents(
+        member_id=member_id, words=words, at=said_at, channel=channel, by=by, client_id=client_id
+    )
+    if noted:
+        audit.record(
+            action="member.consents_noted",
+            target=queries.identity_of(member_id).number,
+            by=by,
+            reason=reason,
+            details={
+                "words": [
+                    {"purpose": word.purpose, "partner": word.partner_id, "agreed": word.is_given}
+                    for word in words
+                ],
+                "channel": channel,
+                "client": client_id,
+            },
+        )
+    return noted
 
 
 @transaction.atomic

@@ -73,6 +73,8 @@ def update_profile(
     member.save(update_fields=[*changed, "name_spelled", "name_parts"])
     forget_fingerprint(member.pk)
     events.publish("member.profile_changed", {"member_id": member.pk, "at": at.isoformat()})
+    if "phone" in changed and member.status != MemberStatus.PRE_REGISTERED:
+        _tell_phone_change(member, at)
     # Which fields, not their values: what is erased with the member must not live on here.
     audit.record(
         action="member.corrected",
@@ -82,6 +84,21 @@ def update_profile(
         details={"fields": changed},
     )
     return member
+
+
+def _tell_phone_change(member: Member, at: datetime) -> None:
+    """
+    Which versions of the profile, not which phones: what is erased with the member must not live on
+    in an event.
+    """
+    events.publish(
+        "member.phone_changed",
+        {
+            "member_id": member.pk,
+            "version": member.history.latest("history_id").pk,
+            "at": at.isoformat(),
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

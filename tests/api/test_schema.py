@@ -19,7 +19,7 @@ from schemathesis.engine import events, from_schema
 from benefits.operations import Who
 from common.errors import Invalid
 from members import operations
-from members.models import Application, GroupKind
+from members.models import Application, ConsentPurpose, GroupKind
 from points import operations as points
 from tests import factories
 from tests.benefits.plan import always, deliver
@@ -148,7 +148,9 @@ def test_schemathesis_finds_no_fault(application):
         benefits={"of_tiers": [always("tow", BASE["code"])]},
     )
     store = factories.store(code="S-1")
-    member, other = factories.member(name="王小明"), factories.member(name="王大明")
+    member, other = (factories.member(name=name, store=store) for name in ("王小明", "王大明"))
+    for purpose in ConsentPurpose:
+        factories.consent_text(purpose)
     documents_to_go_on_from(store, factories.identity(member), factories.identity(other))
     company = operations.found_group(
         kind=GroupKind.COMPANY, name="远程物流", owner_id=other.pk, at=LONG_AGO

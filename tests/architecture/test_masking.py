@@ -399,6 +399,9 @@ CALLS = {
     "deliveries/1/undo/": {"POST": {"store": "{store}"}},
     "members/{number}/": {"GET": None},
     "members/{number}/groups/": {"GET": None},
+    "members/{number}/consents/": {
+        "GET": None, "POST": {"consents": [{"purpose": "MARKETING", "agreed": False}]}
+    },
     "companies/{company}/members/": {"POST": {"member": "{number}"}},
     "members/{number}/account/": {"GET": None},
     "members/{number}/entries/": {"GET": None},

@@ -18,6 +18,7 @@ ODD = [
     "2026-06-15T23:59:60+08:00", "2026-06-15T12:00:00", "M0000000018", "王", "\u2028",
     "purchase", "return", "activity", "redemption", "SERVICE", [], [None],
     [1], [{}], {}, {"x": 1},
+    [{"purpose": "MARKETING", "agreed": False}],
     [{"line": "1", "amount": "1.00"}],
     [{"line": "1", "category": "parts", "amount": 1, "note": ""}],
     [{"line": "1", "category": "parts", "amount": 1}] * 501,

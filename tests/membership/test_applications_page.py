@@ -1,11 +1,16 @@
 """Staff decide who becomes a member (M6)."""
 
+import re
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from common.models import AuditRecord
 from members.models import Application, Member
-from tests.factories import application, member, plain
+from partners.models import Placement
+from tests.factories import application, member, plain, rulebook, store
 from tests.membership.test_console import text_of
 
 pytestmark = pytest.mark.django_db
@@ -170,3 +175,50 @@ class TestMany:
         assert refuse(client, made).status_code == 403
 
         assert Application.objects.get().is_waiting
+
+
+class TestTheCount:
+    """Who may decide sees at once that somebody waits."""
+
+    def badges(self, client):
+        index = client.get(reverse("admin:index"))
+        items = [item for group in index.context["sidebar_navigation"] for item in group["items"]]
+        (badge,) = (item["badge"] for item in items if str(item["link"]) == LIST)
+        return badge, re.search(r"applicants? waits? for your decision", text_of(index)) is not None
+
+    def test_counts_those_that_wait_for_the_brand(self, at_work):
+        care = at_work("customer care")
+        assert self.badges(care) == (0, False)
+        first, *_others = (application(f"+861380013800{n}") for n in range(3))
+        assert self.badges(care) == (3, True)
+
+        refuse(care, first)
+
+        assert self.badges(care) == (2, True)
+
+    def test_tells_those_who_only_look_nothing(self, at_work):
+        application(PHONE)
+
+        assert self.badges(at_work("auditor")) == (0, False)
+
+    @pytest.mark.parametrize(("joining", "counted"), [("approved_by_dealer", 1), ("open", 0)])
+    def test_counts_a_dealers_own_where_dealers_decide(self, at_work, joining, counted):
+        rulebook(joining=joining, valid_from="1900-01-02")
+        shop = store()
+        dealer = at_work("dealer manager")
+        Placement.objects.create(user=dealer.user, organization=shop.organization)
+        application(PHONE, store=shop)
+        application("+8613800138001")
+
+        assert self.badges(dealer)[0] == counted
+        assert self.badges(at_work("customer care"))[0] == 2
+
+    def test_asks_no_more_than_the_count_of_approvals_did(self, boss):
+        application(PHONE)
+        boss.get(reverse("admin:rulebooks"))
+
+        with CaptureQueriesContext(connection) as queries:
+            boss.get(reverse("admin:rulebooks"))
+
+        (counting,) = (each["sql"] for each in queries if "members_application" in each["sql"])
+        assert "common_approval" in counting

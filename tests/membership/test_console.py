@@ -173,6 +173,7 @@ PAGES = {
     "member-freeze": "as",
     "member-unfreeze": "as",
     "member-close": "as",
+    "member-consent": "as",
     "member-export": "as",
     "member-erase": "as",
     "member-keep-data": "as",

@@ -1,7 +1,10 @@
 """What is said to who is no member: an applicant who was turned down."""
 
+from datetime import datetime, time, timedelta
+
 import pytest
 from django.utils import timezone
+from django.utils.timezone import get_default_timezone, localdate
 
 from common import events
 from common.models import OutboxEvent
@@ -24,17 +27,21 @@ def post(settings):
         yield server
 
 
-@pytest.fixture
-def made():
-    rulebook(joining="approved_by_brand")
+def applied(at):
+    rulebook(joining="approved_by_brand", application_days=30)
     return operations.join(
         wish=wish(
             store=store(),
             channel=ConsentChannel.API,
             profile={"email": "wang@example.com"},
         ),
-        at=timezone.now(),
+        at=at,
     )
+
+
+@pytest.fixture
+def made():
+    return applied(timezone.now())
 
 
 def refuse(made):
@@ -98,3 +105,36 @@ def test_without_a_wording_and_an_address_nothing_is_sent(made, ali, post):
     assert ali.sent == []
     assert post.letters == []
     assert OutboxEvent.objects.get().delivered_at is not None
+
+
+class TestLapsed:
+    """Who waited in vain is told too, though not in the middle of the night."""
+
+    def lapse(self, day):
+        midnight = datetime.combine(day, time.min, get_default_timezone())
+        made = applied(midnight - timedelta(days=31))
+        assert operations.expire_applications(low=made.pk, high=made.pk, day=day, at=midnight) == 1
+        return made
+
+    def test_is_told_by_text_message_and_by_mail(self, ali, post):
+        wording(Channel.SMS, template=applying.LAPSED, body="{application}")
+        made = self.lapse(localdate() - timedelta(days=1))
+
+        deliver()
+
+        (sent,) = ali.sent
+        assert made.number in str(sent)
+        (letter,) = post.letters
+        assert made.number in letter.get_content()
+
+    def test_in_the_morning(self, ali, post, settings):
+        settings.QUIET_HOURS = "22:00-08:00"
+        tomorrow = localdate() + timedelta(days=1)
+        self.lapse(tomorrow)
+
+        deliver()
+
+        assert post.letters == []
+        event = OutboxEvent.objects.get()
+        assert (event.delivered_at, event.attempts) == (None, 0)
+        assert event.retry_at == datetime.combine(tomorrow, time(8), get_default_timezone())
