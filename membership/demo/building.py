@@ -22,7 +22,7 @@ from common.models import JobRun, User
 from members import operations as members
 from members import queries as members_queries
 from members.queries import Identity
-from membership.demo import cast, story
+from membership.demo import cast, desk, story
 from partners.models import Organization, OrganizationKind, Region, Store
 from partners.queries import brand, main_store
 from points import operations as points
@@ -54,6 +54,8 @@ def build(*, run: JobRun, care: User) -> Iterator[int]:
         if isinstance(event, story.Joined):
             events.deliver_waiting(now=timezone.now())  # the welcome gift comes at once
         yield len(events_told)
+    evening = events_told[-1].at
+    desk.lay(people=everybody, known=playing.known, shops=playing.shops, care=care, at=evening)
     nights.begin(max(timezone.localdate(), end))
     while events.deliver_waiting(now=timezone.now()):
         pass
@@ -94,9 +96,9 @@ def _places() -> dict[str, Store]:
 
 class _Playing:
     def __init__(self, *, shops: dict[str, Store], care: User) -> None:
-        self._shops = shops
+        self.shops = shops
         self._care = care
-        self._identities: dict[int, Identity] = {}
+        self.known: dict[int, Identity] = {}
 
     @singledispatchmethod
     def play(self, event: story.Event) -> None:
@@ -108,7 +110,7 @@ class _Playing:
         try:
             member = members_queries.by_product(person.vin)
         except members_queries.UnknownMember:
-            store = self._shops[person.shop.code]
+            store = self.shops[person.shop.code]
             member = members.enroll(
                 profile=members.Profile(
                     name=person.name,
@@ -130,7 +132,7 @@ class _Playing:
             )
         # Whatever became of the member later: in the story they have only just joined.
         status = "ACTIVE" if event.is_active else "PRE_REGISTERED"
-        self._identities[person.position] = Identity(member.pk, member.number, status)
+        self.known[person.position] = Identity(member.pk, member.number, status)
 
     @play.register
     def _visited(self, event: story.Visited) -> None:
@@ -210,8 +212,8 @@ class _Playing:
             )
 
     def _member(self, event: story.Event) -> Identity:
-        return self._identities[event.person.position]
+        return self.known[event.person.position]
 
     def _source(self, event: story.Event) -> points.Source:
-        store = self._shops[event.person.shop.code]
+        store = self.shops[event.person.shop.code]
         return points.Source(issuer_id=store.organization_id, store_id=store.pk)

@@ -7,11 +7,13 @@ from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from campaigns import segments
+from campaigns.models import Segment
 from common.models import JobRun, User
-from members.models import Member
+from members.models import Application, Consent, Duplicate, GroupMember, Member, Tag
 from members.phones import normalize
 from members.queries import phone_index
-from membership.demo import building, cast, logins, rules, story
+from membership.demo import building, cast, desk, logins, rules, story
 from partners.models import ApiClient, Organization, Scope, Store
 from points import nightly
 from points.models import Account, Activity, Entry
@@ -130,7 +132,13 @@ class TestDemo:
         assert Organization.objects.filter(kind="DEALER").count() == 8
         assert Store.objects.count() == 16
         states = {state: Member.objects.filter(status=state).count() for state in MEMBER_STATES}
-        assert states == {"ACTIVE": few - 23, "PRE_REGISTERED": 15, "FROZEN": 5, "CLOSED": 3}
+        twins = len(desk.TWINS)
+        assert states == {
+            "ACTIVE": few - 23 + twins,
+            "PRE_REGISTERED": 15,
+            "FROZEN": 5,
+            "CLOSED": 3,
+        }
         for kind in ("EARN", "REDEEM", "REVERSE", "EXPIRE"):
             assert Entry.objects.filter(kind=kind).exists(), kind
         assert Account.objects.filter(balance__lt=0).count() == 1
@@ -138,6 +146,7 @@ class TestDemo:
         categories = {line["category"] for each in Activity.objects.all() for line in each.lines}
         assert categories == {"labour", "parts", "accessories", "insurance"}
         self.check_tiers()
+        self.check_desk()
         today = timezone.localdate()
         assert nightly.verify_ledger(day=today)["differences"] == 0
         assert not Activity.objects.filter(occurred_at__date__gte=today).exists()
@@ -171,6 +180,20 @@ class TestDemo:
         assert {rules.SEASON, "birthday-month", "first-order", "member-day"} <= boosts
         done = set(Activity.objects.filter(kind="ACTIVITY").values_list("code", flat=True))
         assert {"check-in", "review", "share", "large-event"} <= done
+
+    def check_desk(self):
+        """No page of the console is empty, and nothing is there twice."""
+        places = GroupMember.objects.filter(left_at=None)
+        assert places.filter(kind="FAMILY", shares=True).count() == len(desk.FAMILY)
+        assert places.filter(kind="COMPANY").count() == 1 + len(desk.DRIVERS)
+        assert set(desk.TAGS) <= set(Tag.objects.values_list("name", flat=True))
+        assert Segment.objects.count() == len(desk.SEGMENTS)
+        spenders = Segment.objects.get(tag__name="高消费")
+        assert segments.member_ids(spenders, day=timezone.localdate())
+        assert Consent.objects.count() == len(desk.AGREED)
+        waiting = Application.objects.filter(state="APPLIED")
+        assert (waiting.count(), Application.objects.count()) == (3, 4)
+        assert Duplicate.objects.filter(judged_at=None).count() == len(desk.TWINS)
 
     def check_logins(self, sandbox):
         told = json.loads(demo("--logins"))
@@ -216,7 +239,8 @@ class TestDemo:
 
         demo()
 
-        assert Member.objects.count() == few
+        assert Member.objects.count() == few + len(desk.TWINS)
+        self.check_desk()
         events = story.story(cast.people(start=run.day - story.LENGTH, end=run.day), end=run.day)
         visits = sum(isinstance(event, story.Visited) for event in events)
         assert Activity.objects.filter(kind="PURCHASE").count() == visits
