@@ -10,7 +10,15 @@ from django.utils import timezone
 from campaigns import segments
 from campaigns.models import Segment
 from common.models import JobRun, User
-from members.models import Application, Consent, Duplicate, GroupMember, Member, Tag
+from members.models import (
+    Application,
+    Consent,
+    ConsentPurpose,
+    Duplicate,
+    GroupMember,
+    Member,
+    Tag,
+)
 from members.phones import normalize
 from members.queries import phone_index
 from membership.demo import building, cast, desk, logins, rules, story
@@ -115,6 +123,8 @@ def few(monkeypatch):
 def sandbox(db, settings):
     settings.SANDBOX = True
     factories.main_store()
+    for purpose in ConsentPurpose:
+        factories.consent_text(purpose)
     return settings
 
 
