@@ -5,7 +5,7 @@ Owns     messages, their deliveries by channel and the channels' clients (`chann
          rooms register and how staff word them, what members want to hear; one-time codes.
 Imports  common, programme, partners, members.
 Tells    nothing yet.
-Hears    member.export_made, member.erasure_requested, application.ended, group.invited,
-         group.joined, group.left, group.removed, group.handed_over, group.ended; the SMS
+Hears    member.export_made, member.erasure_requested, member.phone_changed, application.ended,
+         group.invited, group.joined, group.left, group.removed, group.handed_over, group.ended; the SMS
          provider's receipts come by a door of their own (`views.SmsReceipts`).
 """
