@@ -6,6 +6,6 @@ Owns     messages, their deliveries by channel and the channels' clients (`chann
 Imports  common, programme, partners, members.
 Tells    nothing yet.
 Hears    member.export_made, member.erasure_requested, member.phone_changed, application.ended,
-         group.invited, group.joined, group.left, group.removed, group.handed_over, group.ended; the SMS
-         provider's receipts come by a door of their own (`views.SmsReceipts`).
+         group.invited, group.joined, group.left, group.removed, group.handed_over, group.ended;
+         the SMS provider's receipts come by a door of their own (`views.SmsReceipts`).
 """
