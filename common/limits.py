@@ -5,6 +5,7 @@ Each use is counted before it is judged, in one Redis transaction, so a hundred 
 are a hundred. Without Redis nothing passes: what is limited here is what guessers would try.
 """
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import redis
@@ -47,6 +48,40 @@ def consume(name: str, *, limit: int, seconds: int) -> None:
         raise Unavailable from error
     if used > limit:
         raise TooMany(retry_after=max(1, left))
+
+
+def require_left(names: Mapping[str, int]) -> None:
+    """
+    Look whether names have uses left, without counting one: where only what fails is counted.
+
+    :param names: by name, its limit
+    :raises TooMany: if one has been used that often, with `retry_after` in seconds
+    :raises Unavailable: if Redis does not answer
+    """
+    keys = [f"limit:{name}" for name in names]
+    try:
+        used = client().mget(keys)
+        for key, count, limit in zip(keys, used, names.values(), strict=True):
+            if int(count or 0) >= limit:
+                raise TooMany(retry_after=max(1, client().ttl(key)))
+    except redis.RedisError as error:
+        raise Unavailable from error
+
+
+def note(names: Iterable[str], *, seconds: int) -> None:
+    """
+    Count one use of each name without judging it; a window starts with the first one.
+
+    :raises Unavailable: if Redis does not answer
+    """
+    try:
+        with client().pipeline(transaction=True) as pipe:
+            for name in names:
+                pipe.set(f"limit:{name}", 0, ex=seconds, nx=True)
+                pipe.incr(f"limit:{name}")
+            pipe.execute()
+    except redis.RedisError as error:
+        raise Unavailable from error
 
 
 @cache

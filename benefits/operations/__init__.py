@@ -42,6 +42,15 @@ from benefits.operations._using import (
     rate,
     undo,
 )
+from benefits.operations.coupons import (
+    consume as consume_coupon,
+)
+from benefits.operations.coupons import (
+    undo as undo_coupon,
+)
+from benefits.operations.coupons import (
+    verify as verify_coupon,
+)
 
 __all__ = [
     "NOBODY",
@@ -67,6 +76,7 @@ __all__ = [
     "book",
     "compensate_by_points",
     "compensate_by_right",
+    "consume_coupon",
     "deliver",
     "end_all",
     "fail",
@@ -77,5 +87,7 @@ __all__ = [
     "lose_tier",
     "rate",
     "undo",
+    "undo_coupon",
+    "verify_coupon",
     "win_tier",
 ]

@@ -1,0 +1,188 @@
+"""Questions about coupons."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from benefits.coupons import discounts, tokens
+from benefits.coupons.discounts import Terms
+from benefits.models.coupons import (
+    BatchState,
+    Coupon,
+    CouponBatch,
+    CouponConflict,
+    CouponKind,
+    CouponState,
+    CouponStep,
+    CouponStepKind,
+)
+from benefits.queries.rights import guests_of
+from common.localized import localized
+from partners.models import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What an approved batch promises. No stores and no organizations: everywhere."""
+
+    id: int
+    code: str
+    names: dict[str, str]
+    description: dict[str, str]
+    item: dict[str, str]
+    terms: Terms
+    stores: frozenset[int]
+    organizations: frozenset[int]
+    per_member: int | None
+    cost: Decimal | None
+
+    @property
+    def name(self) -> str:
+        return localized(self.names)
+
+    @property
+    def is_bill_needed(self) -> bool:
+        """Whether what it is worth depends on what is bought."""
+        return self.terms.kind != CouponKind.ITEM or self.terms.minimum_spend > 0
+
+
+@lru_cache(maxsize=1000)
+def definition(batch_id: int) -> Definition:
+    """Of a batch that was approved: it does not change any more."""
+    batch = CouponBatch.objects.exclude(state=BatchState.DRAFT).get(pk=batch_id)
+    return Definition(
+        id=batch.pk,
+        code=batch.code,
+        names=batch.names,
+        description=batch.description,
+        item=batch.item,
+        terms=terms_of(batch),
+        stores=frozenset(batch.stores.values_list("pk", flat=True)),
+        organizations=frozenset(batch.organizations.values_list("pk", flat=True)),
+        per_member=batch.per_member,
+        cost=batch.cost,
+    )
+
+
+def terms_of(batch: CouponBatch) -> Terms:
+    return Terms(
+        batch=batch.pk,
+        kind=batch.kind,
+        pays=batch.pays if batch.pays is not None else discounts.HUNDRED,
+        amount=batch.amount or discounts.ZERO,
+        most=batch.most,
+        minimum_spend=batch.minimum_spend,
+        categories=frozenset(batch.categories),
+        stacking=batch.stacking,
+    )
+
+
+@lru_cache(maxsize=10_000)
+def organization_of(store_id: int) -> int:
+    """Whose store it is. A store keeps its owner."""
+    return Store.objects.values_list("organization_id", flat=True).get(pk=store_id)
+
+
+def of_member(member_id: int) -> QuerySet[Coupon]:
+    """Every coupon of a member, and of who was merged into them; what lapses first comes first."""
+    found = Coupon.objects.filter(member_id__in=guests_of(member_id))
+    return found.select_related("store").order_by("last_on", "pk")
+
+
+def usable(found: QuerySet[Coupon], day: date) -> QuerySet[Coupon]:
+    """Of coupons, those not used and not over on a day. Some may not have begun."""
+    return found.filter(state__in=[CouponState.OPEN, CouponState.RESERVED], last_on__gte=day)
+
+
+def token_of(coupon: Coupon) -> str:
+    """What its QR code carries."""
+    return tokens.write(tokens.Token(coupon.pk, coupon.batch_id, coupon.first_on, coupon.last_on))
+
+
+def on_receipt(store_id: int, receipt: str, *, but: int, at: datetime) -> list[Terms]:
+    """What other coupons were taken, or are set aside, for a receipt; the earliest first."""
+    found = Coupon.objects.filter(
+        Q(state=CouponState.USED) | Q(state=CouponState.RESERVED, reserved_until__gt=at),
+        store_id=store_id,
+        receipt=receipt,
+    ).exclude(pk=but)
+    taken = CouponStep.objects.filter(coupon__in=found, kind__in=["USED", "RESERVED"])
+    order = dict(taken.order_by("nth").values_list("coupon_id", "recorded_at"))
+    batches = sorted(found.values_list("pk", "batch_id"), key=lambda row: (order[row[0]], row[0]))
+    return [definition(batch_id).terms for _pk, batch_id in batches]
+
+
+def steps(coupon_ids: Collection[int]) -> QuerySet[CouponStep]:
+    """What was done with coupons, earliest first."""
+    found = CouponStep.objects.filter(coupon_id__in=coupon_ids).order_by("coupon_id", "nth")
+    return found.select_related("actor", "client", "store")
+
+
+# --- For the office -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of a batch. `given`: with a member; `taken_off` and `cost` in the programme's currency."""
+
+    issued: int
+    given: int
+    reserved: int
+    used: int
+    lapsed: int
+    revoked: int
+    taken_off: Decimal
+    cost: Decimal
+
+    @property
+    def open(self) -> int:
+        return self.issued - self.used - self.lapsed - self.revoked - self.reserved
+
+
+def figures(batches: Collection[CouponBatch]) -> dict[int, Figures]:
+    """By batch. Looks only at coupons that are not simply open, and at those of members."""
+    found = Coupon.objects.filter(batch__in=batches)
+    by_state: dict[int, dict[str, Any]] = {batch.pk: {} for batch in batches}
+    rest = found.exclude(state=CouponState.OPEN).values("batch", "state")
+    for row in rest.annotate(count=Count("pk"), off=Sum("discount")).order_by():
+        by_state[row["batch"]][row["state"]] = (row["count"], row["off"] or Decimal(0))
+    given = dict(
+        found.filter(member__isnull=False).values_list("batch").annotate(Count("pk")).order_by()
+    )
+    return {
+        batch.pk: _figures(batch, by_state[batch.pk], given.get(batch.pk, 0)) for batch in batches
+    }
+
+
+def _figures(batch: CouponBatch, states: dict[str, Any], given: int) -> Figures:
+    nothing = (0, Decimal(0))
+    used, taken_off = states.get(CouponState.USED, nothing)
+    return Figures(
+        issued=batch.issued,
+        given=given,
+        reserved=states.get(CouponState.RESERVED, nothing)[0],
+        used=used,
+        lapsed=states.get(CouponState.LAPSED, nothing)[0],
+        revoked=states.get(CouponState.REVOKED, nothing)[0],
+        taken_off=taken_off,
+        cost=taken_off if batch.cost is None else used * batch.cost,
+    )
+
+
+def conflicts() -> QuerySet[CouponConflict]:
+    """What tills took without a network and should not have, the latest reported first."""
+    found = CouponConflict.objects.order_by("-recorded_at", "-pk")
+    return found.select_related(
+        "coupon__batch", "coupon__member", "store", "client", "bearer", "first__store"
+    )
+
+
+def latest_use(coupon: Coupon) -> CouponStep | None:
+    """The use that counts."""
+    used = CouponStep.objects.filter(coupon=coupon, kind=CouponStepKind.USED).order_by("-nth")
+    return used.first() if coupon.state == CouponState.USED else None

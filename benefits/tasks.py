@@ -1,0 +1,9 @@
+from celery import shared_task
+from django.utils import timezone
+
+from benefits.operations import coupons
+
+
+@shared_task(name="benefits.work_on_coupons")
+def work_on_coupons(**_later_arguments: object) -> None:
+    coupons.work(clock=timezone.now)
