@@ -17,9 +17,11 @@ class BenefitsConfig(AppConfig):
             rulebook,
             subscribers,  # noqa: F401
         )
+        from benefits.operations import coupons  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
 
         sections.register(rulebook.BENEFITS)
         checks.register()
         approvals.register()
         labels.register()
+        coupons.register()

@@ -338,6 +338,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "make and issue coupons": {
+        "task": "benefits.work_on_coupons",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "invite members": {
         "task": "campaigns.invite_members",
         "schedule": 10.0,

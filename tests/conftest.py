@@ -5,6 +5,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import HealthCheck, settings
 
 from benefits import queries as benefits
+from benefits.queries import coupons
 from campaigns import activity_rules, budgets, campaign_words, earning, words
 from common import approvals
 from partners.api import authentication
@@ -37,6 +38,8 @@ def _forget_cached():
     campaign_words._names.cache_clear()
     tiers.ladder.cache_clear()
     benefits.matrix.cache_clear()
+    coupons.definition.cache_clear()
+    coupons.organization_of.cache_clear()
     activity_rules.compiled.cache_clear()
     budgets.forget_cached()
     authentication.forget_cached()

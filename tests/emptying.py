@@ -9,6 +9,8 @@ APPEND_ONLY = (
     "points_notice",
     "common_auditrecord",
     "benefits_step",
+    "benefits_couponstep",
+    "benefits_couponconflict",
     "benefits_itempicture",
     "benefits_stockmove",
     "tiers_beginning",

@@ -1,1 +1,1 @@
-"""Arithmetic of coupons, without a table: codes, tokens for tills without a network, discounts."""
+"""Coupons without a table: codes, tokens for tills without a network, discounts."""

@@ -128,7 +128,6 @@ class CouponBatch(models.Model):
             ("draft_couponbatch", "Can draft batches of coupons, load codes and issue coupons"),
             ("approve_couponbatch", "Can approve batches of coupons"),
             ("export_couponbatch", "Can take the codes of a batch away"),
-            ("revoke_coupon", "Can revoke coupons and settle conflicts"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -228,6 +227,7 @@ class Coupon(models.Model):
     class Meta:
         verbose_name = _("coupon")
         verbose_name_plural = _("coupons")
+        permissions = [("revoke_coupon", "Can revoke coupons and whole batches of them")]
         constraints = [
             models.UniqueConstraint(fields=["digest"], name="benefits_coupon_code_once"),
             models.UniqueConstraint(

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from benefits.models.coupons import Coupon
 from common import personal
 
-# The code goes: whoever reads it could use the coupon. That there was one stays, as it was paid for.
+# The code goes: who reads it could use the coupon. That there was one stays, as it was paid for.
 personal.table(
     "benefits_coupon", blank={"code": "''"}, keeps=["reference", "state", "receipt", "digest"]
 )
@@ -15,6 +15,10 @@ personal.stays(
     "benefits_couponstep", "benefits_couponconflict",
     why="Which coupon was taken where and when, for which stores are paid: it names no member.",
 )  # fmt: skip
+personal.untold(
+    "benefits_couponconflict",
+    why="Between us and the stores: whose till took a coupon that was good no more.",
+)
 
 
 @personal.section(
@@ -31,7 +35,7 @@ personal.stays(
         "store": _("store"),
         "taken_off": _("taken off"),
     },
-    tables=["benefits_coupon"],
+    tables=["benefits_coupon", "benefits_couponstep"],
 )
 def coupons(member_id: int) -> list[dict[str, Any]]:
     found = Coupon.objects.filter(member_id=member_id).select_related("store", "batch")

@@ -1,3 +1,3 @@
 """What benefits hear, a module each subject."""
 
-from benefits.subscribers import research, rights  # noqa: F401 - they register themselves
+from benefits.subscribers import coupons, research, rights  # noqa: F401 - they register themselves

@@ -87,10 +87,17 @@ LISTINGS = [
     "benefits.add_category", "benefits.change_category",
 ]  # fmt: skip
 LIST = ["benefits.approve_item"]
+COUPONS = ["benefits.view_couponbatch", "benefits.view_coupon", "benefits.view_couponconflict"]
+# Batches are drafted by some and approved by others; codes leave the house with neither.
+DRAFT_COUPONS = ["benefits.draft_couponbatch"]
+APPROVE_COUPONS = [
+    "benefits.approve_couponbatch", "benefits.export_couponbatch", "benefits.revoke_coupon",
+]  # fmt: skip
 ROLES = {
     "administrator": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
+        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -104,14 +111,19 @@ ROLES = {
         "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
+        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS,
     ],
     "campaign manager": [
         *RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS, *CATALOGUE, *LISTINGS,
+        *COUPONS, *DRAFT_COUPONS,
     ],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun", *CATALOGUE,
+        *COUPONS,
     ],
-    "customer care": [*CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE],
+    "customer care": [
+        *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS,
+    ],
     "dealer manager": [*OF_DEALERS, "members.decide_application", "members.activate_member"],
     # At the counter of their own store (`membership.counter`).
     "store clerk": [*OF_DEALERS, "partners.serve_placement"],
@@ -119,7 +131,7 @@ ROLES = {
         "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
         *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
-        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate", *CATALOGUE,
+        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate", *CATALOGUE, *COUPONS,
     ],
 }  # fmt: skip
 
@@ -174,7 +186,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
-        ("benefits", "0010_catalogue"),
+        ("benefits", "0030_coupons"),
         ("campaigns", "0005_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

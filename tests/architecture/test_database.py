@@ -114,6 +114,8 @@ def test_what_must_not_change_cannot():
 
     before, delete, update, truncate = 2, 8, 16, 32
     final = [
+        "benefits_couponconflict",
+        "benefits_couponstep",
         "benefits_itempicture",
         "benefits_step",
         "benefits_stockmove",

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from benefits import operations as benefits
 from benefits.models import Right
+from benefits.models.coupons import Coupon, CouponBatch
 from campaigns import segments
 from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
-from common.models import IdempotencyRecord, JobChunk, JobRun
+from common.models import Approval, IdempotencyRecord, JobChunk, JobRun
 from members import operations as members
 from members import queries
 from members.models import (
@@ -228,6 +229,34 @@ def _rights_to_lapse() -> None:
             )  # fmt: skip
 
 
+def _coupons_of_may(**more: Any) -> None:
+    """Six of a batch end the day before, six on DAY, six go on; each member has one."""
+    days = enumerate([DAY - timedelta(days=1), DAY, DAY + timedelta(days=9)])
+    batches = [
+        CouponBatch.objects.create(
+            code=f"may-{n}", names={"en": f"May {n}"}, kind="AMOUNT", amount=5, stacking="STACKS",
+            first_on=LONG_AGO.date(), last_on=last_on, codes_from="MEMBERS", total=9, issued=6,
+            created_at=LONG_AGO, created_by=staff(), **more,
+        )
+        for n, last_on in days
+    ]  # fmt: skip
+    for batch in batches:
+        approval = Approval.objects.create(
+            kind="benefits.coupons", payload={}, target=batch.code, reason="May",
+            reference=batch.code, requested_by=batch.created_by, requested_at=LONG_AGO,
+        )  # fmt: skip
+        CouponBatch.objects.filter(pk=batch.pk).update(state="RUNNING", approval=approval)
+        for nth in range(6):
+            Coupon.objects.create(
+                batch=batch, digest=f"{batch.pk} {nth}".encode(), member_id=identity().id,
+                issued_on=LONG_AGO.date(), first_on=LONG_AGO.date(), last_on=batch.last_on,
+            )  # fmt: skip
+
+
+def _coupons_that_lapse_soon() -> None:
+    _coupons_of_may(remind_days=9)
+
+
 def _rights_to_grant() -> None:
     """July begins; one is not active, one has theirs already."""
     for n in range(6):
@@ -385,6 +414,8 @@ WORK: dict[str, Callable[[], None]] = {
     "tiers.verify_counters": _tiers_about_to_end,
     "benefits.lapse_rights": _rights_to_lapse,
     "benefits.grant_rights": _rights_to_grant,
+    "benefits.lapse_coupons": _coupons_of_may,
+    "benefits.remind_of_coupons": _coupons_that_lapse_soon,
     "campaigns.convert_spend": _spend_of_last_year,
     "campaigns.tag_by_segments": _tags_that_follow,
     "campaigns.verify_budgets": _budgets_spent,

@@ -4,8 +4,6 @@ leads to. What is refused changes nothing.
 """
 
 from benefits.operations.coupons._batches import (
-    KIND,
-    APPROVE,
     BatchDraft,
     BatchExists,
     BatchNotDraft,
@@ -16,12 +14,11 @@ from benefits.operations.coupons._batches import (
     UnknownBatch,
     ask_to_run,
     change_draft,
-    describe,
     draft,
     end,
-    perform,
     revoke_batch,
 )
+from benefits.operations.coupons._batches import register as _register_approval
 from benefits.operations.coupons._issuing import (
     AlreadyClaimed,
     BatchExhausted,
@@ -49,7 +46,7 @@ from benefits.operations.coupons._making import (
     take_codes,
     work,
 )
-from benefits.operations.coupons._messages import register as register_messages
+from benefits.operations.coupons._messages import register as _register_messages
 from benefits.operations.coupons._night import lapse, remind
 from benefits.operations.coupons._offline import FromTheFuture, Reported, report_offline
 from benefits.operations.coupons._refusals import (
@@ -82,8 +79,6 @@ from benefits.operations.coupons._using import (
 )
 
 __all__ = [
-    "APPROVE",
-    "KIND",
     "RESERVED_FOR",
     "RESERVED_FOR_MAX",
     "AlreadyClaimed",
@@ -132,15 +127,13 @@ __all__ = [
     "change_draft",
     "claim",
     "consume",
-    "describe",
     "draft",
     "end",
     "issue",
     "issue_to_tag",
     "lapse",
     "load_pool",
-    "perform",
-    "register_messages",
+    "register",
     "release",
     "remind",
     "report_offline",
@@ -153,3 +146,9 @@ __all__ = [
     "verify",
     "work",
 ]
+
+
+def register() -> None:
+    """Make known what a second person approves, and what is said to members."""
+    _register_approval()
+    _register_messages()

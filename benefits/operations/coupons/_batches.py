@@ -127,6 +127,17 @@ class BatchDraft:
         )
 
 
+def register() -> None:
+    """Make known what a second person approves."""
+    approvals.kind(
+        name=KIND,
+        title=_("Batch of coupons"),
+        permission=APPROVE,
+        perform=perform,
+        describe=describe,
+    )
+
+
 @transaction.atomic
 def draft(*, content: BatchDraft, at: datetime, by: User) -> CouponBatch:
     """

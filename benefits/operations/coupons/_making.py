@@ -98,7 +98,9 @@ def _next_piece(now: datetime) -> bool:
     is_over = (
         _generate_piece(run, now) if run.work == CouponRun.Work.GENERATE else issue_piece(run, now)
     )
-    run.finished_at = now if is_over else None
+    if is_over:
+        run.finished_at = now
+        run.skipped = run.wanted - run.done
     run.save(update_fields=["done", "skipped", "last_member", "finished_at"])
     return True
 

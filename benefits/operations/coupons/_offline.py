@@ -82,7 +82,9 @@ def report_offline(
     if refusal is None:
         use(coupon, at=used_at, who=who, receipt=receipt, discount=discount, is_offline=True)
         return Reported(coupon=coupon, conflict=None, is_repeat=False)
-    conflict = _conflict(coupon, refusal, used_at, discount, receipt, who, at)
+    conflict = _conflict(
+        coupon, refusal=refusal, used_at=used_at, discount=discount, receipt=receipt, who=who, at=at
+    )
     return Reported(coupon=coupon, conflict=conflict, is_repeat=False)
 
 
@@ -102,6 +104,7 @@ def _refusal(coupon: Coupon, used_at: datetime, who: Who, receipt: str) -> Domai
 
 def _conflict(
     coupon: Coupon,
+    *,
     refusal: DomainError,
     used_at: datetime,
     discount: Decimal | None,
@@ -116,9 +119,7 @@ def _conflict(
         client_id=who.client_id, receipt=receipt, cost=_cost(batch.cost, discount),
         bearer_id=queries.organization_of(who.store_id), first=queries.latest_use(coupon),
     )  # fmt: skip
-    record(
-        "coupon.conflict", coupon, who.by, why=refusal.code, receipt=receipt, there=who.store_id
-    )
+    record("coupon.conflict", coupon, who.by, why=refusal.code, receipt=receipt, there=who.store_id)
     return conflict
 
 
