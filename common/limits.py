@@ -24,6 +24,11 @@ class TooMany(DomainError):
     message = _("Too many attempts. Please try again in %(retry_after)s seconds.")
     status = 429
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """For a client of the API."""
+        return {"Retry-After": str(self.details["retry_after"])}
+
 
 class Unavailable(DomainError):
     code = "unavailable"

@@ -96,7 +96,8 @@ def of_member(member_id: int) -> QuerySet[Coupon]:
 
 def usable(found: QuerySet[Coupon], day: date) -> QuerySet[Coupon]:
     """Of coupons, those not used and not over on a day. Some may not have begun."""
-    return found.filter(state__in=[CouponState.OPEN, CouponState.RESERVED], last_on__gte=day)
+    good = found.filter(state__in=[CouponState.OPEN, CouponState.RESERVED], last_on__gte=day)
+    return good.exclude(batch__state=BatchState.REVOKED)
 
 
 def token_of(coupon: Coupon) -> str:

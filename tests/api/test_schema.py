@@ -7,7 +7,7 @@ an answer feeds the next request, to the real WSGI application over a database t
 
 import json
 from collections import defaultdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import schemathesis
@@ -22,6 +22,7 @@ from members import operations
 from members.models import Application, ConsentPurpose, GroupKind
 from points import operations as points
 from tests import factories
+from tests.benefits.coupon_plan import issued, running
 from tests.benefits.plan import always, deliver
 from tests.factories.activities import cap, kind, named, rewarding
 from tests.tiers.ladder import BASE
@@ -164,6 +165,8 @@ def test_schemathesis_finds_no_fault(application):
         ).pk
         for _ in range(10)
     ]
+    batch = running(first_on=LONG_AGO.date(), last_on=timezone.localdate() + timedelta(days=9))
+    coupons = [issued(batch, factories.identity(member), at=timezone.now()).code for _ in range(20)]
     waiting = Application.objects.create(
         state="APPLIED", applied_at=LONG_AGO, channel="API", store=store, phone_index=b"x"
     )
@@ -186,6 +189,7 @@ def test_schemathesis_finds_no_fault(application):
                 "to_release": {"values": TO_RELEASE},
                 "benefits": {"values": ["tow"]},
                 "deliveries": {"values": delivered},
+                "coupons": {"values": coupons},
                 "companies": {"values": [company.pk]},
                 "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
@@ -201,6 +205,7 @@ def test_schemathesis_finds_no_fault(application):
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.benefit": {"dictionary": "benefits", "probability": 0.9},
                 "path.company": {"dictionary": "companies", "probability": 0.8},
+                "body.code": {"dictionary": "coupons", "probability": 0.9},
                 "path.right_id": {"dictionary": "deliveries", "probability": 0.8},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
@@ -209,7 +214,7 @@ def test_schemathesis_finds_no_fault(application):
             "checks": {
                 "positive_data_acceptance": {
                     # See `form_is_as_described`.
-                    "expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", "422"]
+                    "expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", "422", "429"]
                 },
             },
             # See `wrong_lines_are_refused`.

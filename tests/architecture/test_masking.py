@@ -397,6 +397,17 @@ CALLS = {
     "members/{number}/benefits/": {"GET": None},
     "deliveries/": {"POST": {"benefit": "rescue", **AT}},
     "deliveries/1/undo/": {"POST": {"store": "{store}"}},
+    "members/{number}/coupons/": {"GET": None},
+    "coupons/verify/": {"POST": {"code": "C-1", **AT}},
+    "coupons/reserve/": {"POST": {"code": "C-1", "receipt": "R-1", **AT}},
+    "coupons/release/": {"POST": {"code": "C-1", "receipt": "R-1", "store": "{store}"}},
+    "coupons/consume/": {"POST": {"code": "C-1", "receipt": "R-1", **AT}},
+    "coupons/undo/": {"POST": {"code": "C-1", "receipt": "R-1", "store": "{store}"}},
+    "coupons/offline/": {
+        "POST": {"uses": [{"token": "CP1", "store": "S", "receipt": "R-1",
+                           "used_at": "2026-07-01T12:00:00+08:00"}]}
+    },
+    "coupons/key/": {"GET": None},
     "members/{number}/": {"GET": None},
     "members/{number}/groups/": {"GET": None},
     "members/{number}/consents/": {
