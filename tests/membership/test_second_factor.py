@@ -6,7 +6,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 import time_machine
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -441,8 +441,15 @@ def test_a_new_field_key_seals_the_secret_anew(settings):
 def test_what_is_harm():
     assert second_factor.may_do_harm(staff())
     assert second_factor.may_do_harm(of_role("customer care"))
+    assert second_factor.may_do_harm(of_role("store clerk"))  # serves at the counter
     assert not second_factor.may_do_harm(of_role("auditor"))
-    assert not second_factor.may_do_harm(of_role("store clerk"))
+
+
+def test_what_narrows_what_a_login_sees_is_no_harm():
+    login = of_role("auditor")
+    login.user_permissions.add(Permission.objects.get(codename="limited_to_dealer"))
+
+    assert not second_factor.may_do_harm(login)
 
 
 def test_the_page_speaks_chinese():
