@@ -10,14 +10,17 @@ class BenefitsConfig(AppConfig):
     def ready(self) -> None:
         from benefits import (  # noqa: PLC0415 - models are ready now
             approvals,
+            changes,
             checks,
             labels,
+            messages,
             nightly,  # noqa: F401 - they register themselves
             personal,  # noqa: F401
             rulebook,
             subscribers,  # noqa: F401
         )
         from benefits.operations import coupons  # noqa: PLC0415
+        from messaging import changes as told  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
 
         sections.register(rulebook.BENEFITS)
@@ -25,3 +28,5 @@ class BenefitsConfig(AppConfig):
         approvals.register()
         labels.register()
         coupons.register()
+        messages.register()
+        told.register("benefits.rights", changes.granted)

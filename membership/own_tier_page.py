@@ -7,6 +7,8 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from benefits import queries as benefits
+from benefits import words
 from campaigns.by_tier import Gain, gains
 from programme import queries as programme
 from programme.policies import ForMonths, Policies
@@ -37,7 +39,19 @@ def compared(own: Level, higher: Level, *, day: date) -> list[Gain]:
     """What the higher tier gives that the other does not, by the rulebook of the day."""
     rulebook = programme.rulebook_on(day)
     earned = gains(rulebook.id, own=own.code, higher=higher.code, day=day)
-    return earned + _longer(own, higher, rulebook.policies)
+    return earned + _benefits(own, higher, rulebook.id) + _longer(own, higher, rulebook.policies)
+
+
+def _benefits(own: Level, higher: Level, version_id: int) -> list[Gain]:
+    """Benefits of which the higher tier gets something else, in the matrix's order."""
+    return [
+        Gain(each.name, words.cell(before) if before else "", words.cell(after))
+        for each, before, after in (
+            (each, each.cells.get(own.code), each.cells.get(higher.code))
+            for each in benefits.matrix(version_id).benefits
+        )
+        if after is not None and after != before
+    ]
 
 
 def _longer(own: Level, higher: Level, policies: Policies) -> list[Gain]:

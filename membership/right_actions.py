@@ -9,12 +9,14 @@ from django.utils import timezone
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from benefits import operations, queries
+from benefits import operations, pictures, queries
 from benefits.models import NOTE_MAX, Failure, Kind, Proof, Right, RightState
 from common.forms import keep_out
 from common.staff import acting
@@ -54,6 +56,41 @@ class DeliverForm(RightForm):
         widget=UnfoldAdminSelectWidget,
     )
     field_order = ["chosen", "store", "note"]
+
+
+class BookForm(DeliverForm):
+    booked_for = forms.SplitDateTimeField(
+        label=_("Appointment"), widget=UnfoldAdminSplitDateTimeWidget
+    )
+    field_order = ["chosen", "store", "booked_for", "note"]
+
+
+class ProvenForm(DeliverForm):
+    """With what proves it: the store's word, the member's code, or a picture."""
+
+    proof = forms.ChoiceField(
+        label=_("Proof"),
+        choices=Proof.choices,
+        initial=Proof.STORE,
+        widget=UnfoldAdminSelectWidget,
+    )
+    card = forms.CharField(
+        label=_("Member code"), required=False, max_length=100, widget=UnfoldAdminTextInputWidget
+    )
+    picture = forms.FileField(
+        label=_("Photo or signature"),
+        required=False,
+        help_text=_("JPEG or PNG. Where and with what it was taken is not kept."),
+        widget=UnfoldAdminFileFieldWidget,
+    )
+    field_order = ["chosen", "store", "proof", "card", "picture", "note"]
+
+    def clean_picture(self) -> bytes:
+        given = self.cleaned_data["picture"]
+        try:
+            return pictures.clean(given.read()) if given else b""
+        except operations.NotAPicture as refusal:
+            raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
 
 
 class FailForm(RightForm):
@@ -123,12 +160,8 @@ class RightAction(MemberAction):
         return operations.Who(by=acting(self.request))
 
 
-class DeliverRight(RightAction):
-    title = _("Deliver a right")
-    icon = "task_alt"
-    form_class = DeliverForm
-    explanation = _("For what a store delivered and could not tell itself.")
-    done = _("Delivered.")
+class ServiceAction(RightAction):
+    """Of a benefit of which something is left, whichever right it will be."""
 
     def choices(self) -> list[tuple[Any, str]]:
         found = queries.offers(self.member.pk, localdate())
@@ -138,11 +171,41 @@ class DeliverRight(RightAction):
             if each.benefit.kind == Kind.SERVICE and each.left != 0
         ]
 
+
+class BookRight(ServiceAction):
+    title = _("Book a right")
+    icon = "event"
+    form_class = BookForm
+    done = _("Booked.")
+
+    def perform(self, form: Any) -> None:
+        given = form.cleaned_data
+        operations.book(
+            member=identity(self.member),
+            benefit=given["chosen"],
+            booked_for=given["booked_for"],
+            at=timezone.now(),
+            who=operations.Who(by=acting(self.request), store_id=given["store"].pk),
+            note=given["note"],
+        )
+
+
+class DeliverRight(ServiceAction):
+    title = _("Deliver a right")
+    icon = "task_alt"
+    form_class = ProvenForm
+    explanation = _("For what a store delivered and could not tell itself.")
+    done = _("Delivered.")
+
     def perform(self, form: Any) -> None:
         operations.deliver(
             member=identity(self.member),
             benefit=form.cleaned_data["chosen"],
-            shown=operations.Shown(proof=Proof.STORE),
+            shown=operations.Shown(
+                proof=Proof(form.cleaned_data["proof"]),
+                card=form.cleaned_data["card"],
+                picture=form.cleaned_data["picture"],
+            ),
             at=timezone.now(),
             who=operations.Who(by=acting(self.request), store_id=form.cleaned_data["store"].pk),
             note=form.cleaned_data["note"],
@@ -209,6 +272,7 @@ class CompensateRight(RightAction):
 
 
 ACTIONS: dict[str, type[MemberAction]] = {
+    "book-right": BookRight,
     "deliver-right": DeliverRight,
     "undo-delivery": UndoDelivery,
     "fail-right": FailRight,

@@ -6,6 +6,7 @@ is that of its latest step; steps are never changed nor deleted: the database se
 """
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -306,6 +307,16 @@ class Step(models.Model):
             models.CheckConstraint(
                 name="benefits_step_failure_has_a_reason",
                 condition=~Q(kind__in=["FAILED", "ENDED"]) | ~Q(reason=""),
+            ),
+        ]
+        indexes = [
+            # Members are told in the order of recording (benefits.changes), as of the ledger's
+            # entries.
+            BrinIndex(
+                fields=["recorded_at"],
+                autosummarize=True,
+                pages_per_range=64,
+                name="benefits_step_recorded",
             ),
         ]
 

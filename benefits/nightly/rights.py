@@ -10,7 +10,27 @@ from common import jobs
 from points.queries import start_of_day
 
 DUE = "SELECT DISTINCT member_id FROM benefits_right WHERE state = 'GRANTED' AND last_on < %(day)s"
+LAPSING_SOON = """
+    SELECT DISTINCT member_id FROM benefits_right WHERE state = 'GRANTED' AND last_on = %(day)s
+"""
 EVERYBODY = "SELECT id AS member_id FROM members_member WHERE status = 'ACTIVE'"
+
+
+def _lapsing_soon(day: date) -> Iterable[jobs.Range]:
+    return jobs.members_in(LAPSING_SOON)(operations.last_day_told_on(day))
+
+
+@jobs.nightly(
+    name="benefits.warn_of_lapse",
+    order=28,
+    title=_("Members told of rights about to lapse"),
+    plan=_lapsing_soon,
+    figures={"members": _("Members")},
+)
+def warn_of_lapse(*, day: date, low: int, high: int) -> dict[str, int]:
+    """Tell members of the rights whose last day is in a week."""
+    told = operations.warn_of_lapse(low=low, high=high, day=day, at=start_of_day(day))
+    return {"members": told}
 
 
 @jobs.nightly(

@@ -42,6 +42,7 @@ from benefits.operations._using import (
     rate,
     undo,
 )
+from benefits.operations._warning import WARN_DAYS, last_day_told_on, warn_of_lapse
 from benefits.operations.coupons import (
     consume as consume_coupon,
 )
@@ -54,6 +55,7 @@ from benefits.operations.coupons import (
 
 __all__ = [
     "NOBODY",
+    "WARN_DAYS",
     "AnotherMembersCode",
     "BookedInThePast",
     "CompensationTooLarge",
@@ -84,10 +86,12 @@ __all__ = [
     "grant",
     "grant_by_range",
     "lapse",
+    "last_day_told_on",
     "lose_tier",
     "rate",
     "undo",
     "undo_coupon",
     "verify_coupon",
+    "warn_of_lapse",
     "win_tier",
 ]

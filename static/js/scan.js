@@ -36,7 +36,8 @@
       });
       addEventListener("pagehide", () => stop(stream));
       video.srcObject = stream;
-      await video.play();
+      // Until there is a picture nothing is found in it.
+      video.play().catch(() => {});
       look(new window.BarcodeDetector({ formats: ["qr_code"] }), stream);
     } catch {
       video.hidden = true;

@@ -257,6 +257,17 @@ def _coupons_that_lapse_soon() -> None:
     _coupons_of_may(remind_days=9)
 
 
+def _rights_lapsing_soon() -> None:
+    last_on = benefits.last_day_told_on(DAY)
+    for n in range(5):
+        one = identity()
+        for ordinal, granted_on in enumerate([LONG_AGO.date(), LONG_AGO.date(), DAY], start=1):
+            Right.objects.create(
+                member_id=one.id, benefit=f"b{n}", period="2026-07", ordinal=ordinal, level="t1",
+                version=rulebook(), granted_on=granted_on, last_on=last_on,
+            )  # fmt: skip
+
+
 def _rights_to_grant() -> None:
     """July begins; one is not active, one has theirs already."""
     for n in range(6):
@@ -412,6 +423,7 @@ WORK: dict[str, Callable[[], None]] = {
     "tiers.review_standings": _tiers_that_end,
     "tiers.warn_of_downgrades": _tiers_about_to_end,
     "tiers.verify_counters": _tiers_about_to_end,
+    "benefits.warn_of_lapse": _rights_lapsing_soon,
     "benefits.lapse_rights": _rights_to_lapse,
     "benefits.grant_rights": _rights_to_grant,
     "benefits.lapse_coupons": _coupons_of_may,

@@ -82,3 +82,22 @@ def test_the_night_and_a_tier_won_grant_once(of):
 
     assert sum(granted) == 4, granted
     assert Right.objects.filter(period="2026-08").count() == 4
+
+
+@pytest.mark.parametrize("benefit", ["check", "tow"])
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_form_sent_twice_at_once_delivers_once(of, benefit, looks, monkeypatch):
+    if not looks:
+        monkeypatch.setattr(_using, "taken_before", lambda *_asked: None)
+
+    answers = at_once(*[lambda: deliver(of, benefit, reference="counter:1") for _ in range(4)])
+
+    delivered = [each for each in answers if isinstance(each, Right)]
+    if looks:
+        assert {each.pk for each in delivered} == {delivered[0].pk}
+        assert len(delivered) == 4, answers
+    else:
+        # Who does not look is stopped by the index, and asks in vain.
+        assert len(delivered) == 1
+        assert "benefits_step_reference_once" in str(answers)
+    assert Step.objects.filter(kind="DELIVERED").count() == 1

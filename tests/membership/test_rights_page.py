@@ -1,13 +1,18 @@
 """A member's benefits in the console, and what staff do with rights."""
 
+import io
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils.timezone import localdate
+from PIL import Image
 
 from benefits.models import Right, Step
+from benefits.operations import Who
 from points.models import Entry
-from tests.benefits.plan import on, publish, service, told
-from tests.factories import store
+from tests.benefits.plan import deliver, on, publish, service, told
+from tests.factories import dealer, store
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +44,7 @@ def at(of, name):
 
 
 def test_care_delivers_undoes_and_makes_up_for_it(care, of, right):
-    sent = {"chosen": "wash", "store": store().pk, "note": "门店来电"}
+    sent = {"chosen": "wash", "store": store().pk, "proof": "STORE", "note": "门店来电"}
     assert care.post(at(of, "deliver-right"), sent).status_code == 302
     assert (
         care.post(at(of, "undo-delivery"), {"chosen": right.pk, "note": "误操作"}).status_code
@@ -90,3 +95,76 @@ def test_who_only_looks_changes_nothing(at_work, of, right):
     sent = {"chosen": right.pk, "reason": "LATE", "note": "x"}
     assert auditor.post(at(of, "fail-right"), sent).status_code == 403
     assert Step.objects.filter(kind="FAILED").count() == 0
+
+
+def a_photo():
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(file, "PNG")
+    return SimpleUploadedFile("proof.png", file.getvalue(), content_type="image/png")
+
+
+def test_care_books_and_delivers_with_a_photo(care, of, right):
+    at_store = store()
+    # Today, before midnight: a right of this year.
+    when = localdate()
+    booked = {
+        "chosen": "wash", "store": at_store.pk, "booked_for_0": when.isoformat(),
+        "booked_for_1": "23:59:59", "note": "电话预约",
+    }  # fmt: skip
+    assert care.post(at(of, "book-right"), booked).status_code == 302
+    assert Right.objects.get(state="BOOKED").store == at_store
+
+    sent = {"chosen": "wash", "store": at_store.pk, "proof": "PHOTO", "note": "门店来电"}
+    without = care.post(at(of, "deliver-right"), sent)
+    assert without.status_code == 200
+    assert care.post(at(of, "deliver-right"), sent | {"picture": a_photo()}).status_code == 302
+
+    step = Step.objects.get(kind="DELIVERED")
+    assert (step.proof, step.picture.media_type) == ("PHOTO", "image/jpeg")
+
+
+def test_rights_are_listed_by_state(care, of, right):
+    page = care.get(reverse("admin:rights"), {"state": "GRANTED", "benefit": "wash"})
+
+    text = page.content.decode()
+    assert of.number in text
+    assert "Wash 2026 #1" in text
+    booked = care.get(reverse("admin:rights")).content.decode()
+    assert of.number not in booked
+
+
+class TestReport:
+    def test_tells_what_was_promised_and_kept(self, care, of, right):
+        deliver(of, "wash", localdate().isoformat(), who=Who(store_id=store().pk))
+
+        page = care.get(reverse("admin:rights-report"))
+
+        assert page.context["together"].kept.promised == 2
+        assert page.context["together"].kept.percent == 50
+        assert "width: 50%" in page.content.decode()
+
+    def test_is_downloaded_harmless_to_spreadsheets(self, care, of, right):
+        at_store = store(dealer(name="=1+1"))
+        deliver(of, "wash", localdate().isoformat(), who=Who(store_id=at_store.pk))
+        today = localdate()
+
+        answer = care.get(
+            reverse("admin:rights-report"),
+            {"first": today.replace(month=1, day=1), "last": today, "csv": "1"},
+        )
+
+        lines = b"".join(answer.streaming_content).decode().splitlines()
+        assert lines[0].startswith("\ufeffby,of,name,promised,delivered")
+        assert any(line.startswith("dealer,'=1+1,'=1+1,1,1") for line in lines)
+
+    def test_a_period_that_ends_before_it_begins_is_refused(self, care, of):
+        page = care.get(
+            reverse("admin:rights-report"), {"first": "2026-02-01", "last": "2026-01-01"}
+        )
+
+        assert page.context["form"].errors
+
+    def test_in_few_queries(self, care, of, right, django_assert_max_num_queries):
+        care.get(reverse("admin:rights-report"))
+        with django_assert_max_num_queries(10):
+            care.get(reverse("admin:rights-report"))

@@ -1,0 +1,16 @@
+import django.contrib.postgres.indexes
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    """Rights are told of in the order in which they were recorded."""
+
+    dependencies = [
+        ("benefits", "0040_references"),
+    ]
+    operations = [
+        migrations.AddIndex(
+            model_name="step",
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=["recorded_at"], name="benefits_step_recorded", pages_per_range=64),
+        ),
+    ]
