@@ -130,7 +130,8 @@ def terms_on_bills(at: datetime) -> BillTerms:
 def _note(bill: Decimal, off: Decimal) -> str:
     """What the member reads beside the entry. In one language: a note is kept as it was."""
     with override(settings.LANGUAGE_CODE):
-        return say("Bill %(bill)s, %(off)s by points") % {"bill": f"{bill:.2f}", "off": off}
+        told = say("Bill %(bill)s, %(off)s by points, %(rest)s to pay")
+        return told % {"bill": f"{bill:.2f}", "off": off, "rest": f"{bill - off:.2f}"}
 
 
 @transaction.atomic
