@@ -27,6 +27,8 @@ OPEN = {
 CLOSED = {
     "member-reveal", "member-profile", "member-transfer", "member-merge", "member-unmerge",
     "member-product-hand-over",
+    # Whether a promise was broken, and what makes up for it, the office decides.
+    "member-fail-right", "member-compensate-right",
 }  # fmt: skip
 
 View = Callable[..., HttpResponse]

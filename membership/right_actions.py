@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timezone import localdate
@@ -20,6 +21,7 @@ from benefits import operations, pictures, queries
 from benefits.models import NOTE_MAX, Failure, Kind, Proof, Right, RightState
 from common.forms import keep_out
 from common.staff import acting
+from members import reach
 from membership.member_actions import MemberAction
 from membership.points_actions import identity
 from partners.models import Store
@@ -52,10 +54,14 @@ class RightForm(forms.Form):
 class DeliverForm(RightForm):
     store = forms.ModelChoiceField(
         label=_("Store"),
-        queryset=Store.objects.filter(is_active=True).order_by("name"),
+        queryset=Store.objects.none(),
         widget=UnfoldAdminSelectWidget,
     )
     field_order = ["chosen", "store", "note"]
+
+    def __init__(self, *args: Any, stores: QuerySet[Store], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["store"].queryset = stores  # type: ignore[attr-defined]  # a model choice field
 
 
 class BookForm(DeliverForm):
@@ -156,12 +162,21 @@ class RightAction(MemberAction):
         has_choice = bool(found["form"].fields["chosen"].choices)
         return found | {"nothing": "" if has_choice else _("There is no such right.")}
 
+    def stores(self) -> QuerySet[Store]:
+        """Where this login may say that something was delivered: staff of a dealer at its own."""
+        found = Store.objects.filter(is_active=True).order_by("name")
+        within = reach.of(self.request.user)
+        return found.filter(organization=within.organization_id) if within.is_limited else found
+
     def who(self) -> operations.Who:
         return operations.Who(by=acting(self.request))
 
 
 class ServiceAction(RightAction):
-    """Of a benefit of which something is left, whichever right it will be."""
+    """Of a benefit of which something is left, whichever right it will be; at a store."""
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "stores": self.stores()}
 
     def choices(self) -> list[tuple[Any, str]]:
         found = queries.offers(self.member.pk, localdate())
@@ -218,6 +233,13 @@ class UndoDelivery(RightAction):
     form_class = RightForm
     states = (RightState.DELIVERED,)
     done = _("The delivery is undone.")
+
+    def choices(self) -> list[tuple[Any, str]]:
+        if not reach.of(self.request.user).is_limited:
+            return super().choices()
+        own = Right.objects.filter(store__in=self.stores(), state__in=self.states)
+        mine = own.filter(member_id__in=queries.guests_of(self.member.pk))
+        return [(each.pk, named(each)) for each in mine.order_by("-pk")[:RIGHTS_OFFERED]]
 
     def perform(self, form: Any) -> None:
         operations.undo(

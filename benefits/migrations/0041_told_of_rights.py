@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """Rights are told of in the order in which they were recorded."""
 
     dependencies = [
-        ("benefits", "0061_what_is_asked_stays"),
+        ("benefits", "0031_coupons_keep_their_word"),
     ]
     operations = [
         migrations.AddIndex(

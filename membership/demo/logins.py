@@ -17,7 +17,7 @@ from common.models import User
 from members.models import Member, MemberStatus
 from members.queries import phone_index
 from membership.demo import cast, story
-from partners.models import ApiClient, Organization, Placement, Scope
+from partners.models import ApiClient, Organization, Placement, Scope, Store
 
 # User name → (the role as people read it, the groups that give it).
 STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -28,7 +28,7 @@ STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "manager": ("项目负责人 programme manager", ("programme manager",)),
     "auditor": ("审计 auditor", ("auditor",)),
     "dealer": ("经销商经理 dealer manager", ("dealer manager",)),
-    "clerk": ("门店店员 store clerk", ("store clerk",)),
+    "clerk": ("门店店员（门店收银台 /counter/） store clerk", ("store clerk",)),
 }
 # Who sees the members of the demo's first dealer only.
 OF_THE_DEALER = ("dealer", "clerk")
@@ -56,7 +56,12 @@ def staff() -> dict[str, User]:
             user.save(update_fields=["password"])
         user.groups.set(Group.objects.filter(name__in=groups))
         if name in OF_THE_DEALER:
-            Placement.objects.get_or_create(user=user, defaults={"organization": dealer})
+            # Who of them serves at the counter, serves at the dealer's first store.
+            store = Store.objects.filter(organization=dealer).order_by("pk").first()
+            Placement.objects.update_or_create(
+                user=user,
+                defaults={"organization": dealer, "store": store if name == "clerk" else None},
+            )
         users[name] = user
     return users
 

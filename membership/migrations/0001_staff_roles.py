@@ -124,7 +124,11 @@ ROLES = {
     "customer care": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS,
     ],
-    "dealer manager": [*OF_DEALERS, "members.decide_application", "members.activate_member"],
+    "dealer manager": [
+        *OF_DEALERS, "members.decide_application", "members.activate_member",
+        # At the dealer's own stores.
+        "benefits.view_right", "benefits.deliver_right",
+    ],
     # At the counter of their own store (`membership.counter`).
     "store clerk": [*OF_DEALERS, "partners.serve_placement"],
     "auditor": [

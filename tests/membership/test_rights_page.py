@@ -10,6 +10,7 @@ from PIL import Image
 
 from benefits.models import Right, Step
 from benefits.operations import Who
+from partners.models import Placement
 from points.models import Entry
 from tests.benefits.plan import deliver, on, publish, service, told
 from tests.factories import dealer, store
@@ -131,6 +132,53 @@ def test_rights_are_listed_by_state(care, of, right):
     assert "Wash 2026 #1" in text
     booked = care.get(reverse("admin:rights")).content.decode()
     assert of.number not in booked
+
+
+class TestDealers:
+    """Staff of a dealer tell what their own stores did for the dealer's own members."""
+
+    @pytest.fixture
+    def shop(self):
+        return store(name="Ours")
+
+    @pytest.fixture
+    def manager(self, at_work, shop):
+        browser = at_work("dealer manager")
+        Placement.objects.create(user=browser.user, organization=shop.organization)
+        return browser
+
+    @pytest.fixture
+    def of(self, shop):
+        publish(service("wash", "year", t1=2))
+        since = localdate().replace(month=1, day=1).isoformat()
+        return on("t1", since=since, store=shop)
+
+    def test_deliver_at_their_own_stores_alone(self, manager, shop, of, right):
+        elsewhere = store(name="Theirs")
+        sent = {"chosen": "wash", "proof": "STORE", "note": "到店"}
+
+        assert (
+            manager.post(at(of, "deliver-right"), sent | {"store": elsewhere.pk}).status_code == 200
+        )
+        assert not Step.objects.filter(kind="DELIVERED").exists()
+        assert manager.post(at(of, "deliver-right"), sent | {"store": shop.pk}).status_code == 302
+
+        assert Step.objects.get(kind="DELIVERED").store == shop
+
+    def test_undo_nothing_of_another_store(self, manager, shop, of, right):
+        theirs = deliver(
+            of, "wash", localdate().isoformat(), who=Who(store_id=store(name="Theirs").pk)
+        )
+
+        sent = {"chosen": theirs.pk, "note": "误操作"}
+        assert manager.post(at(of, "undo-delivery"), sent).status_code == 200
+
+        theirs.refresh_from_db()
+        assert theirs.state == "DELIVERED"
+
+    def test_make_up_for_nothing(self, manager, of, right):
+        for name in ("fail-right", "compensate-right"):
+            assert manager.get(at(of, name)).status_code == 403
 
 
 class TestReport:
