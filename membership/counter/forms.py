@@ -57,6 +57,24 @@ class DeliverForm(OnceForm):
     benefit = forms.SlugField(widget=forms.HiddenInput)
 
 
+class CouponForm(OnceForm):
+    """`bill`: only some coupons ask what is bought."""
+
+    code = forms.CharField(
+        label=_("Coupon code"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    bill = forms.DecimalField(
+        label=_("The bill"),
+        required=False,
+        min_value=Decimal("0.01"),
+        max_digits=9,
+        decimal_places=2,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+
 class BillForm(OnceForm):
     bill = forms.DecimalField(
         label=_("The bill"),

@@ -15,7 +15,10 @@ from django.utils.timezone import localdate
 from benefits import operations as benefits
 from benefits import queries as rights
 from benefits import words
+from benefits.coupons.discounts import Line
 from benefits.models import Kind, Right
+from benefits.models.coupons import Coupon, CouponState
+from benefits.queries import coupons
 from common.errors import DomainError
 from members import masking, phones
 from members import operations as members
@@ -24,7 +27,7 @@ from members.models import Member, MemberStatus
 from members.queries import Identity
 from membership.counter import receipts, visits
 from membership.counter.access import CounterPage
-from membership.counter.forms import BillForm, CodeForm, DeliverForm, PhoneForm
+from membership.counter.forms import BillForm, CodeForm, CouponForm, DeliverForm, PhoneForm
 from membership.counter.receipts import REFERENCE
 from membership.counter.visits import Visit
 from points import operations as points
@@ -32,6 +35,9 @@ from points import queries as ledger
 from programme import queries as programme
 from programme.policies import BillTerms
 from tiers import queries as tiers
+
+# Of a member's coupons, those that lapse first.
+SHOWN = 20
 
 
 class StartPage(CounterPage):
@@ -127,10 +133,19 @@ class VisitPage(VisitPart):
         return self.page()
 
     def page(
-        self, status: int = HTTPStatus.OK, *, bill_form: BillForm | None = None, refused: str = ""
+        self,
+        status: int = HTTPStatus.OK,
+        *,
+        bill_form: BillForm | None = None,
+        coupon_form: CouponForm | None = None,
+        refused: str = "",
     ) -> HttpResponse:
         context = self.get_context_data(
-            bill_form=bill_form or BillForm(initial={"once": visits.once()}), refused=refused
+            bill_form=bill_form or BillForm(initial={"once": visits.once()}),
+            # Beside the other form: what they name must not be named twice on a page.
+            coupon_form=coupon_form
+            or CouponForm(auto_id="coupon_%s", initial={"once": visits.once()}),
+            refused=refused,
         )
         return self.render_to_response(context, status=status)
 
@@ -151,6 +166,17 @@ class VisitPage(VisitPart):
                 if each.benefit.kind == Kind.SERVICE
             ],
             others=[(each, _told(each)) for each in found if each.benefit.kind != Kind.SERVICE],
+            coupons=[
+                {
+                    "name": coupons.definition(each.batch_id).name,
+                    "last_on": each.last_on,
+                    "code": coupons.token_of(each),
+                    "asks_bill": coupons.definition(each.batch_id).is_bill_needed,
+                    "once": visits.once(),
+                }
+                for each in coupons.usable(coupons.of_member(self.member.pk), today)[:SHOWN]
+                if each.first_on <= today
+            ],
             latest=receipts.latest(self.member.pk, at=self.counter, now=now),
             is_active=self.member.status == MemberStatus.ACTIVE,
             **context,
@@ -214,6 +240,31 @@ class HoldForBill(VisitPage):
             form.add_error(None, refusal.sentence)
             return self.page(refusal.status, bill_form=form)
         return redirect("counter:bill", visit, once)
+
+
+class UseCoupon(VisitPage):
+    """Use a coupon up: one of the member's, or one whose code was scanned or typed."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, visit: str) -> HttpResponse:
+        form = CouponForm(request.POST, auto_id="coupon_%s")
+        if not form.is_valid():
+            return self.page(HTTPStatus.UNPROCESSABLE_ENTITY, coupon_form=form)
+        bill = form.cleaned_data["bill"]
+        try:
+            taken = benefits.consume_coupon(
+                code=form.cleaned_data["code"],
+                at=timezone.now(),
+                who=self.counter.who,
+                receipt=REFERENCE + form.cleaned_data["once"],
+                lines=None if bill is None else [Line("", bill)],
+                member=self.identity,
+            )
+        except DomainError as refusal:
+            form.add_error(None, refusal.sentence)
+            return self.page(refusal.status, coupon_form=form)
+        return redirect("counter:coupon", visit, taken.coupon.pk)
 
 
 class ReceiptPage(VisitPart):
@@ -308,4 +359,30 @@ class BillPage(ReceiptPage):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         receipt = receipts.of_bill(self.held, now=timezone.now())
+        return super().get_context_data(receipt=receipt, **context)
+
+
+class CouponPage(ReceiptPage):
+    template_name = "counter/coupon.html"
+    deeds = {"undo": "undo"}
+
+    def arrive(self) -> HttpResponseBase | None:
+        if answer := super().arrive():
+            return answer
+        here = Coupon.objects.filter(
+            pk=self.kwargs["pk"], taken__kind="USED", taken__store=self.counter.store
+        )
+        coupon = here.filter(member_id__in=rights.guests_of(self.member.pk)).distinct().first()
+        if coupon is None:
+            raise Http404
+        self.coupon = coupon
+        return None
+
+    def undo(self, *, now: datetime) -> None:
+        # A second tap finds it good again, and leaves it so.
+        if self.coupon.state == CouponState.USED:
+            benefits.undo_coupon(coupon_id=self.coupon.pk, at=now, who=self.counter.who)
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        receipt = receipts.of_coupon(self.coupon, now=timezone.now())
         return super().get_context_data(receipt=receipt, **context)

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.utils.timezone import localdate
 
 from benefits import queries as rights
 from benefits.models import Right, RightState, Step, StepKind
+from benefits.models.coupons import Coupon, CouponState, CouponStep, CouponStepKind
+from benefits.queries import coupons
 from common.amounts import money
+from common.localized import localized
 from members.models import Member
 from membership import notices
 from membership.counter.access import Counter
@@ -48,13 +52,46 @@ class BillReceipt:
     can_undo: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CouponReceipt:
+    """`off`: empty where something is free."""
+
+    number: str
+    name: str
+    off: str
+    item: str
+    at: datetime
+    is_used: bool
+    can_undo: bool
+
+
+def of_coupon(coupon: Coupon, *, now: datetime) -> CouponReceipt:
+    batch = coupons.definition(coupon.batch_id)
+    used = CouponStep.objects.filter(coupon=coupon, kind=CouponStepKind.USED).order_by("-nth")[0]
+    is_used = coupon.state == CouponState.USED
+    minutes = rights.matrix_on(localdate(now)).undo_minutes
+    return CouponReceipt(
+        number=f"K{coupon.pk}-{used.nth}",
+        name=batch.name,
+        off=amount_told(coupon.discount) if is_used and coupon.discount else "",
+        item=localized(batch.item) if batch.item else "",
+        at=used.at,
+        is_used=is_used,
+        can_undo=is_used and now <= used.at + timedelta(minutes=minutes),
+    )
+
+
+def amount_told(amount: Decimal) -> str:
+    installed = programme.programme()
+    return money(amount, installed.currency) if installed else ""
+
+
 def worth_of(points: int) -> str:
     """What points are worth at the counter, in the programme's currency."""
     installed = programme.programme()
     if installed is None:
         return ""
-    off = worth(max(0, points), points_per_unit=installed.points_per_currency_unit)
-    return money(off, installed.currency)
+    return amount_told(worth(max(0, points), points_per_unit=installed.points_per_currency_unit))
 
 
 def of_right(right: Right, *, now: datetime) -> RightReceipt:

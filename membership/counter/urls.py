@@ -12,6 +12,8 @@ urlpatterns = [
     path(f"{VISIT}deliver/", pages.Deliver.as_view(), name="deliver"),
     path(f"{VISIT}bill/", pages.HoldForBill.as_view(), name="hold"),
     path(f"{VISIT}rights/<int:pk>/", pages.RightPage.as_view(), name="right"),
+    path(f"{VISIT}coupon/", pages.UseCoupon.as_view(), name="use_coupon"),
+    path(f"{VISIT}coupons/<int:pk>/", pages.CouponPage.as_view(), name="coupon"),
     re_path(
         r"^visits/(?P<visit>[^/]+)/bills/(?P<once>[0-9a-f]{24})/\Z",
         pages.BillPage.as_view(),

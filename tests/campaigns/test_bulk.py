@@ -276,9 +276,7 @@ def happens(work):
         "days": rows(Gathered, "member_id", "day"),
         "standings": rows(Standing, "member_id"),
         "decisions": rows(Decision, "member_id", "id", but=("id", "recorded_at")),
-        "proposals": rows(
-            Proposal, "member_id", "level", "state", "id", but=("id", "recorded_at")
-        ),
+        "proposals": rows(Proposal, "member_id", "level", "state", "id", but=("id", "recorded_at")),
     }
     transaction.savepoint_rollback(mark)
     return left

@@ -256,7 +256,8 @@ PAGES = {
 }
 
 IN_THE_NAVIGATION = (
-    "index", "entries", "grants", "rights", "rights-report", "rulebooks", "logo", "campaigns", "tier-decisions",
+    "index", "entries", "grants", "rights", "rights-report", "rulebooks", "logo", "campaigns",
+    "tier-decisions",
     "tier-proposals", "files-of-members", "invitations", "segments", "duplicates",
 )  # fmt: skip
 

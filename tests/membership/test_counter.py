@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from benefits.models import Proof, Right, RightState, Step
+from benefits.queries import coupons as coupon_queries
 from common.models import AuditRecord
 from members import cards
 from members import operations as members
@@ -21,6 +22,7 @@ from points.models import Entry
 from programme import operations as programmes
 from programme import queries as programme
 from tests import factories
+from tests.benefits.coupon_plan import generated, issued, running
 from tests.benefits.plan import always, discount, document, night, noon, service, stand, told
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +87,7 @@ def once(page, benefit=""):
             rf'name="once" value="([0-9a-f]+)">\s*<input [^>]*name="benefit" value="{benefit}"'
         )
     else:
-        pattern = r'name="once" value="([0-9a-f]+)" (?:id|maxlength)'
+        pattern = r'name="once" value="([0-9a-f]+)" id="id_once"'
     return re.search(pattern, text)[1]
 
 
@@ -236,7 +238,7 @@ class TestFinding:
     def test_in_few_queries(self, at_till, of, django_assert_max_num_queries):
         address = meet(at_till, of).request["PATH_INFO"]
 
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(16):
             at_till.get(address)
 
 
@@ -408,6 +410,78 @@ class TestBills:
         do(at_till, hold(at_till, meet(at_till, of)), "pay")
 
         assert said(meet(at_till, of)).count("Look</a>") == 2
+
+
+class TestCoupons:
+    @pytest.fixture
+    def coupon(self, of):
+        return issued(running(), of)
+
+    def use(self, browser, page, bill="100", code=None):
+        text = page.content.decode()
+        own = r'name="once" value="([0-9a-f]+)">\s*<input [^>]*name="code" value="([^"]+)"'
+        found = re.search(own, text)
+        sent = {"once": found[1], "code": code or found[2], "bill": bill}
+        return browser.post(f"{page.request['PATH_INFO']}coupon/", sent, follow=True)
+
+    def test_a_members_own_is_used_once_however_often_it_is_tapped(
+        self, at_till, of, coupon, store
+    ):
+        page = meet(at_till, of)
+
+        first, second = self.use(at_till, page), self.use(at_till, page)
+
+        assert first.request["PATH_INFO"] == second.request["PATH_INFO"]
+        assert "30.00" in said(first)
+        coupon.refresh_from_db()
+        assert (coupon.state, coupon.store) == ("USED", store)
+        assert coupon.taken.filter(kind="USED").count() == 1
+        assert coupon.taken.get(kind="USED").actor == at_till.user
+
+    def test_a_code_is_typed(self, at_till, of, coupon):
+        _batch, (code, *_others) = generated()
+
+        receipt = self.use(at_till, meet(at_till, of), code=code)
+
+        assert "Coupon used" in said(receipt)
+
+    def test_is_undone_within_its_minutes(self, at_till, of, coupon, clock):
+        receipt = self.use(at_till, meet(at_till, of))
+        clock.shift(timedelta(minutes=10))
+
+        for _twice in range(2):
+            assert "Undone" in said(do(at_till, receipt, "undo"))
+
+        coupon.refresh_from_db()
+        assert coupon.state == "OPEN"
+
+    def test_is_not_undone_later_nor_at_another_store(self, at_till, of, coupon, store, clock):
+        receipt = self.use(at_till, meet(at_till, of))
+        elsewhere = clerk(factories.store(store.organization), username="elsewhere")
+        visit = meet(elsewhere, of).request["PATH_INFO"]
+        there = f"{visit}coupons/{coupon.pk}/"
+        assert elsewhere.post(there, {"deed": "undo"}).status_code == 404
+        clock.shift(timedelta(minutes=11))
+
+        assert do(at_till, receipt, "undo").status_code == 409
+
+        coupon.refresh_from_db()
+        assert coupon.state == "USED"
+
+    def test_a_refusal_is_told_on_the_page(self, at_till, of, coupon):
+        page = self.use(at_till, meet(at_till, of), code="NOSUCHCODE")
+
+        assert page.status_code == 404
+        assert 'role="alert"' in said(page)
+
+    def test_another_members_is_refused(self, at_till, of, coupon):
+        other = factories.identity()
+        theirs = coupon_queries.token_of(issued(coupon.batch, other))
+
+        page = self.use(at_till, meet(at_till, of), code=theirs)
+
+        assert page.status_code == 409
+        assert not coupon.taken.filter(kind="USED").exists()
 
 
 class TestWeight:
