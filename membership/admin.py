@@ -53,6 +53,7 @@ class StaffConsole(UnfoldAdminSite):
             matrix_page,
             member_imports_page,
             member_page,
+            research_pages,
             rights_page,
             rights_report_page,
             rulebook_page,
@@ -79,6 +80,7 @@ class StaffConsole(UnfoldAdminSite):
             **campaigns_page.URLS,
             **segments_page.URLS,
             **duplicates_page.URLS,
+            **research_pages.URLS,
             **second_factor_pages.BEHIND,
         }
         return second_factor_pages.URLS + [

@@ -312,7 +312,7 @@ class SurveyPage(Page, TemplateView):
             is_over=is_over,
             asked=[names.get(each, each) for each in one.levels],
             answered=queries.counted(one.pk).count(),
-            questions=queries.questions(one.pk),
+            questions=[] if is_over else queries.questions(one.pk),
             results=_results(one, level) if is_over else [],
             tiers=[(each, names.get(each, each)) for each in tellable if each],
             tier=level,
@@ -441,19 +441,15 @@ class EvaluationPage(Page, TemplateView):
 
 
 def _rows(one: Evaluation) -> Iterator[Row]:
-    said: dict[int, list[Assessment]] = {}
-    for each in queries.assessments(one):
-        said.setdefault(each.candidate_id, []).append(each)
-    candidates = one.candidates.in_bulk()
-    for ranked in queries.ranking(one, localdate()):
-        candidate = candidates[ranked.scored.candidate_id]
+    for standing in queries.ranking(one, localdate()):
+        candidate, ranked = standing.candidate, standing.ranked
         yield Row(
             ranked=ranked,
             candidate=candidate,
             label=STAGE_LABELS[Stage(candidate.stage)],
             why=BY.get(ranked.by, ""),
             picture=radar(candidate.name, list(zip(AXES, ranked.scored.scores, strict=True))),
-            assessments=said.get(candidate.pk, []),
+            assessments=standing.assessments,
         )
 
 

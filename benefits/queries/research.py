@@ -133,12 +133,9 @@ def results(survey_id: int, *, level: str | None = None) -> list[QuestionResult]
     answers = counted(survey_id)
     if level is not None:
         answers = answers.filter(level=level)
+    # Who answers, answers each question: see `benefits.operations.surveys`.
+    answering = answers.count()
     replies = Reply.objects.filter(answer__in=answers)
-    answering = dict(
-        replies.values_list("option__question")
-        .annotate(Count("answer", distinct=True))
-        .values_list("option__question", "answer__count")
-    )
     said = {
         option: (count, total)
         for option, count, total in replies.values_list("option").annotate(
@@ -146,8 +143,7 @@ def results(survey_id: int, *, level: str | None = None) -> list[QuestionResult]
         )
     }
     return [
-        _result(question, options, answering.get(question.pk, 0), said)
-        for question, options in questions(survey_id)
+        _result(question, options, answering, said) for question, options in questions(survey_id)
     ]
 
 
@@ -169,7 +165,7 @@ def _figures(
 ) -> tuple[Fraction | None, Fraction | None]:
     if question.kind == QuestionKind.CHOOSE:
         return Fraction(100 * count, answers), scoring.of_choice(chosen=count, answers=answers)
-    # Every option has its reply: see `benefits.operations`.
+    # Every option has its reply: see `benefits.operations.surveys`.
     if question.kind == QuestionKind.RATE:
         stars = scoring.of_stars(total=total, answers=count)
         return stars, stars
@@ -192,34 +188,51 @@ def attractiveness(survey: Survey | None, day: date) -> dict[int, Fraction]:
 # --- Evaluations ----------------------------------------------------------------------------------
 
 
-def ranking(evaluation: Evaluation, day: date) -> list[scoring.Ranked]:
-    """An evaluation's candidates by what is known on a day."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A candidate in a ranking, with what each assessor says of it."""
+
+    ranked: scoring.Ranked
+    candidate: Candidate
+    assessments: list[Assessment]
+
+
+def ranking(evaluation: Evaluation, day: date) -> list[Standing]:
+    """An evaluation's candidates by what is known on a day, the best first."""
     wanted = attractiveness(evaluation.survey, day)
-    judged: dict[tuple[int, str], Fraction] = {
-        (candidate, dimension): Fraction(total, count)
-        for candidate, dimension, total, count in Assessment.objects.filter(evaluation=evaluation)
-        .values_list("candidate", "dimension")
-        .annotate(Sum("score"), Count("pk"))
-    }
+    judged: dict[int, list[Assessment]] = {}
+    for each in (
+        Assessment.objects.filter(evaluation=evaluation)
+        .select_related("assessor")
+        .order_by("dimension", "assessor__username")
+    ):
+        judged.setdefault(each.candidate_id, []).append(each)
+    candidates = evaluation.candidates.in_bulk()
     rows = [
         scoring.Scored(
             pk,
             scoring.shown(wanted.get(pk)),
-            scoring.shown(judged.get((pk, Dimension.FEASIBILITY))),
-            scoring.shown(judged.get((pk, Dimension.COST))),
+            _judged(judged.get(pk, []), Dimension.FEASIBILITY),
+            _judged(judged.get(pk, []), Dimension.COST),
         )
-        for pk in evaluation.candidates.order_by("pk").values_list("pk", flat=True)
+        for pk in candidates
     ]
-    return scoring.ranked(rows, weights_of(evaluation))
+    return [
+        Standing(
+            each, candidates[each.scored.candidate_id], judged.get(each.scored.candidate_id, [])
+        )
+        for each in scoring.ranked(rows, weights_of(evaluation))
+    ]
+
+
+def _judged(by: list[Assessment], dimension: Dimension) -> Decimal | None:
+    """The mean of all assessors."""
+    scores = [Fraction(each.score) for each in by if each.dimension == dimension]
+    return scoring.shown(scoring.mean(scores)) if scores else None
 
 
 def weights_of(evaluation: Evaluation) -> scoring.Weights:
     return scoring.Weights(evaluation.attractiveness, evaluation.feasibility, evaluation.cost)
-
-
-def assessments(evaluation: Evaluation) -> QuerySet[Assessment]:
-    found = Assessment.objects.filter(evaluation=evaluation).select_related("assessor")
-    return found.order_by("candidate", "dimension", "assessor__username")
 
 
 # --- Afterwards -----------------------------------------------------------------------------------

@@ -93,11 +93,16 @@ DRAFT_COUPONS = ["benefits.draft_couponbatch"]
 APPROVE_COUPONS = [
     "benefits.approve_couponbatch", "benefits.export_couponbatch", "benefits.revoke_coupon",
 ]  # fmt: skip
+RESEARCH = ["benefits.view_candidate"]
+# Who asks members; who judges candidates; who says what is adopted.
+ASK_MEMBERS = [*RESEARCH, "benefits.change_candidate"]
+ASSESS = [*RESEARCH, "benefits.assess_candidate"]
+ADOPT = ["benefits.decide_candidate"]
 ROLES = {
     "administrator": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
-        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS,
+        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *ASK_MEMBERS, *ASSESS, *ADOPT,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -111,15 +116,15 @@ ROLES = {
         "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
-        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS,
+        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *ASK_MEMBERS, *ASSESS, *ADOPT,
     ],
     "campaign manager": [
         *RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS, *CATALOGUE, *LISTINGS,
-        *COUPONS, *DRAFT_COUPONS,
+        *COUPONS, *DRAFT_COUPONS, *ASK_MEMBERS, *ASSESS,
     ],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun", *CATALOGUE,
-        *COUPONS,
+        *COUPONS, *ASSESS,
     ],
     "customer care": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS,
@@ -135,7 +140,8 @@ ROLES = {
         "members.view_member", *GROUPS, "members.view_application", *LEDGER, *TIERS, *SAID, *RULES,
         *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
-        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate", *CATALOGUE, *COUPONS,
+        "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate",
+        *CATALOGUE, *COUPONS, *RESEARCH,
     ],
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ from points import operations as points
 from points.models import Activity
 from programme.operations import save_draft, start_draft
 from tests import factories
+from tests.benefits.wanted import research_of_all
 from tests.campaigns.test_segments import made
 from tests.factories import buy, identity, lot, member, message, staff, wording
 from tests.factories.plans import plan
@@ -158,6 +159,7 @@ def planted():
         ),
         at=timezone.now(),
     )
+    evaluation, candidate = research_of_all(of)
     SecondFactor.objects.create(user=clerk, secret="x", confirmed_at=NOON, last_step=0)
     return {
         "activity_id": activity,
@@ -168,7 +170,9 @@ def planted():
         "batch_id": file_of_grants(of.number, clerk).pk,
         "code": "spring",
         "company": company.pk,
+        "candidate_id": candidate.pk,
         "draft_id": draft.pk,
+        "evaluation_id": evaluation.pk,
         "id": clerk.pk,
         "index": "0",
         "listed": "rules",
@@ -180,6 +184,7 @@ def planted():
         "proposal_id": proposal.pk,
         "run_id": member_import,
         "segment_id": live.pk,
+        "survey_id": evaluation.survey_id,
         "of": of,
         "twin": twin,
     }

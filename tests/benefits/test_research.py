@@ -395,7 +395,7 @@ class TestEvaluation:
         found = queries.ranking(evaluation, over(survey))
 
         # (2 × 5 + 3 + 2.5) ÷ 4 and (2 × 2 + 5 + 5) ÷ 4
-        assert [(each.scored.candidate_id, str(each.total)) for each in found] == [
+        assert [(each.candidate.pk, str(each.ranked.total)) for each in found] == [
             (lounge.pk, "3.88"), (driver.pk, "3.50"),
         ]  # fmt: skip
 

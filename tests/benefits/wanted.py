@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.timezone import localdate
 
 from benefits.models import Source
-from benefits.models.research import Candidate, QuestionKind, Survey
+from benefits.models.research import Candidate, Evaluation, QuestionKind, Survey
 from benefits.operations import research, surveys
 from tests.factories import staff
 
@@ -64,3 +64,20 @@ def noon(day: date) -> datetime:
 
 def say(one: Survey, member, said, *, at: datetime | None = None):
     return surveys.answer(survey_id=one.pk, member_id=member.pk, said=said, at=at or timezone.now())
+
+
+def research_of_all(*members) -> tuple[Evaluation, Candidate]:
+    """An evaluation by a survey that is asked, one answer each, and one of its candidates."""
+    by = staff()
+    two = [candidate("机场贵宾厅", by=by, expected_uses=1200), candidate("代驾", by=by)]
+    one, (options,) = asking(("RATE", two), by=by)
+    for each in members:
+        say(one, each, {options[0]: 5, options[1]: 3})
+    evaluation = research.write_evaluation(
+        name="2026 下半年",
+        survey_id=one.pk,
+        weights=(2, 1, 1),
+        candidates=[each.pk for each in two],
+        by=by,
+    )
+    return evaluation, two[0]

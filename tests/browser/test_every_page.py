@@ -11,6 +11,7 @@ from members.models import GroupKind
 from membership.demo import rules
 from points import operations
 from programme import operations as programme
+from tests.benefits.wanted import asking, candidate
 from tests.browser.test_member_pages import faint_texts
 from tests.factories import buy, identity, main_store, member, message, source
 from tests.factories.groups import let_in, share
@@ -25,6 +26,7 @@ MEMBERS = [
     "/statement/",
     "/tier/",
     "/benefits/",
+    "/surveys/",
     "/shop/",
     "/shop/?affordable=on",
     "/messages/",
@@ -55,10 +57,11 @@ def pages(open_page, live_server):
     )
     message(wang)
     group = in_a_family(wang)
+    survey = asked()
 
     def pages_(**options):
         page = open_page("/login/", **options)
-        own = [f"/groups/{group.pk}/", f"/groups/{group.pk}/dissolve/"]
+        own = [f"/groups/{group.pk}/", f"/groups/{group.pk}/dissolve/", f"/surveys/{survey.pk}/"]
         for path in [*VISITORS, *MEMBERS, *own]:
             if path == MEMBERS[0]:
                 page.context.add_cookies([session(wang, live_server.url)])
@@ -78,6 +81,12 @@ def in_a_family(of):
         share(group, each, at=now)
     members.invite_to_group(group_id=group.pk, by_member=of.pk, whom="13900000005", at=now)
     return group
+
+
+def asked():
+    """Each kind of question there is."""
+    found = [candidate(name) for name in ("机场贵宾厅", "代驾服务", "上门取送车")]
+    return asking(("CHOOSE", found, 2), ("RATE", found), ("RANK", found))[0]
 
 
 def session(of, url):

@@ -27,6 +27,7 @@ from partners.models import Organization, Placement, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
+from tests.benefits.wanted import research_of_all
 from tests.factories import (
     api_client,
     application,
@@ -231,6 +232,20 @@ PAGES = {
     "draft-part": "apc",
     "draft-entry": "apc",
     "draft-matrix": "apc",
+    "research": "apcfu",
+    "candidate-new": "apc",
+    "candidate": "apcfu",
+    "candidate-edit": "apc",
+    "survey-new": "apc",
+    "survey": "apcfu",
+    "survey-edit": "apc",
+    "survey-question": "apc",
+    "survey-file": "apcfu",
+    "evaluation-new": "apc",
+    "evaluation": "apcfu",
+    "evaluation-edit": "apc",
+    "evaluation-file": "apcfu",
+    "evaluation-assess": "apcf",
     "campaigns": "apcfsu",
     "campaign": "apcfsu",
     "campaigns_earningrule_changelist": "apcfsu",
@@ -258,8 +273,20 @@ PAGES = {
 IN_THE_NAVIGATION = (
     "index", "entries", "grants", "rights", "rights-report", "rulebooks", "logo", "campaigns",
     "tier-decisions",
-    "tier-proposals", "files-of-members", "invitations", "segments", "duplicates",
+    "tier-proposals", "files-of-members", "invitations", "segments", "duplicates", "research",
 )  # fmt: skip
+
+
+def asked() -> dict[str, list[int]]:
+    """What the pages of research are about."""
+    evaluation, one = research_of_all()
+    return {
+        "candidate": [one.pk],
+        "candidate-edit": [one.pk],
+        **{f"survey{of}": [evaluation.survey_id] for of in ("", "-edit", "-question", "-file")},
+        **{f"evaluation{of}": [evaluation.pk] for of in ("", "-edit", "-file")},
+        "evaluation-assess": [evaluation.pk, one.pk],
+    }
 
 
 class TestRoles:
@@ -315,6 +342,7 @@ class TestRoles:
             "grant-result": [batch],
             "tier-proposal": [proposal.pk],
             "campaign": ["spring"],
+            **asked(),
             "rulebook": [1],
             "rulebook-file": [1],
             "messaging_wording_send_test": [wording().pk],
