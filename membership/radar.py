@@ -9,8 +9,8 @@ from typing import Any
 from benefits.scoring import BEST
 
 # In the picture's own units; the labels stand around it.
-WIDTH, HEIGHT, RADIUS = 240, 190, 70
-CENTRE = (WIDTH / 2, 104)
+RADIUS = 70
+CENTRE = (120, 104)
 # The first axis goes up, the others right and left of it.
 ANGLES = (-90, 30, 150)
 

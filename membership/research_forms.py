@@ -34,7 +34,7 @@ def _candidates(**only: Any) -> Any:
 
 
 class CandidateForm(forms.Form):
-    names = NamesField(label=_("Name"))
+    names = NamesField(label=_("Name of the benefit"))
     description = NamesField(
         label=_("Description"), max_length=TEXT_MAX, required=False, widget=LongNamesWidget
     )
@@ -166,7 +166,7 @@ class QuestionForm(forms.Form):
 
 
 class EvaluationForm(forms.Form):
-    name = forms.CharField(label=_("Name"), max_length=100)
+    name = forms.CharField(label=_("Name of the evaluation"), max_length=100)
     survey = forms.ModelChoiceField(
         label=_("Survey that says what members want"),
         queryset=Survey.objects.exclude(state=SurveyState.DRAFT).order_by("-pk"),

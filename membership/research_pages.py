@@ -503,7 +503,7 @@ class EvaluationFile(Page, View):
 
 
 def _evaluation_lines(one: Evaluation) -> Iterator[list[Any]]:
-    yield [_("Place"), _("Candidate"), *AXES, _("Total"), _("Why"), _("State")]
+    yield [_("Rank"), _("Candidate"), *AXES, _("Total"), _("Why"), _("State")]
     for row in _rows(one):
         yield [
             row.ranked.place, row.candidate.name, *row.ranked.scored.scores, row.ranked.total,
