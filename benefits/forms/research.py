@@ -109,5 +109,8 @@ def _stars(option: Option, _options: Sequence[Option], value: int | None) -> for
 def _place(option: Option, options: Sequence[Option], value: int | None) -> forms.Field:
     places = [(each, str(each)) for each in range(1, len(options) + 1)]
     return forms.TypedChoiceField(
-        label=option.candidate.name, coerce=int, choices=[("", _("Choose a place")), *places], initial=value
+        label=option.candidate.name,
+        coerce=int,
+        choices=[("", _("Choose a place")), *places],
+        initial=value,
     )
