@@ -49,6 +49,7 @@ class StaffConsole(UnfoldAdminSite):
             entries_page,
             grants_page,
             invitations_page,
+            items_page,
             logo_page,
             matrix_page,
             member_imports_page,
@@ -81,6 +82,7 @@ class StaffConsole(UnfoldAdminSite):
             **segments_page.URLS,
             **duplicates_page.URLS,
             **research_pages.URLS,
+            **items_page.URLS,
             **second_factor_pages.BEHIND,
         }
         return second_factor_pages.URLS + [

@@ -120,6 +120,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Points shop"),
+            "separator": True,
+            "items": [
+                _page("storefront", _("Catalogue"), "admin:items", "benefits.view_item"),
+                _list("category", _("Categories"), "benefits", "category"),
+            ],
+        },
+        {
             "title": _("Stores and partners"),
             "separator": True,
             "items": [

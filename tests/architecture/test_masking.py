@@ -43,6 +43,7 @@ from points import operations as points
 from points.models import Activity
 from programme.operations import save_draft, start_draft
 from tests import factories
+from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.campaigns.test_segments import made
 from tests.factories import buy, identity, lot, member, message, staff, wording
@@ -175,6 +176,8 @@ def planted():
         "evaluation_id": evaluation.pk,
         "id": clerk.pk,
         "index": "0",
+        "item_id": (listing := drafted()).item_id,
+        "listing_id": listing.pk,
         "listed": "rules",
         "name": f"{of.number}-1",
         "number": of.number,

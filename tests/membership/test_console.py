@@ -27,6 +27,7 @@ from partners.models import Organization, Placement, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
+from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.factories import (
     api_client,
@@ -246,6 +247,14 @@ PAGES = {
     "evaluation-edit": "apc",
     "evaluation-file": "apcfu",
     "evaluation-assess": "apcf",
+    "items": "apcfsu",
+    "item-new": "apc",
+    "item-stock": "apcfsu",
+    "listing": "apcfsu",
+    "listing-edit": "apc",
+    "listing-preview": "apcfsu",
+    "benefits_category_changelist": "apcfsu",
+    "benefits_category_add": "apc",
     "campaigns": "apcfsu",
     "campaign": "apcfsu",
     "campaigns_earningrule_changelist": "apcfsu",
@@ -272,8 +281,8 @@ PAGES = {
 
 IN_THE_NAVIGATION = (
     "index", "entries", "grants", "rights", "rights-report", "rulebooks", "logo", "campaigns",
-    "tier-decisions",
-    "tier-proposals", "files-of-members", "invitations", "segments", "duplicates", "research",
+    "tier-decisions", "tier-proposals", "files-of-members", "invitations", "segments", "duplicates",
+    "research", "items",
 )  # fmt: skip
 
 
@@ -346,6 +355,8 @@ class TestRoles:
             "rulebook": [1],
             "rulebook-file": [1],
             "messaging_wording_send_test": [wording().pk],
+            "item-stock": [(listing := drafted()).item_id],
+            **{name: [listing.pk] for name in ("listing", "listing-edit", "listing-preview")},
             "draft": [draft],
             "draft-matrix": [draft],
             "draft-file": [draft],
