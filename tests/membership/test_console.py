@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from benefits.models.items import Category
 from campaigns.member_files import keeping
 from campaigns.models import ImportRun
 from common import events
@@ -462,6 +463,9 @@ class TestEveryList:
         for n in range(52):
             wording(template=f"tests.many_{n}")
         Tag.objects.bulk_create(Tag(name=f"T{n}") for n in range(52))
+        Category.objects.bulk_create(
+            Category(code=f"many-{n}", names={"zh-hans": f"{n}"}) for n in range(52)
+        )
         Household.objects.bulk_create(
             Household(kind="FAMILY", name=f"{n}", founded_at=NOON) for n in range(52)
         )
@@ -508,6 +512,7 @@ class TestEveryList:
 
         assert rooms == {
             "auth",
+            "benefits",
             "common",
             "members",
             "messaging",
