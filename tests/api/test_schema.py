@@ -24,6 +24,7 @@ from points import operations as points
 from tests import factories
 from tests.benefits.coupon_plan import issued, running
 from tests.benefits.plan import always, deliver
+from tests.benefits.shop import listed
 from tests.factories.activities import cap, kind, named, rewarding
 from tests.tiers.ladder import BASE
 
@@ -148,6 +149,7 @@ def test_schemathesis_finds_no_fault(application):
         tiers={"levels": [BASE]},
         benefits={"of_tiers": [always("tow", BASE["code"])]},
     )
+    listed("thermos", pieces=5)
     store = factories.store(code="S-1")
     member, other = (factories.member(name=name, store=store) for name in ("王小明", "王大明"))
     for purpose in ConsentPurpose:
@@ -188,6 +190,7 @@ def test_schemathesis_finds_no_fault(application):
                 "to_confirm": {"values": TO_CONFIRM},
                 "to_release": {"values": TO_RELEASE},
                 "benefits": {"values": ["tow"]},
+                "items": {"values": ["thermos"]},
                 "deliveries": {"values": delivered},
                 "coupons": {"values": coupons},
                 "companies": {"values": [company.pk]},
@@ -204,6 +207,7 @@ def test_schemathesis_finds_no_fault(application):
                 "path.application": {"dictionary": "applications", "probability": 0.8},
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.benefit": {"dictionary": "benefits", "probability": 0.9},
+                "path.code": {"dictionary": "items", "probability": 0.8},
                 "path.company": {"dictionary": "companies", "probability": 0.8},
                 "body.code": {"dictionary": "coupons", "probability": 0.9},
                 "path.right_id": {"dictionary": "deliveries", "probability": 0.8},

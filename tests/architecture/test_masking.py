@@ -403,6 +403,8 @@ CALLS = {
     "members/lookup/": {"POST": {"phone": PHONE}},
     "applications/{application}/": {"GET": None},
     "members/{number}/benefits/": {"GET": None},
+    "catalogue/": {"GET": None},
+    "catalogue/thermos/": {"GET": None},
     "deliveries/": {"POST": {"benefit": "rescue", **AT}},
     "deliveries/1/undo/": {"POST": {"store": "{store}"}},
     "members/{number}/coupons/": {"GET": None},
