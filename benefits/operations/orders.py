@@ -1,0 +1,515 @@
+"""
+What can be done with orders. Placing one redeems the points, counts the limits and takes the pieces
+in one transaction; a step that fails gives all of it back.
+
+An order's row is locked first, then the member's account, then the stock (see
+`operations.claims`); each step is written with the state it leads to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.timezone import localdate
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from benefits.models.items import Claim, Handover
+from benefits.models.orders import (
+    CARRIER_MAX,
+    ENDS,
+    REFERENCE_MAX,
+    SHIPMENT_MAX,
+    Order,
+    OrderAddress,
+    OrderState,
+    OrderStep,
+    OrderStepKind,
+    Taker,
+    Why,
+)
+from benefits.models.rights import NOTE_MAX
+from benefits.operations import claims
+from benefits.queries import guests_of
+from benefits.queries import orders as queries
+from common import audit, personal
+from common.errors import DomainError, Invalid, NotFound
+from common.models import User
+from members import cards
+from members import queries as members
+from members.queries import Identity, MemberClosed
+from points import operations as points
+from points import queries as ledger
+from points.models import Entry
+from points.operations import NothingToReinstate, Source
+from programme import queries as programme
+
+ADDRESS_MAX = 200
+RECIPIENT_MAX = 50
+PHONE_MAX = 20
+
+# In which state an order waits for how many days, before the night finds it late (what we do) or
+# goes on with it (what the member does).
+DAYS: Mapping[str, int] = {
+    OrderState.PAID: 3,
+    OrderState.PICKED: 3,
+    OrderState.READY: 30,
+    OrderState.RETURN_ASKED: 7,
+    # Nobody said that it did not come: it did.
+    OrderState.SHIPPED: 15,
+    # So long it can be asked to take it back.
+    OrderState.RECEIVED: 15,
+}
+
+
+class UnknownOrder(NotFound):
+    code = "unknown_order"
+    message = _("There is no such order.")
+
+
+class WrongOrderState(DomainError):
+    code = "wrong_order_state"
+    message = _("This cannot be done with the order as it is: %(state)s.")
+
+
+class OrderReferenceReused(DomainError):
+    code = "order_reference_reused"
+    message = _("This reference stands for another order already.")
+
+
+class CostsMoney(DomainError):
+    code = "costs_money"
+    message = _("What costs money cannot be ordered online yet.")
+
+
+class HandoverNotOffered(Invalid):
+    code = "handover_not_offered"
+    message = _("Choose one of the ways in which the item is handed over.")
+
+
+class StoreNotOffered(Invalid):
+    code = "store_not_offered"
+    message = _("Choose a store where the item can be collected.")
+
+
+class AddressMissing(Invalid):
+    code = "address_missing"
+    message = _("Say who gets it, at which phone number and address.")
+
+
+class ShipmentMissing(Invalid):
+    code = "shipment_missing"
+    message = _("Say who carries it and under which number.")
+
+
+class WhyMissing(Invalid):
+    code = "reason_missing"
+    message = _("Say why.")
+
+
+class NoteTooLong(Invalid):
+    code = "note_too_long"
+    message = _("Use at most %(count)s characters.")
+
+
+class CardOfAnother(Invalid):
+    code = "another_members_code"
+    message = _("This code is another member's.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who takes a step: staff, a store's system, or (neither) the member."""
+
+    by: User | None = None
+    client_id: int | None = None
+    taker: Taker = Taker.MEMBER
+
+
+THE_MEMBER = Who()
+
+
+def staff(by: User) -> Who:
+    return Who(by=by, taker=Taker.STAFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How a member wants to get it: a store, or who gets it where."""
+
+    handover: str
+    store_id: int | None = None
+    recipient: str = ""
+    phone: str = ""
+    address: str = ""
+
+    def require_sense(self, offered: list[str]) -> None:
+        """:raises HandoverNotOffered, AddressMissing: if it makes none"""
+        if self.handover not in offered:
+            raise HandoverNotOffered
+        parts = [
+            (self.recipient, RECIPIENT_MAX), (self.phone, PHONE_MAX), (self.address, ADDRESS_MAX)
+        ]  # fmt: skip
+        if self.handover == Handover.SHIP and not all(
+            part.strip() and len(part) <= limit and part.isprintable() for part, limit in parts
+        ):
+            raise AddressMissing
+
+
+# --- Placing --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def place(
+    *,
+    member: Identity,
+    item_id: int,
+    price_id: int,
+    quantity: int,
+    delivery: Delivery,
+    at: datetime,
+    reference: str,
+) -> Order:
+    """
+    Order pieces of an item for points. A repeat of the reference answers with the first order.
+
+    :param price_id: which of the prices the member was shown
+    :param reference: the member's own name for it, at most 40 characters
+    :raises HandoverNotOffered: :raises StoreNotOffered: :raises AddressMissing: if so
+    :raises CostsMoney: if points alone do not pay for it
+    :raises OrderReferenceReused: if it stands for another order
+    :raises points.InsufficientPoints: if the points are too few
+    :raises DomainError: and as `claims.claim` and `claims.take_stock`
+    """
+    if not 1 <= len(reference) <= REFERENCE_MAX:
+        raise points.InvalidReference
+    # Of two taps the second finds what the first has done.
+    points.lock(member.id)
+    earlier = Order.objects.filter(member=member.id, reference=reference).first()
+    if earlier is not None:
+        return _same(earlier, item_id, price_id, quantity, delivery)
+    name = f"order:{member.id}:{reference}"
+    claim = claims.claim(
+        member=member, item_id=item_id, price_id=price_id, quantity=quantity, at=at, reference=name
+    )
+    if claim.price.cash:
+        raise CostsMoney
+    delivery.require_sense(claim.listing.handovers)
+    if delivery.handover == Handover.STORE:
+        _require_store(delivery, claim)
+    order = _write(claim, delivery, member, reference=reference, at=at)
+    claims.take_stock(
+        item_id=item_id, quantity=quantity, reference=name, at=at, store_id=order.store_id
+    )
+    return order
+
+
+def _same(earlier: Order, item_id: int, price_id: int, quantity: int, delivery: Delivery) -> Order:
+    first = earlier.claim
+    asked = (item_id, price_id, quantity, delivery.handover)
+    if asked != (first.item_id, first.price_id, first.quantity, earlier.handover):
+        raise OrderReferenceReused
+    return earlier
+
+
+def _require_store(delivery: Delivery, claim: Claim) -> None:
+    offered = queries.stores(claim.listing)
+    if delivery.store_id is None or not offered.filter(pk=delivery.store_id).exists():
+        raise StoreNotOffered
+
+
+def _write(
+    claim: Claim, delivery: Delivery, member: Identity, *, reference: str, at: datetime
+) -> Order:
+    total = claim.price.points * claim.quantity
+    with override(settings.LANGUAGE_CODE):
+        note = f"{claim.listing.name[:80]} ×{claim.quantity}"
+    posted = points.redeem(
+        member=member, points=total, at=at, reference=claim.reference, source=_source(at), note=note
+    )
+    order = Order.objects.create(
+        member_id=member.id,
+        reference=reference,
+        claim=claim,
+        points=total,
+        debit_seq=posted.seq,
+        handover=delivery.handover,
+        store_id=delivery.store_id if delivery.handover == Handover.STORE else None,
+        state=OrderState.PLACED,
+        placed_at=at,
+    )
+    if delivery.handover == Handover.SHIP:
+        OrderAddress.objects.create(
+            order=order,
+            recipient=delivery.recipient.strip(),
+            phone=delivery.phone.strip(),
+            address=delivery.address.strip(),
+        )
+    _take(order, OrderStepKind.PLACED, OrderState.PLACED, at=at, who=THE_MEMBER)
+    # Points pay at once.
+    _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
+    return order
+
+
+def _source(at: datetime) -> Source:
+    issuer = points.our_source().issuer_id
+    return Source(issuer_id=issuer, version_id=programme.rulebook_on(localdate(at)).id)
+
+
+# --- On its way -----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def pick(*, order_id: int, at: datetime, by: User, note: str = "") -> Order:
+    """:raises UnknownOrder: :raises WrongOrderState: unless it is paid and no online item"""
+    order = held(order_id)
+    _require(order, OrderState.PAID, but_not=Handover.ONLINE)
+    return _taken(order, OrderStepKind.PICKED, OrderState.PICKED, at=at, who=staff(by), note=note)
+
+
+@transaction.atomic
+def ship(
+    *, order_id: int, carrier: str, shipment: str, at: datetime, by: User, note: str = ""
+) -> Order:
+    """
+    :raises UnknownOrder: :raises WrongOrderState: unless it is picked and to be sent
+    :raises ShipmentMissing: without carrier and number
+    """
+    order = held(order_id)
+    _require(order, OrderState.PICKED, only=Handover.SHIP)
+    carrier, shipment = carrier.strip(), shipment.strip()
+    if not 1 <= len(carrier) <= CARRIER_MAX or not 1 <= len(shipment) <= SHIPMENT_MAX:
+        raise ShipmentMissing
+    order.carrier, order.shipment = carrier, shipment
+    return _taken(order, OrderStepKind.SHIPPED, OrderState.SHIPPED, at=at, who=staff(by), note=note)
+
+
+@transaction.atomic
+def make_ready(*, order_id: int, at: datetime, by: User, note: str = "") -> Order:
+    """
+    Say that it waits at the store for the member.
+
+    :raises UnknownOrder: :raises WrongOrderState: unless it is picked and to be collected
+    """
+    order = held(order_id)
+    _require(order, OrderState.PICKED, only=Handover.STORE)
+    return _taken(order, OrderStepKind.READY, OrderState.READY, at=at, who=staff(by), note=note)
+
+
+@transaction.atomic
+def receive(*, order_id: int, at: datetime, who: Who = THE_MEMBER, note: str = "") -> Order:
+    """
+    Note that the member has it. What is given online is given by this: the note is what they get.
+
+    :raises UnknownOrder: :raises WrongOrderState: unless it was sent, is ready, or is given online
+    """
+    order = held(order_id)
+    if order.handover == Handover.ONLINE and who.taker == Taker.STAFF:
+        _require(order, OrderState.PAID)
+    elif who.taker == Taker.MEMBER:
+        # What waits at the store, the store hands over.
+        _require(order, OrderState.SHIPPED)
+    else:
+        _require(order, OrderState.SHIPPED, OrderState.READY)
+    return _taken(order, OrderStepKind.RECEIVED, OrderState.RECEIVED, at=at, who=who, note=note)
+
+
+@transaction.atomic
+def hand_over(
+    *, order_id: int, card: str, at: datetime, client_id: int, store_ids: list[int] | None
+) -> Order:
+    """
+    Hand an order over at its store to the member whose code is shown. A repeat does nothing more.
+
+    :param store_ids: the stores it may be at; None: any
+    :raises UnknownOrder: if it is not for one of these stores
+    :raises CardOfAnother: :raises cards.InvalidCard: :raises cards.CardExpired: as the code is
+    :raises WrongOrderState: unless it is ready
+    """
+    order = held(order_id)
+    if order.store_id is None or (store_ids is not None and order.store_id not in store_ids):
+        raise UnknownOrder
+    if order.member_id not in guests_of(cards.read(card, at=at)):
+        raise CardOfAnother
+    if order.state == OrderState.RECEIVED:
+        return order
+    _require(order, OrderState.READY)
+    who = Who(client_id=client_id, taker=Taker.CLIENT)
+    return _taken(order, OrderStepKind.RECEIVED, OrderState.RECEIVED, at=at, who=who)
+
+
+# --- Back again -----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def cancel(
+    *, order_id: int, at: datetime, who: Who = THE_MEMBER, why: str = "", note: str = ""
+) -> Order:
+    """
+    Give everything back: points to their own lots, pieces, and what limits count.
+
+    :param why: what a member chose; staff say it in a note
+
+    :raises UnknownOrder: :raises WhyMissing: if so
+    :raises WrongOrderState: if it is on its way or has ended; once it is picked, for members too
+    """
+    order = held(order_id)
+    _require_reason(why, note)
+    open_to = [OrderState.PLACED, OrderState.PAID]
+    if who.taker == Taker.STAFF:
+        open_to += [OrderState.PICKED, OrderState.READY]
+    _require(order, *open_to)
+    _give_back(order, at=at, who=who, to_stock=True)
+    return _taken(
+        order, OrderStepKind.CANCELLED, OrderState.CANCELLED, at=at, who=who, why=why, note=note
+    )
+
+
+@transaction.atomic
+def ask_return(*, order_id: int, why: str, at: datetime) -> Order:
+    """
+    A member wants to give it back. The points come when it is taken back.
+
+    :raises UnknownOrder: :raises WhyMissing: if so
+    :raises WrongOrderState: unless it was received, and is not closed
+    """
+    order = held(order_id)
+    _require_reason(why)
+    _require(order, OrderState.RECEIVED, but_not=Handover.ONLINE)
+    return _taken(
+        order, OrderStepKind.RETURN_ASKED, OrderState.RETURN_ASKED, at=at, who=THE_MEMBER, why=why
+    )
+
+
+@transaction.atomic
+def refuse_return(*, order_id: int, note: str, at: datetime, by: User) -> Order:
+    """:raises UnknownOrder: :raises WhyMissing: :raises WrongOrderState: unless it was asked for"""
+    order = held(order_id)
+    _require_reason(note=note)
+    _require(order, OrderState.RETURN_ASKED)
+    return _taken(
+        order, OrderStepKind.RETURN_REFUSED, OrderState.RECEIVED, at=at, who=staff(by), note=note
+    )
+
+
+@transaction.atomic
+def take_back(*, order_id: int, note: str, to_stock: bool, at: datetime, by: User) -> Order:
+    """
+    It came back, or was lost on its way: the points go back to their own lots.
+
+    :param to_stock: whether the pieces can be sold again
+    :raises UnknownOrder: :raises WhyMissing: if so
+    :raises WrongOrderState: unless it was sent, received or is asked to be taken back
+    """
+    order = held(order_id)
+    _require_reason(note=note)
+    _require(order, OrderState.SHIPPED, OrderState.RECEIVED, OrderState.RETURN_ASKED)
+    who = staff(by)
+    _give_back(order, at=at, who=who, to_stock=to_stock)
+    return _taken(order, OrderStepKind.RETURNED, OrderState.RETURNED, at=at, who=who, note=note)
+
+
+def _give_back(order: Order, *, at: datetime, who: Who, to_stock: bool) -> None:
+    claim = order.claim
+    points.lock(ledger.holder_of(order.member_id))
+    try:
+        points.reinstate(
+            member=members.identity_of(order.member_id),
+            of=Entry.objects.get(member_id=order.member_id, seq=order.debit_seq),
+            at=at,
+            reference=claim.reference,
+            source=_source(at),
+            floor_days=programme.rulebook_on(localdate(at)).policies.reinstatement_days,
+            note=order.number,
+            by=who.by,
+        )
+    except (MemberClosed, NothingToReinstate):
+        # Whose membership has ended has no points any more, and what staff gave back by hand comes
+        # not twice; the pieces come back all the same.
+        order.points_back = 0
+    else:
+        issuer = points.our_source().issuer_id
+        back = ledger.cancellation(issuer_id=issuer, reference=claim.reference)
+        order.points_back = back.points
+    claims.give_back(reference=claim.reference, at=at)
+    if to_stock:
+        claims.return_stock(reference=claim.reference, at=at)
+
+
+# --- Steps ----------------------------------------------------------------------------------------
+
+
+def held(order_id: int) -> Order:
+    """:raises UnknownOrder: if there is none; else it is locked"""
+    orders = Order.objects.select_for_update(of=("self",), no_key=True)
+    found = orders.select_related("claim__listing").filter(pk=order_id).first()
+    if found is None:
+        raise UnknownOrder
+    return found
+
+
+def _require(
+    order: Order, *states: OrderState, only: Handover | None = None, but_not: Handover | None = None
+) -> None:
+    fits = (only is None or order.handover == only) and order.handover != but_not
+    if order.state not in states or not fits:
+        raise WrongOrderState(state=order.get_state_display())
+
+
+def _require_reason(why: str = "", note: str = "") -> None:
+    if why not in Why.values and not note.strip():
+        raise WhyMissing
+
+
+def _taken(
+    order: Order,
+    kind: OrderStepKind,
+    state: OrderState,
+    *,
+    at: datetime,
+    who: Who,
+    why: str = "",
+    note: str = "",
+) -> Order:
+    """Take a step, and have it in the audit trail if staff took it."""
+    note = note.strip()
+    if len(note) > NOTE_MAX:
+        raise NoteTooLong(count=NOTE_MAX)
+    personal.keep_out(note)
+    if who.by is not None:
+        audit.record(action=f"order.{kind.lower()}", target=order.number, by=who.by, reason=note)
+    _take(order, kind, state, at=at, who=who, why=why, note=note)
+    return order
+
+
+def _take(
+    order: Order,
+    kind: OrderStepKind,
+    state: OrderState,
+    *,
+    at: datetime,
+    who: Who,
+    why: str = "",
+    note: str = "",
+) -> None:
+    order.state, order.steps, order.is_late = state, order.steps + 1, False
+    days = DAYS.get(state)
+    order.due_at = None if state in ENDS or days is None else at + timedelta(days=days)
+    order.save(
+        update_fields=[
+            "state", "steps", "is_late", "due_at", "carrier", "shipment", "points_back",
+        ]
+    )  # fmt: skip
+    OrderStep.objects.create(
+        order=order,
+        nth=order.steps,
+        kind=kind,
+        at=at,
+        taker=who.taker,
+        actor=who.by,
+        client_id=who.client_id,
+        why=why,
+        note=note,
+    )
