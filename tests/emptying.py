@@ -11,6 +11,7 @@ APPEND_ONLY = (
     "benefits_step",
     "benefits_couponstep",
     "benefits_couponconflict",
+    "benefits_orderstep",
     "benefits_itempicture",
     "benefits_stockmove",
     "tiers_beginning",

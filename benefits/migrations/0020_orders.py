@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('benefits', '0061_what_is_asked_stays'),
+        ('benefits', '0031_coupons_keep_their_word'),
         ('members', '0009_consent_channels'),
         ('partners', '0004_counters'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -1,3 +1,9 @@
 """What this room knows of a person, a module each subject."""
 
-from benefits.personal import coupons, items, research, rights  # noqa: F401 - they register themselves
+from benefits.personal import (  # noqa: F401 - they register themselves
+    coupons,
+    items,
+    orders,
+    research,
+    rights,
+)
