@@ -52,12 +52,9 @@ SEGMENTS: Sequence[tuple[str, str, dict[str, Any]]] = (
         },
     ),
     (
-        "积分超过五百且近两个月入会",
+        "积分五百以上",
         "",
-        {
-            "match": "all",
-            "conditions": [{"points": {"at_least": 500}}, {"joined": {"days": 60}}],
-        },
+        {"match": "all", "conditions": [{"points": {"at_least": 500}}]},
     ),
 )
 APPLICANTS = (
