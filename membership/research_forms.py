@@ -107,8 +107,8 @@ class SurveyForm(forms.Form):
     intros = NamesField(
         label=_("Introduction"), max_length=TEXT_MAX, required=False, widget=LongNamesWidget
     )
-    opens_on = forms.DateField(label=_("First day"), widget=DAY)
-    closes_on = forms.DateField(label=_("Last day"), widget=DAY)
+    opens_on = forms.DateField(label=_("First day to answer"), widget=DAY)
+    closes_on = forms.DateField(label=_("Last day to answer"), widget=DAY)
     levels = forms.MultipleChoiceField(
         label=_("Only of these tiers"),
         required=False,

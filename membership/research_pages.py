@@ -350,7 +350,7 @@ class SurveyFile(Page, View):
 
 
 def _survey_lines(one: Survey) -> Iterator[list[Any]]:
-    yield [_("Tier"), _("Question"), _("Candidates"), _("Answers"), _("Figure"), AXES[0]]
+    yield [_("Tier"), _("Question"), _("Candidates"), _("Answers given"), _("Figure"), AXES[0]]
     if not queries.is_over(one, localdate()):
         return
     for level in ["", *(each for each in queries.tellable(one.pk) if each)]:

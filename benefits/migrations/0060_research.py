@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 ('closes_on', models.DateField(verbose_name='last day')),
                 ('levels', models.JSONField(default=list, verbose_name='tiers')),
                 ('activity', models.SlugField(blank=True, help_text='Of the rulebook: done by who answers, for points.', verbose_name='activity')),
-                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('PUBLISHED', 'Published'), ('CLOSED', 'Closed')], default='DRAFT', max_length=9, verbose_name='state')),
+                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('PUBLISHED', 'Published'), ('CLOSED', 'Closed to answers')], default='DRAFT', max_length=9, verbose_name='state')),
                 ('tag', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.tag', verbose_name='tag')),
             ],
             options={

@@ -97,7 +97,7 @@ class Candidate(models.Model):
 class SurveyState(models.TextChoices):
     DRAFT = "DRAFT", _("Draft")
     PUBLISHED = "PUBLISHED", _("Published")
-    CLOSED = "CLOSED", _("Closed")
+    CLOSED = "CLOSED", _("Closed to answers")
 
 
 class Survey(models.Model):

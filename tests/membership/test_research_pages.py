@@ -89,7 +89,7 @@ def test_a_survey_is_drafted_asked_and_closed(at_work):
     client.post(page("survey-question", one.pk), question | {"most": 1})
     shown = text_of(client.get(page("survey", one.pk)))
     assert "What would you like?" in shown
-    assert "at most 1" in shown
+    assert "choose at most 1" in shown
 
     client.post(page("survey", one.pk), {"publish": "1"})
     assert Survey.objects.get().state == "PUBLISHED"
