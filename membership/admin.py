@@ -44,6 +44,7 @@ class StaffConsole(UnfoldAdminSite):
         from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
             activity_page,
             campaigns_page,
+            coupons_page,
             drafts_page,
             duplicates_page,
             entries_page,
@@ -66,6 +67,7 @@ class StaffConsole(UnfoldAdminSite):
         views = {
             **member_page.URLS,
             **entries_page.URLS,
+            **coupons_page.URLS,
             **grants_page.URLS,
             **member_imports_page.URLS,
             **invitations_page.URLS,

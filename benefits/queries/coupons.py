@@ -23,7 +23,11 @@ from benefits.models.coupons import (
 )
 from benefits.queries.rights import guests_of
 from common.localized import localized
-from partners.models import Store
+from partners.models import Organization, Store
+from programme import queries as programme
+
+# Before a programme is installed.
+CURRENCY = "CNY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,11 @@ class Definition:
 @lru_cache(maxsize=1000)
 def definition(batch_id: int) -> Definition:
     """Of a batch that was approved: it does not change any more."""
-    batch = CouponBatch.objects.exclude(state=BatchState.DRAFT).get(pk=batch_id)
+    return described(CouponBatch.objects.exclude(state=BatchState.DRAFT).get(pk=batch_id))
+
+
+def described(batch: CouponBatch) -> Definition:
+    """Of any batch, as it is at the moment."""
     return Definition(
         id=batch.pk,
         code=batch.code,
@@ -86,6 +94,24 @@ def terms_of(batch: CouponBatch) -> Terms:
 def organization_of(store_id: int) -> int:
     """Whose store it is. A store keeps its owner."""
     return Store.objects.values_list("organization_id", flat=True).get(pk=store_id)
+
+
+def currency() -> str:
+    """Of the programme as it is today."""
+    installed = programme.programme()
+    return installed.currency if installed else CURRENCY
+
+
+def places(batch: Definition) -> list[str]:
+    """The names of the stores and organizations at which a batch is good; none: everywhere."""
+    if not batch.stores and not batch.organizations:
+        return []
+    organizations = Organization.objects.filter(pk__in=batch.organizations).order_by("name")
+    stores = Store.objects.filter(pk__in=batch.stores).order_by("name")
+    return [
+        *organizations.values_list("name", flat=True),
+        *stores.values_list("name", flat=True),
+    ]
 
 
 def of_member(member_id: int) -> QuerySet[Coupon]:

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from benefits.views.coupons import CouponPage, CouponsPage
+
+urlpatterns: list[URLPattern] = [
+    path("coupons/", CouponsPage.as_view(), name="coupons"),
+    path("coupons/<int:coupon_id>/", CouponPage.as_view(), name="coupon"),
+]

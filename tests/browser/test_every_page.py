@@ -27,6 +27,7 @@ MEMBERS = [
     "/tier/",
     "/benefits/",
     "/surveys/",
+    "/coupons/",
     "/shop/",
     "/shop/?affordable=on",
     "/messages/",

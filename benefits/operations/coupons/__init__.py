@@ -4,6 +4,7 @@ leads to. What is refused changes nothing.
 """
 
 from benefits.operations.coupons._batches import (
+    KIND,
     BatchDraft,
     BatchExists,
     BatchNotDraft,
@@ -78,7 +79,15 @@ from benefits.operations.coupons._using import (
     verify,
 )
 
+# Why a use without a network is a conflict, in words, by the code of the refusal.
+REASONS = {
+    each.code: each.title
+    for each in (CouponUsed, CouponReserved, CouponRevoked, CouponExpired, CouponNotYet, WrongStore)
+}
+
 __all__ = [
+    "KIND",
+    "REASONS",
     "RESERVED_FOR",
     "RESERVED_FOR_MAX",
     "AlreadyClaimed",

@@ -139,10 +139,8 @@ def claim(*, typed: str, member: Identity, at: datetime) -> Coupon:
     by_word = CouponBatch.objects.filter(claim_word=word, state=BatchState.RUNNING).first()
     if word and by_word is not None:
         return _claim_by_word(by_word, member, at)
-    found = Coupon.objects.annotate(batch_state=F("batch__state"))
-    digest = codes.digest(codes.read(typed))
-    coupon = found.select_for_update(no_key=True, of=("self",)).filter(digest=digest).first()
-    if coupon is None or coupon.batch_state == BatchState.DRAFT:
+    coupon = find_by_code(typed)
+    if coupon is None:
         _guessing.count(NOBODY, member_id=member.id)
         raise UnknownCoupon
     if coupon.member_id is not None:
@@ -150,6 +148,14 @@ def claim(*, typed: str, member: Identity, at: datetime) -> Coupon:
             return coupon
         raise AlreadyClaimed
     return _claim(coupon, typed, member, at)
+
+
+def find_by_code(typed: str, *, held: bool = True) -> Coupon | None:
+    """A coupon by its code, its row locked: of two who claim it, the second finds it claimed."""
+    found = Coupon.objects.annotate(batch_state=F("batch__state"))
+    if held:
+        found = found.select_for_update(no_key=True, of=("self",))
+    return found.filter(digest=codes.digest(codes.read(typed))).first()
 
 
 def _claim(coupon: Coupon, typed: str, member: Identity, at: datetime) -> Coupon:

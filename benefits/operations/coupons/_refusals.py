@@ -14,21 +14,25 @@ class UnknownCoupon(NotFound):
 
 class CouponExpired(DomainError):
     code = "coupon_expired"
+    title = _("After its last day")
     message = _("The coupon was good until %(last_day)s, that day included.")
 
 
 class CouponNotYet(DomainError):
     code = "coupon_not_yet"
+    title = _("Before its first day")
     message = _("The coupon is good from %(first_day)s on.")
 
 
 class CouponRevoked(DomainError):
     code = "coupon_revoked"
+    title = _("Withdrawn")
     message = _("The coupon was withdrawn.")
 
 
 class WrongStore(DomainError):
     code = "wrong_store"
+    title = _("Not good at this store")
     message = _("The coupon is not good at this store.")
 
 
@@ -36,6 +40,7 @@ class CouponUsed(DomainError):
     """Without details: whoever asks belongs neither to the brand nor to who took it."""
 
     code = "coupon_used"
+    title = _("Used a second time")
     message = _("The coupon was used already.")
 
 
@@ -45,6 +50,7 @@ class CouponUsedThere(CouponUsed):
 
 class CouponReserved(DomainError):
     code = "coupon_reserved"
+    title = _("Reserved elsewhere")
     message = _("The coupon is reserved for another receipt until %(until)s.")
 
 
