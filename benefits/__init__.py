@@ -5,7 +5,8 @@ research into which benefits members want.
 Owns     the tier × benefit matrix of each version, the rights members were granted, each step of
          a right with its proof, and what members say of what they got; the items of the catalogue
          with each listing, price, limit and picture, their stock, and what members claimed of them;
-         candidate benefits, surveys and their answers, evaluations.
+         candidate benefits, surveys and their answers, evaluations; coupons, their batches, each
+         step of one, and conflicts of tills without a network.
 Imports  common, programme, partners, members, messaging, points, tiers.
 Tells    survey.answered.
 Hears    member.joined, members.joined, member.activated, member.profile_changed,

@@ -117,6 +117,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _page(
                     "library_add", _("Points for many"), "admin:grants", "points.view_grantbatch"
                 ),
+                _page(
+                    "confirmation_number",
+                    _("Coupons"),
+                    "admin:coupons",
+                    "benefits.view_couponbatch",
+                ),
             ],
         },
         {
@@ -328,6 +334,18 @@ SAID_BY_OTHERS = [
     gettext_noop("points.unmerged"),
     gettext_noop("points.grants_started"),
     gettext_noop("points.grants_discarded"),
+    gettext_noop("coupon_batch.drafted"),
+    gettext_noop("coupon_batch.draft_changed"),
+    gettext_noop("coupon_batch.started"),
+    gettext_noop("coupon_batch.ended"),
+    gettext_noop("coupon_batch.revoked"),
+    gettext_noop("coupon_batch.exported"),
+    gettext_noop("coupon_batch.loaded"),
+    gettext_noop("coupon_batch.issued"),
+    gettext_noop("coupon.issued"),
+    gettext_noop("coupon.revoked"),
+    gettext_noop("coupon.undone"),
+    gettext_noop("coupon.conflict"),
     gettext_noop("tier.manual"),
     gettext_noop("tier.manual_end"),
     gettext_noop("tier.extend"),

@@ -1,5 +1,6 @@
 """Forms of the console about coupons."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -119,7 +120,7 @@ class CouponBatchForm(forms.Form):
         given = self.cleaned_data
         return BatchDraft(
             **{name: given[name] for name in self.PLAIN},
-            minimum_spend=given["minimum_spend"] or 0,
+            minimum_spend=given["minimum_spend"] or Decimal(0),
             categories=tuple(
                 each.strip() for each in given["categories"].split(",") if each.strip()
             ),

@@ -228,7 +228,7 @@ class Offline(ApiView):
         by, at = caller(request), timezone.now()
         # Before any is written: a store that is not theirs is a mistake in all of it.
         places = [_who(by, use) for use in body["uses"]]
-        outcomes = []
+        outcomes: list[ReportedAnswer] = []
         for use, who in zip(body["uses"], places, strict=True):
             try:
                 reported = operations.report_offline(
@@ -240,12 +240,13 @@ class Offline(ApiView):
                     at=at,
                 )
             except DomainError as refusal:
-                outcome, code = "refused", refusal.code
-            else:
-                conflict = reported.conflict
-                outcome = "conflict" if conflict else "counted"
-                code = conflict.why if conflict else None
-            outcomes.append(ReportedAnswer(use["receipt"], outcome, code))
+                outcomes.append(ReportedAnswer(use["receipt"], "refused", refusal.code))
+                continue
+            conflict = reported.conflict
+            outcome = "conflict" if conflict else "counted"
+            outcomes.append(
+                ReportedAnswer(use["receipt"], outcome, conflict.why if conflict else None)
+            )
         return respond(OfflineAnswer(outcomes))
 
 

@@ -65,8 +65,8 @@ class CouponPage(MemberPage):
 
     template_name = "benefits/coupon.html"
 
-    def get_context_data(self, coupon_id: int, **kwargs: Any) -> dict[str, Any]:
-        coupon = queries.of_member(self.member.pk).filter(pk=coupon_id).first()
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        coupon = queries.of_member(self.member.pk).filter(pk=self.kwargs["coupon_id"]).first()
         if coupon is None:
             raise Http404
         batch = queries.definition(coupon.batch_id)

@@ -43,6 +43,7 @@ from points import operations as points
 from points.models import Activity
 from programme.operations import save_draft, start_draft
 from tests import factories
+from tests.benefits import coupon_plan
 from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.campaigns.test_segments import made
@@ -172,6 +173,7 @@ def planted():
         "code": "spring",
         "company": company.pk,
         "candidate_id": candidate.pk,
+        "coupon_batch": coupon_plan.drafted().pk,
         "draft_id": draft.pk,
         "evaluation_id": evaluation.pk,
         "id": clerk.pk,

@@ -1,6 +1,7 @@
 """A member's coupons on their pages."""
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timezone import localdate, timedelta
@@ -8,8 +9,9 @@ from django.utils.timezone import localdate, timedelta
 from benefits.coupons import codes
 from benefits.models.coupons import Coupon
 from benefits.operations import Who, coupons
+from members import operations as members
 from tests.benefits.coupon_plan import bill, generated, issued, running
-from tests.factories import identity, store
+from tests.factories import identity, plain, store
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +28,16 @@ def days(now):
 
 
 @pytest.fixture
-def of(member_client):
-    return identity(member_client.member)
+def of():
+    plain()
+    return identity()
+
+
+@pytest.fixture
+def member_client(of):
+    client = Client(headers={"Accept-Language": "en"})
+    client.force_login(members.login_for(member_id=of.id))
+    return client
 
 
 def test_shows_what_can_be_used_and_what_was(member_client, of, now, days):

@@ -28,6 +28,7 @@ from partners.models import Organization, Placement, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
+from tests.benefits import coupon_plan
 from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.factories import (
@@ -223,6 +224,12 @@ PAGES = {
     "grants": "apfsu",
     "grant": "apfsu",
     "grant-result": "apfsu",
+    "coupons": "apcfsu",
+    "coupon-draft": "apc",
+    "coupon-batch": "apcfsu",
+    "coupon-batch-edit": "apc",
+    "coupon-batch-codes": "ap",
+    "coupon-conflicts": "apcfsu",
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
     "rulebooks": "apcfsu",
@@ -281,9 +288,9 @@ PAGES = {
 }
 
 IN_THE_NAVIGATION = (
-    "index", "entries", "grants", "rights", "rights-report", "rulebooks", "logo", "campaigns",
-    "tier-decisions", "tier-proposals", "files-of-members", "invitations", "segments", "duplicates",
-    "research", "items",
+    "index", "entries", "grants", "coupons", "rights", "rights-report", "rulebooks", "logo",
+    "campaigns", "tier-decisions", "tier-proposals", "files-of-members", "invitations", "segments",
+    "duplicates", "research", "items",
 )  # fmt: skip
 
 
@@ -350,6 +357,10 @@ class TestRoles:
             "file-of-members": [self.file_of_members()],
             "grant": [batch],
             "grant-result": [batch],
+            **{
+                f"coupon-batch{what}": [coupon_plan.drafted().pk]
+                for what in ("", "-edit", "-codes")
+            },
             "tier-proposal": [proposal.pk],
             "campaign": ["spring"],
             **asked(),
