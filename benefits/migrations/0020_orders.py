@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('benefits', '0031_coupons_keep_their_word'),
+        ('benefits', '0041_told_of_rights'),
         ('members', '0009_consent_channels'),
         ('partners', '0004_counters'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
