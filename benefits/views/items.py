@@ -125,8 +125,8 @@ class ItemPage(MemberPage):
     """
     An item: what it is, what it costs this member, and why they cannot have it, if so.
 
-    `shop/_buy.html` finds `item`, `prices` (of the member's tier), `obstacles` and `missing`, the
-    points the member lacks for the cheapest price.
+    `shop/_buy.html` finds `item`, `prices` (of the member's tier), `obstacles`, `can_order` and
+    `missing`, the points the member lacks for the cheapest price.
     """
 
     template_name = "shop/item.html"
@@ -154,6 +154,8 @@ class ItemPage(MemberPage):
             "obstacles": [each.sentence for each in found],
             "spendable": spendable,
             "missing": max(0, min((each.points for each in paid), default=0) - spendable),
+            # What costs money cannot be ordered yet.
+            "can_order": any(not each.cash for each in paid),
         }
 
 

@@ -30,6 +30,7 @@ MEMBERS = [
     "/coupons/",
     "/shop/",
     "/shop/?affordable=on",
+    "/orders/",
     "/messages/",
     "/messages/settings/",
     "/profile/",
