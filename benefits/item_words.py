@@ -51,7 +51,7 @@ def told(terms: Terms) -> Iterator[tuple[str, str]]:
     """All a listing says: each thing by its name."""
     names = dict(settings.LANGUAGES)
     for label, texts in (
-        (_("Name"), terms.names),
+        (_("Name of the item"), terms.names),
         (_("In one line"), terms.summary),
         (_("Description"), terms.description),
     ):

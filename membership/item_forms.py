@@ -26,7 +26,7 @@ from programme import logos
 from tiers import queries as tiers
 
 TEXTS = {
-    "names": (_("Name"), 100, None),
+    "names": (_("Name of the item"), 100, None),
     "summary": (_("In one line"), 120, None),
     "description": (_("Description"), 3000, 4),
 }

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField(verbose_name='number')),
-                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('LIVE', 'Live'), ('REPLACED', 'Replaced by a later one'), ('DISCARDED', 'Discarded')], default='DRAFT', max_length=9, verbose_name='state')),
+                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('LIVE', 'In the shop'), ('REPLACED', 'Replaced by a later one'), ('DISCARDED', 'Discarded')], default='DRAFT', max_length=9, verbose_name='state')),
                 ('revision', models.PositiveIntegerField(default=1, help_text='Counts what was saved: of two who edit, the second is told.')),
                 ('names', models.JSONField(verbose_name='names')),
                 ('summary', models.JSONField(default=dict, verbose_name='in one line')),
@@ -185,7 +185,7 @@ class Migration(migrations.Migration):
             name='StockMove',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('RECEIVED', 'Received'), ('CORRECTED', 'Corrected'), ('TAKEN', 'Ordered'), ('RETURNED', 'Came back')], max_length=9, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('RECEIVED', 'Pieces received'), ('CORRECTED', 'Corrected'), ('TAKEN', 'Ordered'), ('RETURNED', 'Came back')], max_length=9, verbose_name='kind')),
                 ('quantity', models.IntegerField(help_text='Signed.', verbose_name='pieces')),
                 ('remaining_after', models.IntegerField(db_default=0, help_text='The trigger writes it.', verbose_name='left after it')),
                 ('reference', models.CharField(blank=True, default='', help_text="The order's own name for it.", max_length=64)),

@@ -134,7 +134,7 @@ class Item(models.Model):
 
 class ListingState(models.TextChoices):
     DRAFT = "DRAFT", _("Draft")
-    LIVE = "LIVE", _("Live")
+    LIVE = "LIVE", _("In the shop")
     REPLACED = "REPLACED", _("Replaced by a later one")
     DISCARDED = "DISCARDED", _("Discarded")
 
@@ -432,7 +432,7 @@ class Stock(models.Model):
 
 
 class MoveKind(models.TextChoices):
-    RECEIVED = "RECEIVED", _("Received")
+    RECEIVED = "RECEIVED", _("Pieces received")
     CORRECTED = "CORRECTED", _("Corrected")
     TAKEN = "TAKEN", _("Ordered")
     RETURNED = "RETURNED", _("Came back")

@@ -125,7 +125,7 @@ def test_the_review_shows_what_changes(writer):
 
     assert "What changes against what members see now" in text
     assert "Price 1,000 points 800 points" in text
-    assert "Name ·" not in text
+    assert "Name of the item ·" not in text
 
 
 def test_what_strikes_one_is_said_before_it_is_sent(writer):
