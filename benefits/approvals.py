@@ -8,12 +8,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from benefits.models.items import ItemState
-from benefits.operations import items
+from benefits.operations import draws, items
+from benefits.queries.draws import cost_at_most, cost_expected
 from common import approvals
 from common.localized import localized
 from common.models import Approval, User
 
 LISTING = "benefits.listing"
+DRAW = "benefits.draw"
 APPROVE = "benefits.approve_item"
 
 
@@ -24,6 +26,13 @@ def register() -> None:
         permission=APPROVE,
         perform=_put_live,
         describe=_told,
+    )
+    approvals.kind(
+        name=DRAW,
+        title=_("Prize draw"),
+        permission="benefits.approve_draw",
+        perform=_publish_draw,
+        describe=_told_of_draw,
     )
 
 
@@ -77,3 +86,57 @@ def _link(listing_id: int, text: str) -> str:
     # What it would change is told on a page of a higher room.
     page = reverse("admin:listing", args=[listing_id])
     return format_html('<a class="c-link" href="{}">{}</a>', page, text)
+
+
+@transaction.atomic
+def submit_draw(
+    *, draw_id: int, revision: int, at: datetime, reference: str, by: User, reason: str
+) -> Approval:
+    """
+    Ask that a prize draw be published as it is now. Until that is decided nobody changes it.
+
+    :raises draws.UnknownDraw, DrawNotDraft, DrawChanged, PrizesAboveBudget: see `draws.hold_draft`
+    :raises approvals.ReasonMissing: if there is no reason
+    """
+    draw = draws.hold_draft(draw_id=draw_id, revision=revision)
+    prizes = list(draw.prizes.order_by("position"))
+    approval = approvals.request(
+        kind=DRAW,
+        payload={
+            "draw": draw.pk,
+            "revision": draw.revision,
+            "code": draw.code,
+            "names": draw.names,
+            "prizes": [[each.names, each.parts, each.pieces] for each in prizes],
+            "cost_at_most": str(cost_at_most(prizes)),
+            "cost_of_thousand": str(cost_expected(prizes, 1000)),
+        },
+        target=draw.code,
+        reason=reason,
+        reference=reference,
+        by=by,
+        at=at,
+    )
+    draws.note_request(draw_id=draw.pk, approval=approval)
+    return approval
+
+
+def _publish_draw(
+    *, payload: approvals.Payload, approved_by: User, at: datetime, **_more: object
+) -> None:
+    draws.publish(draw_id=payload["draw"], revision=payload["revision"], by=approved_by, at=at)
+
+
+def _told_of_draw(payload: approvals.Payload) -> approvals.Facts:
+    return [
+        (_("Prize draw"), f"{payload['code']} {localized(payload['names'])}"),
+        *(
+            (
+                localized(names),
+                _("%(parts)s of a million, %(pieces)s pieces") % {"parts": parts, "pieces": pieces},
+            )
+            for names, parts, pieces in payload["prizes"]
+        ),
+        (_("Expected cost of a thousand draws"), payload["cost_of_thousand"]),
+        (_("Cost if every prize is won"), payload["cost_at_most"]),
+    ]

@@ -19,13 +19,14 @@ class BenefitsConfig(AppConfig):
             rulebook,
             subscribers,  # noqa: F401
         )
-        from benefits.operations import coupons  # noqa: PLC0415
+        from benefits.operations import coupons, draws  # noqa: PLC0415
         from messaging import changes as told  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
 
         sections.register(rulebook.BENEFITS)
         checks.register()
         approvals.register()
+        draws.register()
         labels.register()
         coupons.register()
         messages.register()

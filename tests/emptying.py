@@ -14,6 +14,7 @@ APPEND_ONLY = (
     "benefits_orderstep",
     "benefits_itempicture",
     "benefits_stockmove",
+    "benefits_drawoutcome",
     "tiers_beginning",
     "tiers_decision",
     "tiers_downgradewarning",

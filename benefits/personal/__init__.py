@@ -2,6 +2,7 @@
 
 from benefits.personal import (  # noqa: F401 - they register themselves
     coupons,
+    draws,
     items,
     orders,
     research,

@@ -1,0 +1,38 @@
+"""What draws know of a person: when a member drew, and what it came to."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from benefits.models.draws import DrawOutcome
+from common import personal
+
+personal.stays(
+    "benefits_drawoutcome",
+    why="Which number was drawn and what it won: without it a draw cannot be proven.",
+)
+
+
+@personal.section(
+    "benefits.draws",
+    order=59,
+    title=_("Prize draws"),
+    labels={
+        "draw": _("prize draw"),
+        "number": _("number"),
+        "at": _("at"),
+        "prize": _("prize"),
+    },
+    tables=["benefits_drawoutcome"],
+)
+def draws(member_id: int) -> list[dict[str, Any]]:
+    found = DrawOutcome.objects.filter(member_id=member_id).select_related("draw", "prize")
+    return [
+        {
+            "draw": str(each.draw),
+            "number": each.number,
+            "at": each.at,
+            "prize": str(each.prize) if each.prize else "",
+        }
+        for each in found.order_by("pk")
+    ]

@@ -1,0 +1,91 @@
+"""Questions about prize draws."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+
+from benefits import drawing
+from benefits.models.draws import Draw, DrawOutcome, DrawPrize, DrawState
+from benefits.queries.items import begins
+from benefits.queries.rights import guests_of
+
+OUTCOMES_AT_ONCE = 2_000
+
+
+def cost_at_most(prizes: Sequence[DrawPrize]) -> Decimal:
+    """What all prizes cost if every one is won."""
+    return sum((each.cost * each.pieces for each in prizes), Decimal(0))
+
+
+def cost_expected(prizes: Sequence[DrawPrize], times: int) -> Decimal:
+    """
+    What so many draws are expected to cost, as if nothing were ever used up: at most
+    `cost_at_most`, since no more than all can be won.
+    """
+    expected = sum((each.cost * each.parts for each in prizes), Decimal(0)) * times / drawing.PARTS
+    return min(expected, cost_at_most(prizes)).quantize(Decimal("0.01"))
+
+
+def consolation(prizes: Sequence[DrawPrize]) -> int | None:
+    """The place of the prize that is given for those that are used up."""
+    return next((nth for nth, each in enumerate(prizes) if each.is_consolation), None)
+
+
+def times_drawn(draw: Draw, member_id: int, day: date) -> int:
+    """How often a member, or who was joined with the member, has drawn in the limit's period."""
+    found = DrawOutcome.objects.filter(draw=draw, member_id__in=guests_of(member_id))
+    return found.filter(on__gte=begins(draw.limit_period, day)).count()
+
+
+def outcomes_of(member_id: int) -> QuerySet[DrawOutcome]:
+    """What a member has drawn, latest first; also who was joined with the member."""
+    found = DrawOutcome.objects.filter(member_id__in=guests_of(member_id))
+    return found.select_related("draw", "prize").order_by("-at", "-pk")
+
+
+def published(draw: Draw) -> dict[str, Any]:
+    """
+    What anybody needs to check a draw: its rules, the seed once it is closed, and every outcome in
+    the order of numbers. Nothing of members.
+    """
+    prizes = list(draw.prizes.order_by("position"))
+    outcomes = draw.outcomes.order_by("number").values_list(
+        "number", "result", "hit", "prize__position"
+    )
+    return {
+        "code": draw.code,
+        "seed_hash": draw.seed_hash,
+        "seed": draw.seed if draw.state == DrawState.CLOSED else None,
+        "prizes": [
+            {"parts": each.parts, "pieces": each.pieces, "consolation": each.is_consolation}
+            for each in prizes
+        ],
+        "outcomes": [list(row) for row in outcomes.iterator(OUTCOMES_AT_ONCE)],
+    }
+
+
+def differences(draw: Draw) -> Iterator[str]:
+    """Derive every outcome from the seed anew, and tell where what was written differs."""
+    assert draw.seed, "what is published has a seed"
+    if drawing.commitment(draw.seed) != draw.seed_hash:
+        yield "seed: it is not the one whose hash was published"
+    prizes = list(draw.prizes.order_by("position"))
+    odds, left = [each.parts for each in prizes], [each.pieces for each in prizes]
+    number = 0
+    rows = draw.outcomes.order_by("number").values_list("number", "result", "hit", "prize_id")
+    for number, row in enumerate(rows.iterator(OUTCOMES_AT_ONCE), start=1):
+        result = drawing.result(draw.seed, draw.code, number)
+        hit = drawing.level(result, odds)
+        given = drawing.given(hit, left, consolation(prizes))
+        if given is not None:
+            left[given] -= 1
+        wanted = (number, result, hit, None if given is None else prizes[given].pk)
+        if row != wanted:
+            yield f"{number}: {row[1:]} is written, {wanted[1:]} comes of the seed"
+    if number != draw.drawn:
+        yield f"drawn: {draw.drawn} are counted, {number} are written"
+    if [each.remaining for each in prizes] != left:
+        yield "prizes: what is left differs from what was not given"
