@@ -444,8 +444,8 @@ def _held(draw_id: int) -> Draw:
 
 def _draft(draw_id: int, revision: int) -> Draw:
     draw = _held(draw_id)
-    waits = Approval.objects.filter(pk=draw.approval_id, state=ApprovalState.PENDING)
-    if draw.state != DrawState.DRAFT or waits.exists():
+    waits = draw.approval is not None and draw.approval.state == ApprovalState.PENDING
+    if draw.state != DrawState.DRAFT or waits:
         raise DrawNotDraft
     if draw.revision != revision:
         raise DrawChanged
