@@ -135,6 +135,8 @@ def documents_to_go_on_from(store, member, other):
         )
 
 
+# It asks every call a hundred odd things: minutes, on a busy machine.
+@pytest.mark.timeout(1200)
 def test_schemathesis_finds_no_fault(application):
     rewarding(
         kinds=[kind("check-in", 1, once_per="day"), kind("event", 50)],

@@ -109,7 +109,7 @@ def test_who_is_frozen_meanwhile_gets_nothing_and_harms_none_of_the_others():
     assert balances() == {"N0": 105, "N1": 0, "N2": 105}
     joined = OutboxEvent.objects.filter(name="members.joined").order_by("subscriber")
     assert [(event.subscriber, event.delivered_at is None) for event in joined] == [
-        ("benefits.subscribers.welcome_many", False),
+        ("benefits.subscribers.rights.welcome_many", False),
         ("campaigns.subscribers.welcome_many", False),
     ]
 

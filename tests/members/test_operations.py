@@ -167,12 +167,13 @@ class TestLifeCycle:
         assert (of.status, of.closed_at, user.is_active) == ("CLOSED", NOON, False)
         told = OutboxEvent.objects.filter(name="member.closed")
         assert sorted(event.subscriber for event in told) == [
-            "benefits.subscribers.end",
+            "benefits.subscribers.coupons.revoke_coupons",
+            "benefits.subscribers.rights.end",
             "points.subscribers.forfeit_balance",
         ]
         assert [event.payload for event in told] == [
             {"member_id": of.pk, "closed_at": NOON.isoformat()}
-        ] * 2
+        ] * 3
         assert enroll().pk != of.pk
 
     @pytest.mark.parametrize(
