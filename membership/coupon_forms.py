@@ -145,6 +145,12 @@ class WhyForm(forms.Form):
     reason = _text(_("Reason"), required=True)
 
 
+class RevokeForm(WhyForm):
+    """Its code is typed anew, as revoking cannot be taken back."""
+
+    code = _text(_("Code of the batch"), required=True)
+
+
 class IssueForm(forms.Form):
     """To one member, or to everybody with a tag."""
 

@@ -35,7 +35,7 @@ from common.models import Approval, ApprovalState
 from common.staff import acting
 from members import queries as members
 from membership.console import ConsolePage
-from membership.coupon_forms import CouponBatchForm, IssueForm, PoolForm, WhyForm
+from membership.coupon_forms import CouponBatchForm, IssueForm, PoolForm, RevokeForm, WhyForm
 
 VIEW = "benefits.view_couponbatch"
 DRAFT = "benefits.draft_couponbatch"
@@ -144,6 +144,7 @@ class CouponBatchPage(ConsolePage, TemplateView):
             may_revoke=batch.state in (BatchState.RUNNING, BatchState.ENDED)
             and user.has_perm(REVOKE),
             why=WhyForm(),
+            revoking=RevokeForm(auto_id="revoke_%s"),
             issue=IssueForm(),
             pool=PoolForm(),
             refused=context.pop("refused", ()),
