@@ -1,10 +1,13 @@
-"""Reference data of the catalogue, edited by staff in the console."""
+"""What staff see of the catalogue in the console: reference data, and orders."""
 
 from django.contrib import admin
 
 from benefits.forms.category import CategoryForm
 from benefits.models.items import Category
+from benefits.order_admin import OrderAdmin
 from common.staff import StaffAdmin
+
+__all__ = ["CategoryAdmin", "OrderAdmin"]
 
 
 @admin.register(Category)

@@ -130,6 +130,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _page("storefront", _("Catalogue"), "admin:items", "benefits.view_item"),
+                _list("local_shipping", _("Orders"), "benefits", "order"),
                 _list("category", _("Categories"), "benefits", "category"),
             ],
         },

@@ -22,6 +22,9 @@ OPEN = {
     "members_application_changelist", "members_application_change",
     "members_application_approve", "members_application_refuse",
     "entry",
+    # Collected at the dealer's stores.
+    "benefits_order_changelist", "benefits_order_change",
+    "benefits_order_pick", "benefits_order_ready", "benefits_order_receive",
 }  # fmt: skip
 # What shows more than masked data, or names a second member, whose dealer may be another.
 CLOSED = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -49,6 +49,7 @@ from programme import queries as programme
 ADDRESS_MAX = 200
 RECIPIENT_MAX = 50
 PHONE_MAX = 20
+EXPORTED_MAX = 5_000
 
 # In which state an order waits for how many days, before the night finds it late (what we do) or
 # goes on with it (what the member does).
@@ -436,6 +437,66 @@ def _give_back(order: Order, *, at: datetime, who: Who, to_stock: bool) -> None:
     claims.give_back(reference=claim.reference, at=at)
     if to_stock:
         claims.return_stock(reference=claim.reference, at=at)
+
+
+# Each statement is the state and its step; whose order somebody moves on meanwhile is left alone.
+LATE = """
+    UPDATE benefits_order SET is_late = true
+    WHERE member_id BETWEEN %(low)s AND %(high)s AND due_at < %(at)s AND NOT is_late
+        AND state IN ('PAID', 'PICKED', 'READY', 'RETURN_ASKED')
+"""
+GONE_ON = """
+    WITH gone AS (
+        UPDATE benefits_order SET state = %(after)s, steps = steps + 1, is_late = false,
+            due_at = %(due)s
+        WHERE member_id BETWEEN %(low)s AND %(high)s AND due_at < %(at)s AND state = %(before)s
+        RETURNING id, steps
+    )
+    INSERT INTO benefits_orderstep (order_id, nth, kind, at, taker, why, note)
+    SELECT id, steps, %(after)s, %(at)s, 'NIGHT', '', '' FROM gone
+"""
+
+
+@transaction.atomic
+def follow_due(*, low: int, high: int, at: datetime) -> dict[str, int]:
+    """
+    Mark as late what we should have done by a moment, close what was received so long ago, and take
+    for received what was sent so long ago.
+
+    :param low, high: ids of members, both inclusive
+    :returns: how many were marked, received and closed
+    """
+    asked = {"low": low, "high": high, "at": at}
+    again = at + timedelta(days=DAYS[OrderState.RECEIVED])
+    with connection.cursor() as cursor:
+        cursor.execute(LATE, asked)
+        late = cursor.rowcount
+        cursor.execute(GONE_ON, asked | {"before": "RECEIVED", "after": "CLOSED", "due": None})
+        closed = cursor.rowcount
+        cursor.execute(GONE_ON, asked | {"before": "SHIPPED", "after": "RECEIVED", "due": again})
+        received = cursor.rowcount
+    return {"late": late, "received": received, "closed": closed}
+
+
+@transaction.atomic
+def export(*, by: User, reason: str) -> list[Order]:
+    """
+    What is to be sent, with whole addresses, the first ordered first; at most so many at once. Who
+    took it, and why, is recorded.
+
+    :raises WhyMissing: if there is no reason
+    """
+    _require_reason(note=reason)
+    waiting = Order.objects.filter(
+        handover=Handover.SHIP, state__in=[OrderState.PAID, OrderState.PICKED]
+    )
+    found = waiting.select_related("claim__item", "claim__listing", "address").order_by("pk")
+    rows = list(found[:EXPORTED_MAX])
+    audit.record(
+        action="orders.exported", target="orders", by=by, reason=reason.strip(),
+        details={"orders": len(rows)},
+    )  # fmt: skip
+    return rows
 
 
 # --- Steps ----------------------------------------------------------------------------------------

@@ -87,6 +87,9 @@ LISTINGS = [
     "benefits.add_category", "benefits.change_category",
 ]  # fmt: skip
 LIST = ["benefits.approve_item"]
+# Addresses leave the house with few.
+ORDERS = ["benefits.view_order", "benefits.work_order"]
+REFUND = ["benefits.refund_order"]
 COUPONS = ["benefits.view_couponbatch", "benefits.view_coupon", "benefits.view_couponconflict"]
 # Batches are drafted by some and approved by others; codes leave the house with neither.
 DRAFT_COUPONS = ["benefits.draft_couponbatch"]
@@ -102,6 +105,7 @@ ROLES = {
     "administrator": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
+        *ORDERS, *REFUND, "benefits.export_order",
         *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *ASK_MEMBERS, *ASSESS, *ADOPT,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
@@ -116,6 +120,7 @@ ROLES = {
         "messaging.view_message", *RULES, *NETWORK,
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
+        *ORDERS, *REFUND, "benefits.export_order",
         *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *ASK_MEMBERS, *ASSESS, *ADOPT,
     ],
     "campaign manager": [
@@ -128,11 +133,12 @@ ROLES = {
     ],
     "customer care": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS,
+        "benefits.view_order", *REFUND,
     ],
     "dealer manager": [
         *OF_DEALERS, "members.decide_application", "members.activate_member",
         # At the dealer's own stores.
-        "benefits.view_right", "benefits.deliver_right",
+        "benefits.view_right", "benefits.deliver_right", *ORDERS,
     ],
     # At the counter of their own store (`membership.counter`).
     "store clerk": [*OF_DEALERS, "partners.serve_placement"],
@@ -196,7 +202,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
-        ("benefits", "0030_coupons"),
+        ("benefits", "0021_orders_go_forward"),
         ("campaigns", "0005_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

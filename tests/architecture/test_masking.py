@@ -44,6 +44,7 @@ from points.models import Activity
 from programme.operations import save_draft, start_draft
 from tests import factories
 from tests.benefits import coupon_plan
+from tests.benefits.buying import to_send
 from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.campaigns.test_segments import made
@@ -182,6 +183,7 @@ def planted():
         "listing_id": listing.pk,
         "listed": "rules",
         "name": f"{of.number}-1",
+        "order_id": to_send(one, name=NAME, phone=PHONE, address=ADDRESS).pk,
         "number": of.number,
         "part": "earning",
         "pk": clerk.pk,

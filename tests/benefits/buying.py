@@ -6,7 +6,6 @@ from datetime import date
 from benefits.operations import orders
 from benefits.operations.orders import Delivery
 from points import queries as ledger
-from points.models import EntryKind
 from tests.benefits.plan import someone
 from tests.benefits.shop import listed, noon, price
 from tests.factories import lot
@@ -50,10 +49,6 @@ def points_of(member):
     return ledger.spendable_points(member.id, on=DAY, at=AT)
 
 
-def debits(member):
-    return [each.points for each in ledger.entries(member.id) if each.kind == EntryKind.REDEEM]
-
-
 def sent(member, item, *, by, at=AT):
     """An order that is on its way."""
     one = order(member, item)
@@ -64,3 +59,15 @@ def sent(member, item, *, by, at=AT):
 def received(member, item, *, by, at=AT):
     one = sent(member, item, by=by, at=at)
     return orders.receive(order_id=one.pk, at=at)
+
+
+def to_send(of, *, name, phone, address):
+    """An order of a member that is to be sent to them."""
+    lot(of, 5000)
+    told = Delivery(handover="SHIP", recipient=name, phone=phone, address=address)
+    return order(of, listed(pieces=5), delivery=told)
+
+
+def collected_at(place):
+    """The key of an order that waits to be picked for a store."""
+    return order(rich(), collectable(), delivery=at_store(place)).pk

@@ -15,6 +15,8 @@ from django.utils import timezone
 from benefits import operations as benefits
 from benefits.models import Right
 from benefits.models.coupons import Coupon, CouponBatch
+from benefits.models.items import Item
+from benefits.operations import stock
 from campaigns import segments
 from campaigns.models import MemberImport, MemberImportPart, MemberImportProblem
 from common.models import Approval, IdempotencyRecord, JobChunk, JobRun
@@ -31,8 +33,11 @@ from members.models import (
 from messaging.models import SandboxCode
 from points import operations
 from points.models import NEVER
+from points.queries import start_of_day
 from programme.queries import rulebook_on
+from tests.benefits.buying import order
 from tests.benefits.plan import service
+from tests.benefits.shop import listed
 from tests.factories import brand, buy, identity, lot, member, message, rulebook, source, staff
 from tests.factories.activities import do, kind, named, rewarding
 from tests.factories.groups import family
@@ -227,6 +232,25 @@ def _rights_to_lapse() -> None:
                 member_id=one.id, benefit=f"b{n}", period="2026-06", ordinal=ordinal, level="t1",
                 version=version, granted_on=LONG_AGO.date(), last_on=last_on,
             )  # fmt: skip
+
+
+def _orders() -> None:
+    """Five should have been picked long ago, and one today."""
+    item, last = listed(), identity()
+    for one in [identity() for _ in range(5)]:
+        lot(one, 1000)
+        order(one, item, at=NOON)
+    lot(last, 1000)
+    order(last, item, at=start_of_day(DAY) - timedelta(days=3))
+
+
+def _stock() -> None:
+    clerk = staff()
+    for n in range(1, 4):
+        item = Item.objects.create(
+            pk=n * APART, code=f"stocked-{n}", created_at=NOON, created_by=clerk
+        )
+        stock.receive(item_id=item.pk, quantity=n, by=clerk, at=NOON)
 
 
 def _coupons_of_may(**more: Any) -> None:
@@ -424,6 +448,7 @@ WORK: dict[str, Callable[[], None]] = {
     "tiers.warn_of_downgrades": _tiers_about_to_end,
     "tiers.verify_counters": _tiers_about_to_end,
     "benefits.warn_of_lapse": _rights_lapsing_soon,
+    "benefits.follow_orders": _orders,
     "benefits.lapse_rights": _rights_to_lapse,
     "benefits.grant_rights": _rights_to_grant,
     "benefits.lapse_coupons": _coupons_of_may,
@@ -431,6 +456,8 @@ WORK: dict[str, Callable[[], None]] = {
     "campaigns.convert_spend": _spend_of_last_year,
     "campaigns.tag_by_segments": _tags_that_follow,
     "campaigns.verify_budgets": _budgets_spent,
+    "benefits.verify_orders": _orders,
+    "benefits.verify_stock": _stock,
     "members.erase_due": _wishes_to_be_forgotten,
     "members.check_erasures": _forgotten,
     "members.forget_exports": _old_copies,

@@ -26,6 +26,8 @@ ONLY_READING = {
     "tiers.verify_counters",
     "campaigns.verify_budgets",
     "members.check_erasures",
+    "benefits.verify_orders",
+    "benefits.verify_stock",
 }
 JOBS = [job.name for job in jobs.nightly_jobs()]
 

@@ -29,6 +29,7 @@ from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
 from tests.benefits import coupon_plan
+from tests.benefits.buying import collected_at
 from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.factories import (
@@ -262,6 +263,11 @@ PAGES = {
     "listing-edit": "apc",
     "listing-preview": "apcfsu",
     "benefits_category_changelist": "apcfsu",
+    "benefits_order_changelist": "apsd",
+    "benefits_order_change": "apsd",
+    "benefits_order_pick": "apd",
+    "benefits_order_cancel": "aps",
+    "benefits_order_export": "ap",
     "benefits_category_add": "apc",
     "campaigns": "apcfsu",
     "campaign": "apcfsu",
@@ -352,6 +358,10 @@ class TestRoles:
             **{
                 f"members_application_{name}": [application("+8613800138000", store=shop).pk]
                 for name in ("change", "approve", "refuse")
+            },
+            **{
+                f"benefits_order_{name}": [collected_at(shop)]
+                for name in ("change", "pick", "cancel")
             },
             "entry": [f"{number}-1"],
             "file-of-members": [self.file_of_members()],
