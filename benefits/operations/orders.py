@@ -466,7 +466,7 @@ def follow_due(*, low: int, high: int, at: datetime) -> dict[str, int]:
     :param low, high: ids of members, both inclusive
     :returns: how many were marked, received and closed
     """
-    asked = {"low": low, "high": high, "at": at}
+    asked: dict[str, int | datetime] = {"low": low, "high": high, "at": at}
     again = at + timedelta(days=DAYS[OrderState.RECEIVED])
     with connection.cursor() as cursor:
         cursor.execute(LATE, asked)

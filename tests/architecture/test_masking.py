@@ -21,6 +21,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.urls import NoReverseMatch, URLPattern, get_resolver, resolve, reverse
 from django.utils import timezone
 
+from benefits.models.items import Category
 from campaigns import segments
 from campaigns.member_files import keeping
 from campaigns.models import ImportRun
@@ -164,6 +165,7 @@ def planted():
     )
     evaluation, candidate = research_of_all(of)
     SecondFactor.objects.create(user=clerk, secret="x", confirmed_at=NOON, last_step=0)
+    Category.objects.create(code="care", names={"zh-hans": "养护", "en": "Care"})
     return {
         "activity_id": activity,
         "app_label": "members",

@@ -109,8 +109,9 @@ def as_owner_without_triggers(db):
     def run(sql):
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("SET session_replication_role = replica")
+            for table in ("order", "orderstep", "stock", "stockmove", "claim"):
+                # With the test all of it is rolled back.
+                cursor.execute(f"ALTER TABLE benefits_{table} DISABLE TRIGGER USER")
             cursor.execute(sql)
-            cursor.execute("SET session_replication_role = origin")
 
     return run
