@@ -5,15 +5,17 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db.models import OuterRef
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from benefits.models.items import Category, ItemPicture
+from benefits.models.items import Category, Item, ItemPicture, ItemPrice, Listing
 from benefits.operations import items as operations
 from benefits.operations.item_pictures import keep_picture
 from benefits.operations.items import Limit, Price, Shown
+from benefits.views.items import PAGE_SIZE
 from members import operations as members
 from members.models import Tag
 from points import operations as points
@@ -262,3 +264,43 @@ class TestPictures:
         assert html.count('alt="A red cup"') == 6
         assert html.count('loading="lazy"') == 2
         assert 'width="900"' in item_page(client, item).content.decode()
+
+
+def test_five_thousand_items_cost_no_more_queries(client, django_assert_num_queries):
+    pictures, _kept = pictured()
+    item = listed(pictures=pictures, pieces=1)
+    shop(client)
+    many(item, 5_000)
+    # What the process remembers for some seconds only, it asks for again.
+    shop(client)
+
+    with django_assert_num_queries(8):
+        names, _html = shop(client)
+    assert len(names) == PAGE_SIZE
+    with django_assert_num_queries(8):
+        shop(client, sort="few", affordable="on")
+    with django_assert_num_queries(8):
+        shop(client, sort="many", start=4_000)
+
+
+def many(item, count):
+    """Copies of an item that is listed, without drafting each of them."""
+    Item.objects.bulk_create(
+        Item(code=f"many-{n}", created_at=AT, created_by=item.created_by) for n in range(count)
+    )
+    draft = item.live
+    drafts = Listing.objects.bulk_create(
+        Listing(
+            item=each, number=1, names=draft.names, source=draft.source,
+            handovers=draft.handovers, authors=draft.authors, created_at=AT, changed_at=AT,
+            changed_by=draft.changed_by,
+        )
+        for each in Item.objects.filter(state="DRAFT")
+    )  # fmt: skip
+    ItemPrice.objects.bulk_create(ItemPrice(listing=each, points=each.pk) for each in drafts)
+    Listing.objects.filter(state="DRAFT").update(
+        state="LIVE", approval=draft.approval, approved_at=AT, approved_by=draft.approved_by
+    )
+    Item.objects.filter(state="DRAFT").update(
+        state="LISTED", listed_at=AT, live=Listing.objects.filter(item=OuterRef("pk")).values("pk")
+    )
