@@ -96,6 +96,8 @@ DRAFT_COUPONS = ["benefits.draft_couponbatch"]
 APPROVE_COUPONS = [
     "benefits.approve_couponbatch", "benefits.export_couponbatch", "benefits.revoke_coupon",
 ]  # fmt: skip
+DRAFT_DRAWS = ["benefits.edit_draw"]
+APPROVE_DRAWS = ["benefits.approve_draw"]
 RESEARCH = ["benefits.view_candidate"]
 # Who asks members; who judges candidates; who says what is adopted.
 ASK_MEMBERS = [*RESEARCH, "benefits.change_candidate"]
@@ -106,7 +108,8 @@ ROLES = {
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
         *ORDERS, *REFUND, "benefits.export_order",
-        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *ASK_MEMBERS, *ASSESS, *ADOPT,
+        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
+        *ASK_MEMBERS, *ASSESS, *ADOPT,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
         "partners.add_store", "partners.change_store",
@@ -121,11 +124,12 @@ ROLES = {
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
         *ORDERS, *REFUND, "benefits.export_order",
-        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *ASK_MEMBERS, *ASSESS, *ADOPT,
+        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
+        *ASK_MEMBERS, *ASSESS, *ADOPT,
     ],
     "campaign manager": [
         *RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS, *CATALOGUE, *LISTINGS,
-        *COUPONS, *DRAFT_COUPONS, *ASK_MEMBERS, *ASSESS,
+        *COUPONS, *DRAFT_COUPONS, *DRAFT_DRAWS, *ASK_MEMBERS, *ASSESS,
     ],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun", *CATALOGUE,
@@ -202,7 +206,7 @@ class Migration(migrations.Migration):
         ("points", "0001_initial"),
         ("programme", "0001_initial"),
         ("tiers", "0001_initial"),
-        ("benefits", "0021_orders_go_forward"),
+        ("benefits", "0050_draws"),
         ("campaigns", "0005_segments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -116,6 +116,7 @@ def test_what_must_not_change_cannot():
     final = [
         "benefits_couponconflict",
         "benefits_couponstep",
+        "benefits_drawoutcome",
         "benefits_itempicture",
         "benefits_orderstep",
         "benefits_step",
