@@ -132,6 +132,7 @@ class OrderAdmin(DecidingAdmin):
     decisions = DECISIONS
     key = "order_id"
     template = "console/order.html"
+    list_before_template = "console/orders_head.html"
 
     def get_urls(self) -> list[URLPattern]:
         export = self.admin_site.admin_view(self.export_view)

@@ -32,7 +32,10 @@ class OrderForm(forms.Form):
     )
     handover = forms.ChoiceField(label=_("How you get it"))
     store = forms.ModelChoiceField(
-        label=_("Store where you collect it"), queryset=Store.objects.none(), required=False
+        label=_("Store where you collect it"),
+        queryset=Store.objects.none(),
+        required=False,
+        empty_label=_("Choose a store"),
     )
     recipient = forms.CharField(
         label=_("Recipient"), max_length=operations.RECIPIENT_MAX, required=False,

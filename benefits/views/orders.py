@@ -92,7 +92,6 @@ class OrderItemPage(MemberPage):
             form=form,
             item=self.item,
             listing=self.item.live,
-            prices=[(each, words.price(each.points, each.cash)) for each in paid],
             spendable=spendable,
             after=spendable - paid[0].points if paid else None,
         )
