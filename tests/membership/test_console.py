@@ -29,8 +29,8 @@ from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
 from tests.benefits import coupon_plan
-from tests.benefits.buying import collected_at
-from tests.benefits.shop import drafted
+from tests.benefits.buying import collected_at, order
+from tests.benefits.shop import drafted, listed
 from tests.benefits.wanted import research_of_all
 from tests.factories import (
     api_client,
@@ -447,7 +447,12 @@ class TestRoles:
 
 class TestEveryList:
     @pytest.fixture
-    def full(self, wishing):
+    def goods(self, db):
+        return listed(pieces=60)
+
+    # `wishing` leaves nothing else to be asked for: what must be approved is so before it.
+    @pytest.fixture
+    def full(self, goods, wishing):
         """Fifty rows and more of what grows, one of the rest."""
         shop = store()
         of = identity()
@@ -492,6 +497,9 @@ class TestEveryList:
         )
         for n in range(52):
             wish(by=colleagues[n], reference=f"many-{n}")
+        lot(of, 1_000_000)
+        for _ in range(52):
+            order(of, goods)
 
     def models(self):
         return list(admin.site._registry)
