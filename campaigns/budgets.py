@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from campaigns.activity_rules import BudgetRule
 from campaigns.models import BudgetPurse, BudgetSlice
+from common.postgres import calls as postgres
 from partners.models import Organization
 
 # Enough for all workers of a large installation at once.
@@ -74,26 +75,12 @@ def _is_for(rule: BudgetRule, issuer_id: int) -> bool:
     return Organization.objects.filter(pk=issuer_id, code=rule.dealer).exists()
 
 
-# SKIP LOCKED finds the newest version of a row or none, so what it takes is there.
-TAKE_AT_ONCE = """
-    WITH free AS MATERIALIZED (
-        SELECT s.nth FROM campaigns_budgetslice AS s
-        WHERE s.purse_id = %(code)s AND s.remaining >= %(points)s
-        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
-    )
-    UPDATE campaigns_budgetslice AS s SET remaining = s.remaining - %(points)s
-    FROM free WHERE s.purse_id = %(code)s AND s.nth = free.nth
-"""
-
-
 def _take(code: str, points: int) -> int:
     """Up to so many points out of a purse."""
     if points == 0:
         return 0
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE_AT_ONCE, {"code": code, "points": points})
-        if cursor.rowcount:
-            return points
+    if postgres.call("campaigns_take_from_slice", code, points):
+        return points
     # The end is near, or everybody is here: wait for each slice in turn, and know what is left.
     taken = 0
     slices = BudgetSlice.objects.filter(purse_id=code).order_by("nth")

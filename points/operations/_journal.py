@@ -164,14 +164,26 @@ def post_purchases(*, purchases: Sequence[JudgedPurchase]) -> list[PostedActivit
 
     A refusal stands in the place of its purchase and harms none of the others.
     """
-    judged = [(purchase, _refusal_to_earn(purchase)) for purchase in purchases]
-    allowed = [purchase for purchase, refusal in judged if refusal is None]
-    outcomes = iter(_post_allowed(allowed) if allowed else ())
-    earlier = _earlier([purchase for purchase, refusal in judged if refusal])
-    return [
-        next(outcomes) if refusal is None else _repeat_or(refusal, purchase, earlier)
-        for purchase, refusal in judged
-    ]
+    refusals = {
+        place: refusal
+        for place, purchase in enumerate(purchases)
+        if (refusal := _refusal_to_earn(purchase)) is not None
+    }
+    allowed = [place for place in range(len(purchases)) if place not in refusals]
+    posted = _post_allowed([purchases[place] for place in allowed]) if allowed else []
+    outcomes = dict(zip(allowed, posted, strict=True))
+    earlier = _earlier([purchases[place] for place in refusals])
+    # One by one, what stands behind a refused purchase would not have its reference yet.
+    places = {
+        each.activity_id: place
+        for place, each in outcomes.items()
+        if isinstance(each, PostedActivity) and not each.replayed
+    }
+    for place, refusal in refusals.items():
+        first = earlier.get(_document(purchases[place]))
+        is_behind = first is not None and places.get(first[0].pk, -1) > place
+        outcomes[place] = refusal if is_behind else _repeat_or(refusal, purchases[place], earlier)
+    return [outcomes[place] for place in range(len(purchases))]
 
 
 def _post_allowed(purchases: Sequence[JudgedPurchase]) -> list[PostedActivity | DomainError]:
@@ -362,6 +374,10 @@ def _repeat_or_merged(
 _Earlier = dict[tuple[int, str], tuple[Activity, Entry | None]]
 
 
+def _document(purchase: JudgedPurchase) -> tuple[int, str]:
+    return purchase.source.issuer_id, purchase.reference
+
+
 def _earlier(purchases: Sequence[JudgedPurchase]) -> _Earlier:
     """Read what was posted first under these references, in two queries per issuer."""
     references: dict[int, list[str]] = {}
@@ -378,7 +394,7 @@ def _earlier(purchases: Sequence[JudgedPurchase]) -> _Earlier:
 
 def _first_answer(purchase: JudgedPurchase, earlier: _Earlier) -> PostedActivity | None:
     """:raises ReferenceReused: if the document came in before with other content"""
-    found = earlier.get((purchase.source.issuer_id, purchase.reference))
+    found = earlier.get(_document(purchase))
     if found is None:
         return None
     return _as_first(purchase.fingerprint, *found)

@@ -191,6 +191,15 @@ class TestTheProof:
         with pytest.raises(Undone):
             compare(book, later, events, chunk)
 
+    @pytest.mark.parametrize("order", [(3, 0), (0, 3), (3, 0, 3)])
+    def test_who_may_not_earn_meets_a_reference_where_it_stands(self, order):
+        """The third is frozen: before another takes the reference it is free, behind it is not."""
+        plain = RICH | {"thresholds": (), "boosts": set(), "caps": {}}
+        events = [(who, 0, "30.00", "oil", 1) for who in order]
+
+        with pytest.raises(Undone):
+            compare(plain, None, events, len(events))
+
 
 @transaction.atomic
 def compare(book, later, events, chunk):
