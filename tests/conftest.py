@@ -22,6 +22,27 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """
+    Refuse an order in which a test that empties the tables runs before one that needs them.
+
+    pytest-django puts such tests last, but a fixture of a session with parameters draws all tests
+    that use it together: what migrations wrote would be gone for those that follow.
+    """
+    emptied = None
+    for item in items:
+        if {"transactional_db", "live_server"} & set(item.fixturenames) or _commits(item):
+            emptied = emptied or item
+        elif emptied and ("db" in item.fixturenames or item.get_closest_marker("django_db")):
+            raise pytest.UsageError(f"{item.nodeid} would run after {emptied.nodeid}")
+
+
+def _commits(item):
+    mark = item.get_closest_marker("django_db")
+    return mark is not None and mark.kwargs.get("transaction", False)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _translations_are_compiled():
     """Pages are tested in the language members read."""

@@ -74,13 +74,13 @@ class ConsumeInput(VerifyInput):
     note = Text(limit=NOTE_MAX, required=False, help_text="Stays for ever: nothing personal.")
 
 
-class ReleaseInput(Document):
+class CouponReleaseInput(Document):
     code = coupon_code()
     store = store_code()
     receipt = receipt()
 
 
-class UndoCouponInput(ReleaseInput):
+class UndoCouponInput(CouponReleaseInput):
     note = Text(limit=NOTE_MAX, required=False, help_text="Why; stays for ever.")
 
 

@@ -10,11 +10,11 @@ from django.utils.timezone import localdate
 from benefits.api.coupon_documents import (
     ConsumeInput,
     CouponAnswer,
+    CouponReleaseInput,
     KeyAnswer,
     MemberCouponsAnswer,
     OfflineAnswer,
     OfflineInput,
-    ReleaseInput,
     ReportedAnswer,
     ReserveInput,
     UndoCouponInput,
@@ -135,12 +135,12 @@ class Release(ApiView):
     @describe(
         summary="Release a reserved coupon",
         description="What is not reserved for this receipt stays as it is.",
-        body=ReleaseInput,
+        body=CouponReleaseInput,
         answers={200: CouponAnswer},
         refusals=[UnknownStore, TooMany, operations.UnknownCoupon],
     )
     def post(self, request: Request) -> HttpResponse:
-        body = ReleaseInput.read(request.data)
+        body = CouponReleaseInput.read(request.data)
         coupon = operations.release(
             code=body["code"],
             at=timezone.now(),

@@ -13,7 +13,6 @@ from common.models import JobRun, User
 from members.models import (
     Application,
     Consent,
-    ConsentPurpose,
     Duplicate,
     GroupMember,
     Member,
@@ -123,8 +122,6 @@ def few(monkeypatch):
 def sandbox(db, settings):
     settings.SANDBOX = True
     factories.main_store()
-    for purpose in ConsentPurpose:
-        factories.consent_text(purpose)
     return settings
 
 

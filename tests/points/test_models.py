@@ -320,7 +320,7 @@ class TestAppendOnly:
         [
             "UPDATE {} SET id = id",
             "DELETE FROM {}",
-            "TRUNCATE {}",
+            "TRUNCATE {} CASCADE",
             "UPDATE {} SET id = 1 WHERE false",
         ],
     )
