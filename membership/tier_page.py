@@ -53,7 +53,8 @@ class TierPage(MemberPage):
 
     def content(self) -> dict[str, Any]:
         today = localdate()
-        progress = queries.progress(self.member.pk, today)
+        joined_on = localdate(self.member.joined_at)
+        progress = queries.progress(self.member.pk, today, joined_on=joined_on)
         decisions = list(queries.decisions(self.member.pk)[:DECISIONS_SHOWN])
         found: dict[str, Any] = {"decisions": [_decision_row(each) for each in decisions]}
         if progress is None:

@@ -22,6 +22,7 @@ ODD = [
     [{"line": "1", "amount": "1.00"}],
     [{"line": "1", "category": "parts", "amount": 1, "note": ""}],
     [{"line": "1", "category": "parts", "amount": 1}] * 501,
+    [{"token": "x", "store": "x", "receipt": "x", "used_at": "2026-06-15T12:00:00Z"}],
     {"identifier": "LSVAM4187C2184841"},
     {"identifier": "LSVAM4187C2184841", "name": None},
     None,

@@ -255,7 +255,9 @@ def _stock() -> None:
 
 def _coupons_of_may(**more: Any) -> None:
     """Six of a batch end the day before, six on DAY, six go on; each member has one."""
-    days = enumerate([DAY - timedelta(days=1), DAY, DAY + timedelta(days=9)])
+    days = enumerate(
+        [DAY - timedelta(days=1), DAY, DAY + timedelta(days=9)], start=CouponBatch.objects.count()
+    )
     batches = [
         CouponBatch.objects.create(
             code=f"may-{n}", names={"en": f"May {n}"}, kind="AMOUNT", amount=5, stacking="STACKS",
@@ -282,13 +284,14 @@ def _coupons_that_lapse_soon() -> None:
 
 
 def _rights_lapsing_soon() -> None:
+    version = rulebook(valid_from="1900-01-05", sections=TIERS)
     last_on = benefits.last_day_told_on(DAY)
     for n in range(5):
         one = identity()
         for ordinal, granted_on in enumerate([LONG_AGO.date(), LONG_AGO.date(), DAY], start=1):
             Right.objects.create(
                 member_id=one.id, benefit=f"b{n}", period="2026-07", ordinal=ordinal, level="t1",
-                version=rulebook(), granted_on=granted_on, last_on=last_on,
+                version=version, granted_on=granted_on, last_on=last_on,
             )  # fmt: skip
 
 

@@ -178,14 +178,14 @@ class TestRoundTrips:
         # session, user with member; standing, days; decisions; unread messages
         assert len(self.asked(client, "/tier/")) == 6
 
-    def test_the_home_page_costs_nine(self, client, of):
+    def test_the_home_page_costs_eight(self, client, of):
         publish()
         gather(of, "2026-06-01", points=10000)
         buy(of, "100.00", at=noon("2026-06-01"))
 
-        # session, user with member; standing, days; account; points with what lapses; entries, the
-        # first of them; unread messages
-        assert len(self.asked(client, "/")) == 9
+        # session, user with member and standing; days; account; points with what lapses; entries,
+        # the first of them; unread messages
+        assert len(self.asked(client, "/")) == 8
 
 
 class TestHome:
