@@ -16,13 +16,13 @@ from django.test import Client
 from django.utils import timezone
 from schemathesis.engine import events, from_schema
 
-from benefits.operations import Who
+from benefits.operations import Who, consume_coupon
 from common.errors import Invalid
 from members import operations
 from members.models import Application, ConsentPurpose, GroupKind
 from points import operations as points
 from tests import factories
-from tests.benefits.coupon_plan import issued, running
+from tests.benefits.coupon_plan import bill, issued, running
 from tests.benefits.plan import always, deliver
 from tests.benefits.shop import listed
 from tests.factories.activities import cap, kind, named, rewarding
@@ -109,6 +109,7 @@ DOCUMENTS = [f"K-{n}" for n in range(10)]
 TO_CONFIRM = [f"H-{n}" for n in range(20)]
 TO_RELEASE = [f"R-{n}" for n in range(20)]
 HELD = 10_000
+RECEIPT = "T-1"
 
 
 def documents_to_go_on_from(store, member, other):
@@ -171,6 +172,15 @@ def test_schemathesis_finds_no_fault(application):
     ]
     batch = running(first_on=LONG_AGO.date(), last_on=timezone.localdate() + timedelta(days=9))
     coupons = [issued(batch, factories.identity(member), at=timezone.now()).code for _ in range(20)]
+    used = [issued(batch, factories.identity(member), at=timezone.now()).code for _ in range(20)]
+    for code in used:
+        consume_coupon(
+            code=code,
+            at=timezone.now(),
+            who=Who(store_id=store.pk),
+            receipt=RECEIPT,
+            lines=bill("1000.00"),
+        )
     waiting = Application.objects.create(
         state="APPLIED", applied_at=LONG_AGO, channel="API", store=store, phone_index=b"x"
     )
@@ -195,6 +205,8 @@ def test_schemathesis_finds_no_fault(application):
                 "items": {"values": ["thermos"]},
                 "deliveries": {"values": delivered},
                 "coupons": {"values": coupons},
+                "used": {"values": used},
+                "receipts": {"values": [RECEIPT]},
                 "companies": {"values": [company.pk]},
                 "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
@@ -215,6 +227,8 @@ def test_schemathesis_finds_no_fault(application):
                 "path.right_id": {"dictionary": "deliveries", "probability": 0.8},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
+                "body.uses[*].store": {"dictionary": "stores", "probability": 0.9},
+                "body.uses[*].used_at": {"dictionary": "moments", "probability": 0.8},
                 "body.at": {"dictionary": "moments", "probability": 0.8},
             },
             "checks": {
@@ -228,6 +242,13 @@ def test_schemathesis_finds_no_fault(application):
                 {
                     "include-path": "/api/v1/batches/",
                     "checks": {"negative_data_rejection": {"enabled": False}},
+                },
+                {
+                    "include-path": "/api/v1/coupons/undo/",
+                    "parameters": {
+                        "body.code": {"dictionary": "used", "probability": 0.9},
+                        "body.receipt": {"dictionary": "receipts", "probability": 0.9},
+                    },
                 },
                 {
                     "include-path": "/api/v1/holds/{reference}/confirmation/",
