@@ -66,7 +66,7 @@ def workers(log):
 
 def start_the_night():
     """As beat does."""
-    beat = Celery(broker=settings.REDIS_URL)
+    beat = Celery(broker=settings.REDIS_URL, set_as_current=False)
     beat.conf.task_routes = settings.CELERY_TASK_ROUTES
     beat.send_task(nights.TASK)
 

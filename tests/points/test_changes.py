@@ -310,6 +310,7 @@ class TestAtTheSameTime:
     def test_a_posting_that_commits_late_is_told_all_the_same(self):
         """It was recorded long before it commits: the walk waits for whoever is older."""
         plain()
+        source()  # Where both buy: made within the slow one, the quick one would wait for it.
         slow, quick = identity(), identity()
         posted, go_on = threading.Event(), threading.Event()
 
