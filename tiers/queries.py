@@ -102,6 +102,18 @@ def level_code_on(member_id: int, day: date) -> str | None:
     return rungs.level(row[0] if row else None).code
 
 
+def level_of(member: Member, day: date) -> Level | None:
+    """
+    The tier a member has on the present day, without a query if the standing was selected with the
+    member; None where the day's rulebook has no ladder.
+    """
+    rungs = ladder_on(day)
+    if not rungs:
+        return None
+    row = getattr(member, "standing", None)
+    return rungs.level(row.level if row else None)
+
+
 def histories(
     guests: Mapping[int, Collection[int]],
     *,

@@ -21,7 +21,7 @@ from benefits.models.coupons import (
     CouponStep,
     CouponStepKind,
 )
-from benefits.queries.rights import guests_of
+from benefits.queries.rights import Guests
 from common.localized import localized
 from partners.models import Organization, Store
 from programme import queries as programme
@@ -116,14 +116,18 @@ def places(batch: Definition) -> list[str]:
 
 def of_member(member_id: int) -> QuerySet[Coupon]:
     """Every coupon of a member, and of who was merged into them; what lapses first comes first."""
-    found = Coupon.objects.filter(member_id__in=guests_of(member_id))
+    found = Coupon.objects.filter(member_id__in=Guests(member_id))
     return found.select_related("store").order_by("last_on", "pk")
 
 
 def usable(found: QuerySet[Coupon], day: date) -> QuerySet[Coupon]:
     """Of coupons, those not used and not over on a day. Some may not have begun."""
-    good = found.filter(state__in=[CouponState.OPEN, CouponState.RESERVED], last_on__gte=day)
-    return good.exclude(batch__state=BatchState.REVOKED)
+    return found.filter(is_usable(day))
+
+
+def is_usable(day: date) -> Q:
+    good = Q(state__in=[CouponState.OPEN, CouponState.RESERVED], last_on__gte=day)
+    return good & ~Q(batch__state=BatchState.REVOKED)
 
 
 def token_of(coupon: Coupon) -> str:

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from benefits.models.items import Listing
 from benefits.models.orders import Order, OrderState, OrderStep
-from benefits.queries.rights import guests_of
+from benefits.queries.rights import Guests
 from partners.models import OrganizationKind, Store
 
 WITH_ITEM = ("claim__item", "claim__listing", "store")
@@ -14,7 +14,7 @@ WITH_ITEM = ("claim__item", "claim__listing", "store")
 
 def of_member(member_id: int) -> QuerySet[Order]:
     """A member's orders, those of who was joined with them too, the latest first."""
-    found = Order.objects.filter(member_id__in=guests_of(member_id))
+    found = Order.objects.filter(member_id__in=Guests(member_id))
     return found.select_related(*WITH_ITEM).order_by("-pk")
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Value
 
 from benefits import matrix as matrices
 from benefits.matrix import ALWAYS, PAYS, Benefit, Cell, Matrix
@@ -39,6 +39,18 @@ def matrix_on(day: date) -> Matrix:
 GUESTS = "SELECT points_guests(%s)"
 
 
+class Guests(Func):
+    """
+    As `guests_of`, within the query that asks by it: `filter(member_id__in=Guests(member_id))`.
+    """
+
+    template = "(SELECT unnest(points_guests(%(expressions)s)))"
+    output_field = BigIntegerField()
+
+    def __init__(self, member_id: int) -> None:
+        super().__init__(Value(member_id, output_field=BigIntegerField()))
+
+
 def guests_of(member_id: int) -> list[int]:
     """A member, and whoever was merged into the member: their rights are the member's."""
     with connection.cursor() as cursor:
@@ -48,13 +60,17 @@ def guests_of(member_id: int) -> list[int]:
 
 def rights(member_id: int) -> QuerySet[Right]:
     """Every right of a member, those of who was merged into them included; first to lapse first."""
-    found = Right.objects.filter(member_id__in=guests_of(member_id)).select_related("store")
+    found = Right.objects.filter(member_id__in=Guests(member_id)).select_related("store")
     return found.order_by(F("last_on").asc(nulls_last=True), "benefit", "period", "ordinal")
 
 
 def usable(found: QuerySet[Right], day: date) -> QuerySet[Right]:
     """Of rights, those that can be booked or delivered on a day."""
-    return found.filter(Q(last_on=None) | Q(last_on__gte=day), state__in=OPEN)
+    return found.filter(is_usable(day))
+
+
+def is_usable(day: date) -> Q:
+    return (Q(last_on=None) | Q(last_on__gte=day)) & Q(state__in=OPEN)
 
 
 def left(member_id: int, right: Right, day: date) -> int | None:
@@ -66,7 +82,7 @@ def left(member_id: int, right: Right, day: date) -> int | None:
 
 def used(member_id: int) -> QuerySet[Right]:
     """What a member had, or should have had, latest first, with what they say of it."""
-    found = Right.objects.filter(member_id__in=guests_of(member_id), state__in=PAST)
+    found = Right.objects.filter(member_id__in=Guests(member_id), state__in=PAST)
     return found.select_related("store", "rating").order_by("-delivered_at", "-pk")
 
 
@@ -102,11 +118,20 @@ class Offer:
 
 def offers(member_id: int, day: date) -> list[Offer]:
     """What a member has on a day: what the tier gets, and what is left of what was granted."""
+    found = usable(rights(member_id), day)
+    return offered(found, level=tiers.level_code_on(member_id, day), day=day)
+
+
+def offered(found: Iterable[Right], *, level: str | None, day: date) -> list[Offer]:
+    """
+    As `offers`, where the caller has read what it is made of.
+
+    :param found: the rights that can be used on the day, first to lapse first
+    """
     present = matrix_on(day)
-    level = tiers.level_code_on(member_id, day)
     cells = {each.code: cell for each, cell in present.of_tier(level)} if level else {}
     by_benefit: dict[str, list[Right]] = {}
-    for right in usable(rights(member_id), day):
+    for right in found:
         by_benefit.setdefault(right.benefit, []).append(right)
     return [*_offers(present.benefits, cells, by_benefit), *_of_old(present, by_benefit)]
 

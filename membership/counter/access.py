@@ -44,13 +44,13 @@ class Counter:
 
 def counter_of(user: User) -> Counter | None:
     """The counter at which a login serves today; None: at none."""
-    found = Placement.objects.filter(user=user, store__is_active=True).select_related("store")
-    placement = found.filter(organization__is_active=True).first()
-    if placement is None or placement.store is None:
+    # No query: the login brings them (`membership.accounts.Backend`).
+    placement: Placement | None = getattr(user, "placement", None)
+    store = placement.store if placement else None
+    if placement is None or store is None or store.organization_id != placement.organization_id:
         return None
-    if placement.store.organization_id != placement.organization_id:
-        return None
-    return Counter(user, placement.store)
+    is_open = store.is_active and store.organization.is_active
+    return Counter(user, store) if is_open else None
 
 
 @method_decorator(never_cache, name="dispatch")

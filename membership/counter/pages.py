@@ -25,7 +25,7 @@ from members import operations as members
 from members import queries as member_queries
 from members.models import Member, MemberStatus
 from members.queries import Identity
-from membership.counter import receipts, visits
+from membership.counter import belongings, receipts, visits
 from membership.counter.access import CounterPage
 from membership.counter.forms import BillForm, CodeForm, CouponForm, DeliverForm, PhoneForm
 from membership.counter.receipts import REFERENCE
@@ -34,10 +34,6 @@ from points import operations as points
 from points import queries as ledger
 from programme import queries as programme
 from programme.policies import BillTerms
-from tiers import queries as tiers
-
-# Of a member's coupons, those that lapse first.
-SHOWN = 20
 
 
 class StartPage(CounterPage):
@@ -102,7 +98,8 @@ class VisitPart(CounterPage):
         except visits.VisitOver as refusal:
             messages.error(self.request, str(refusal.sentence))
             return redirect("counter:start")
-        self.member = member_queries.surviving(Member.objects.get(pk=self.visit.member_id))
+        found = Member.objects.select_related("standing").get(pk=self.visit.member_id)
+        self.member = member_queries.surviving(found)
         return None
 
     @property
@@ -152,20 +149,21 @@ class VisitPage(VisitPart):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         now = timezone.now()
         today = localdate(now)
-        stand = tiers.standing(self.member.pk, today)
         spendable = ledger.spendable_points(self.member.pk, on=today, at=now)
-        found = rights.offers(self.member.pk, today)
+        has = belongings.of(self.member, at=self.counter, now=now)
         return super().get_context_data(
-            tier=stand.level.name if stand else "",
+            tier=has.tier.name if has.tier else "",
             points=spendable,
             worth=receipts.worth_of(spendable),
             terms=_bill_terms(now),
             services=[
                 {"offer": each, "told": _told(each), "once": visits.once()}
-                for each in found
+                for each in has.offers
                 if each.benefit.kind == Kind.SERVICE
             ],
-            others=[(each, _told(each)) for each in found if each.benefit.kind != Kind.SERVICE],
+            others=[
+                (each, _told(each)) for each in has.offers if each.benefit.kind != Kind.SERVICE
+            ],
             coupons=[
                 {
                     "name": coupons.definition(each.batch_id).name,
@@ -174,10 +172,9 @@ class VisitPage(VisitPart):
                     "asks_bill": coupons.definition(each.batch_id).is_bill_needed,
                     "once": visits.once(),
                 }
-                for each in coupons.usable(coupons.of_member(self.member.pk), today)[:SHOWN]
-                if each.first_on <= today
+                for each in has.coupons
             ],
-            latest=receipts.latest(self.member.pk, at=self.counter, now=now),
+            latest=has.deeds,
             is_active=self.member.status == MemberStatus.ACTIVE,
             **context,
         )

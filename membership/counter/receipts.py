@@ -23,7 +23,6 @@ from programme.policies import BillTerms, worth
 
 # In the ledger and on rights: what begins so was done at a counter.
 REFERENCE = "counter:"
-LATEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,49 +132,6 @@ def _undone_until(held: Entry, spent: Entry) -> datetime:
     assert held.version_id is not None, "a bill is held under the rulebook of its day"
     terms = programme.rulebook(held.version_id).policies.bills or BillTerms(share=1)
     return spent.effective_at + timedelta(minutes=terms.undo_minutes)
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Something this counter has done for the member, by which its receipt is found again."""
-
-    name: str
-    at: datetime
-    right_id: int | None = None
-    once: str = ""
-
-
-def latest(member_id: int, *, at: Counter, now: datetime) -> list[Deed]:
-    """What this store has done for a member today, latest first: to look at again, or undo."""
-    since = now - timedelta(days=1)
-    guests = rights.guests_of(member_id)
-    delivered = Right.objects.filter(
-        member_id__in=guests, store=at.store, state=RightState.DELIVERED, delivered_at__gte=since
-    )
-    held = Entry.objects.filter(
-        member_id__in=guests,
-        store=at.store,
-        kind=EntryKind.HOLD,
-        effective_at__gte=since,
-        reference__startswith=REFERENCE,
-    )
-    deeds = [
-        *(
-            Deed(_name(each), each.delivered_at, right_id=each.pk)
-            for each in delivered
-            if each.delivered_at
-        ),
-        *(
-            Deed(each.note or "", each.effective_at, once=(each.reference or "")[len(REFERENCE) :])
-            for each in held
-        ),
-    ]
-    return sorted(deeds, key=lambda deed: deed.at, reverse=True)[:LATEST]
-
-
-def _name(right: Right) -> str:
-    benefit = rights.benefit_of(right)
-    return benefit.name if benefit else right.benefit
 
 
 def send_right(right: Right, *, to: Member, at: Counter, now: datetime) -> None:

@@ -398,7 +398,7 @@ class TestTwoMembershipsOfOnePerson:
 def test_what_a_member_has_is_told_in_few_queries(of, django_assert_num_queries):
     queries.offers(of.id, noon(DAY).date())
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         found = queries.offers(of.id, noon(DAY).date())
 
     assert [(each.benefit.code, each.left) for each in found] == [
