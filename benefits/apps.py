@@ -20,6 +20,7 @@ class BenefitsConfig(AppConfig):
             subscribers,  # noqa: F401
         )
         from benefits.operations import coupons, draws  # noqa: PLC0415
+        from benefits.payments import checks as _payments  # noqa: F401, PLC0415
         from messaging import changes as told  # noqa: PLC0415
         from programme import sections  # noqa: PLC0415
 

@@ -10,7 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -18,9 +20,13 @@ from benefits import words
 from benefits.forms.orders import GiveForm, NoteForm, ReasonForm, ShipForm, TakeBackForm
 from benefits.models.items import Handover
 from benefits.models.orders import Order, OrderState
+from benefits.models.payments import Verdict
 from benefits.operations import orders as operations
+from benefits.operations import payments as payment_operations
 from benefits.queries import orders as queries
+from benefits.queries import payments
 from common import tables
+from common.amounts import money
 from common.deciding import DecidingAdmin, Decision
 from common.models import User
 from common.staff import acting
@@ -28,6 +34,7 @@ from members import masking, reach
 
 WORK, REFUND, EXPORT = "benefits.work_order", "benefits.refund_order", "benefits.export_order"
 STATE_LABELS: dict[str, str] = {
+    OrderState.PLACED: "info",
     OrderState.PAID: "warning",
     OrderState.PICKED: "warning",
     OrderState.SHIPPED: "info",
@@ -89,6 +96,11 @@ DECISIONS = {
         _("Points, pieces and limits go back at once. The member reads why."),
         _("It is cancelled."), "cancel", "c-danger",
     ),
+    "refund_again": Decision(
+        _("Ask for the refund again"), payment_operations.refund_again, ReasonForm,
+        _("The provider is asked once more to give the money back."),
+        _("The refund is asked for again."), "currency_exchange", "c-primary",
+    ),
 }  # fmt: skip
 # Who may, and in which states of which way it is worth showing; the operation judges.
 _SHOWN: dict[str, tuple[str, set[str], set[str]]] = {
@@ -105,9 +117,10 @@ _SHOWN: dict[str, tuple[str, set[str], set[str]]] = {
     "refuse_return": (REFUND, {OrderState.RETURN_ASKED}, set(Handover)),
     "cancel": (
         REFUND,
-        {OrderState.PAID, OrderState.PICKED, OrderState.READY},
+        {OrderState.PLACED, OrderState.PAID, OrderState.PICKED, OrderState.READY},
         set(Handover),
     ),
+    "refund_again": (REFUND, {OrderState.CANCELLED, OrderState.RETURNED}, set(Handover)),
 }
 
 
@@ -167,7 +180,9 @@ class OrderAdmin(DecidingAdmin):
     def row(self, request: HttpRequest, key: str) -> Order:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = self.get_queryset(request).select_related(*queries.WITH_ITEM, "member", "address")
+        found = self.get_queryset(request).select_related(
+            *queries.WITH_ITEM, "member", "address", "payment__refund"
+        )
         is_key = key.isascii() and key.isdigit() and len(key) < 19
         order = found.filter(pk=int(key)).first() if is_key else None
         if order is None:
@@ -187,7 +202,10 @@ class OrderAdmin(DecidingAdmin):
         return [
             name
             for name, (permission, states, ways) in _SHOWN.items()
-            if row.state in states and row.handover in ways and request.user.has_perm(permission)
+            if row.state in states
+            and row.handover in ways
+            and request.user.has_perm(permission)
+            and (name != "refund_again" or payments.refund_failed(row))
         ]
 
     def told(self, request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -197,6 +215,7 @@ class OrderAdmin(DecidingAdmin):
             "state_label": STATE_LABELS.get(row.state, ""),
             "facts": _facts(row),
             "steps": queries.steps(row.pk),
+            "money": _money(row),
             "may_see_members": request.user.has_perm("members.view_member")
             and not reach.of(request.user).is_limited,
         }
@@ -237,6 +256,35 @@ def _facts(order: Order) -> list[tuple[Any, Any]]:
         (_("address"), f"{address.address[:6]}***" if address else ""),
     ]
     return [(label, value) for label, value in found if value not in (None, "")]
+
+
+def _money(order: Order) -> list[tuple[Any, Any]]:
+    """What is to be paid and was, by the provider's numbers, and what goes back."""
+    payment = getattr(order, "payment", None)
+    if payment is None:
+        return []
+    refund = getattr(payment, "refund", None)
+    found: list[tuple[Any, Any]] = [
+        (_("amount"), money(payment.amount, payment.currency)),
+        (_("state"), payment.get_state_display()),
+        (_("to be paid until"), date_format(localtime(payment.until), "DATETIME_FORMAT")),
+        (_("payment provider"), payment.provider),
+        (_("number of the payment"), payment.number),
+        (_("number at the provider"), payment.transaction),
+        (_("what the provider said"), payment.trouble),
+    ]
+    found += [
+        (each.get_verdict_display(), f"{money(each.amount, each.currency)} · {each.transaction}")
+        for each in payments.news(payment)
+        if each.verdict != Verdict.TAKEN
+    ]
+    if refund is not None:
+        found += [
+            (_("refund"), f"{refund.number} · {refund.get_state_display()}"),
+            (_("number of the refund at the provider"), refund.name),
+            (_("what the provider said of the refund"), refund.trouble),
+        ]
+    return [(label, value) for label, value in found if value]
 
 
 HEADER = (

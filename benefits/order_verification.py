@@ -2,10 +2,13 @@
 The proof of orders and stock: derive what must be there and compare (I15).
 
 Of each order:
-  debit   the ledger's entry that it names took as many points as it cost
+  debit   the ledger's entry that it names took as many points as it cost, or holds them while
+          money is waited for
   taken   of what is counted, its pieces were taken out of stock, under its claim's reference
   back    what came back to the stock belongs to an order that was cancelled or taken back
   claim   its claim counts for limits unless it was cancelled or taken back
+  money   it is to be paid as much money as its price says; it waits for it, or has it, or it has
+          ended; what was paid for an order that has ended goes back, and only that
 Of each place of an item:
   left    what is left is what was received, corrected, taken and came back
   named   what was taken for an order belongs to one
@@ -15,11 +18,19 @@ from django.db import connection
 
 ORDERS = """
     WITH known AS (
-        SELECT o.id, o.state, o.points, e.kind, e.points AS paid, c.quantity, c.given_back_at,
-            i.is_counted, m.taken, m.back
+        SELECT o.id, o.state, o.points, e.kind, e.points + e.held AS paid, e.points AS set_aside,
+            c.quantity, c.given_back_at, i.is_counted, m.taken, m.back,
+            coalesce(y.amount, 0) AS asked, w.cash * c.quantity AS cash, y.state AS money,
+            r.amount AS money_back,
+            -- Of what ended before it was paid, the hold is all there was.
+            o.state = 'PLACED' OR o.state = 'CANCELLED' AND e.kind = 'HOLD' AND y.id IS NOT NULL
+                AS is_held
         FROM benefits_order AS o
         JOIN benefits_claim AS c ON c.id = o.claim_id
         JOIN benefits_item AS i ON i.id = c.item_id
+        JOIN benefits_itemprice AS w ON w.id = c.price_id
+        LEFT JOIN benefits_payment AS y ON y.order_id = o.id
+        LEFT JOIN benefits_refund AS r ON r.payment_id = y.id
         LEFT JOIN points_entry AS e ON e.member_id = o.member_id AND e.seq = o.debit_seq
         LEFT JOIN LATERAL (
             SELECT
@@ -30,12 +41,24 @@ ORDERS = """
         WHERE o.member_id BETWEEN %(low)s AND %(high)s
     ), judged AS (
         SELECT id, array_remove(ARRAY[
-            CASE WHEN kind IS DISTINCT FROM 'REDEEM' OR paid <> -points THEN 'debit' END,
+            CASE WHEN points > 0 AND CASE WHEN is_held
+                THEN kind IS DISTINCT FROM 'HOLD' OR set_aside <> -points
+                ELSE kind IS DISTINCT FROM 'REDEEM' OR paid <> -points
+            END THEN 'debit' END,
             CASE WHEN is_counted AND taken <> quantity THEN 'taken' END,
             CASE WHEN back NOT IN (0, taken)
                 OR back > 0 AND state NOT IN ('CANCELLED', 'RETURNED') THEN 'back' END,
             CASE WHEN (state IN ('CANCELLED', 'RETURNED')) <> (given_back_at IS NOT NULL)
-                THEN 'claim' END
+                THEN 'claim' END,
+            CASE WHEN asked <> cash
+                OR cash > 0 AND money <> CASE
+                    WHEN state = 'PLACED' THEN 'WAITING'
+                    WHEN state = 'CANCELLED' AND money = 'CLOSED' THEN 'CLOSED'
+                    ELSE 'PAID'
+                END
+                OR money_back IS DISTINCT FROM
+                    CASE WHEN money = 'PAID' AND state IN ('CANCELLED', 'RETURNED') THEN asked END
+                THEN 'money' END
         ], NULL) AS broken
         FROM known
     )

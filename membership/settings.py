@@ -305,6 +305,7 @@ CELERY_TASK_ROUTES = {
     # A server that takes its time keeps no one-time code waiting.
     "messaging.deliver_*": {"queue": "mail"},
     "messaging.tell_*": {"queue": "mail"},
+    "benefits.follow_payments": {"queue": "mail"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # Chunks at work at any moment, over all processes that take from the queue "nightly".
@@ -342,6 +343,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "benefits.work_on_coupons",
         "schedule": 10.0,
         "options": {"expires": 10},
+    },
+    "look after payments": {
+        "task": "benefits.follow_payments",
+        "schedule": 30.0,
+        "options": {"expires": 30},
     },
     "invite members": {
         "task": "campaigns.invite_members",
@@ -439,6 +445,22 @@ WEBHOOK_URL = env.str("WEBHOOK_URL", default="")
 WEBHOOK_SECRETS = env.list("WEBHOOK_SECRETS", default=[])
 # A receiver inside our own network, or without TLS.
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+
+# --- Payments (docs/operations.md). Secrets stay here: no log, no table has them. -----------------
+# How long an order waits for its money.
+PAYMENT_MINUTES = env.int("PAYMENT_MINUTES", default=30)
+# WeChat Pay, API v3. Empty: nothing that costs money is sold online, but for play in a sandbox.
+WECHAT_PAY_MERCHANT_ID = env.str("WECHAT_PAY_MERCHANT_ID", default="")
+# The application that the merchant's account is bound to, if it is not WECHAT_APP_ID.
+WECHAT_PAY_APP_ID = env.str("WECHAT_PAY_APP_ID", default="")
+# The merchant's own key, and the serial number of its certificate: with these we sign.
+WECHAT_PAY_PRIVATE_KEY = env.str("WECHAT_PAY_PRIVATE_KEY", default="")
+WECHAT_PAY_CERTIFICATE_SERIAL = env.str("WECHAT_PAY_CERTIFICATE_SERIAL", default="")
+# WeChat's key, with which its answers and notices are verified; and what opens notices.
+WECHAT_PAY_PUBLIC_KEY_ID = env.str("WECHAT_PAY_PUBLIC_KEY_ID", default="")
+WECHAT_PAY_PUBLIC_KEY = env.str("WECHAT_PAY_PUBLIC_KEY", default="")
+WECHAT_PAY_API_V3_KEY = env.str("WECHAT_PAY_API_V3_KEY", default="")
+WECHAT_PAY_ENDPOINT = env.str("WECHAT_PAY_ENDPOINT", default="")
 
 # --- Logs -----------------------------------------------------------------------------------------
 LOGGING = {

@@ -12,6 +12,7 @@ APPEND_ONLY = (
     "benefits_couponstep",
     "benefits_couponconflict",
     "benefits_orderstep",
+    "benefits_paymentnews",
     "benefits_itempicture",
     "benefits_stockmove",
     "benefits_drawoutcome",

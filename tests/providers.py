@@ -1,5 +1,6 @@
 """
-Real HTTP servers on ports of this machine that speak the protocols of the message providers.
+Real HTTP servers on ports of this machine that speak the protocols of providers: of messages, of
+payments.
 
 Each looks at what it is sent as the provider's documents say – the signature is worked out anew,
 not with our code – and then answers as a test wants it to.
@@ -16,6 +17,18 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 SECRET = "a secret nobody may read"
 HANG_UP = "hang up"
@@ -244,6 +257,181 @@ class WeChat(Provider):
     @staticmethod
     def error(code, message="no"):
         return 200, {}, {"errcode": code, "errmsg": message}
+
+
+class WeChatPay(Provider):
+    """
+    WeChat Pay, API v3: Native orders, their query and close, refunds; and its notices. It has keys
+    of its own; of ours it knows the public one.
+    """
+
+    merchant, app, serial, key_id = "1900000001", "wx1", "5157F09EFDC096DE", "PUB_KEY_ID_0119"
+    api_key = "0123456789abcdef0123456789abcdef"
+    # Made once: they take a while.
+    theirs = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    ours = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def __init__(self):
+        super().__init__()
+        self.orders, self.refunds = {}, {}
+        # How refunds end.
+        self.refunded = "SUCCESS"
+
+    @classmethod
+    def settings(cls):
+        def one_line(data):
+            return base64.b64encode(data).decode()
+
+        own = cls.ours.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        public = cls.theirs.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+        return {
+            "WECHAT_PAY_MERCHANT_ID": cls.merchant,
+            "WECHAT_PAY_APP_ID": cls.app,
+            "WECHAT_PAY_PRIVATE_KEY": one_line(own),
+            "WECHAT_PAY_CERTIFICATE_SERIAL": cls.serial,
+            "WECHAT_PAY_PUBLIC_KEY_ID": cls.key_id,
+            "WECHAT_PAY_PUBLIC_KEY": one_line(public),
+            "WECHAT_PAY_API_V3_KEY": cls.api_key,
+        }
+
+    def wrong(self, request):
+        scheme, _, rest = request.headers["authorization"].partition(" ")
+        parts = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        address = f"{request.path}?{request.query}" if request.query else request.path
+        told = f"{request.method}\n{address}\n{parts['timestamp']}\n{parts['nonce_str']}\n"
+        signed = told.encode() + request.body + b"\n"
+        known = (self.merchant, self.serial, self.key_id)
+        given = (parts["mchid"], parts["serial_no"], request.headers["wechatpay-serial"])
+        try:
+            self.ours.public_key().verify(
+                base64.b64decode(parts["signature"]), signed, PKCS1v15(), hashes.SHA256()
+            )
+        except InvalidSignature:
+            return self.error("SIGN_ERROR", 401)
+        is_fresh = abs(time.time() - int(parts["timestamp"])) < 300
+        if (scheme, given) != ("WECHATPAY2-SHA256-RSA2048", known) or not is_fresh:
+            return self.error("SIGN_ERROR", 401)
+        self.requests.append(request)
+        return None
+
+    def take(self, request):
+        path, orders = request.path, "/v3/pay/transactions/out-trade-no/"
+        if path == "/v3/pay/transactions/native":
+            return self.begin(json.loads(request.body))
+        if path == "/v3/refund/domestic/refunds":
+            return self.give_back(json.loads(request.body))
+        number, _, what = path.removeprefix(orders).partition("/")
+        if not path.startswith(orders) or number not in self.orders:
+            return self.error("ORDER_NOT_EXIST", 404)
+        order = self.orders[number]
+        if what == "close" and json.loads(request.body) == {"mchid": self.merchant}:
+            if order["trade_state"] == "SUCCESS":
+                return self.error("ORDERPAID", 400)
+            order["trade_state"] = "CLOSED"
+            return self.signed(204, b"")
+        assert request.query == f"mchid={self.merchant}"
+        return self.signed(200, order)
+
+    def begin(self, wanted):
+        number, amount = wanted["out_trade_no"], wanted["amount"]
+        is_right = (
+            (wanted["mchid"], wanted["appid"]) == (self.merchant, self.app)
+            and re.fullmatch(r"[0-9A-Za-z_\-|*]{6,32}", number)
+            and len(wanted["description"].encode()) <= 127
+            and isinstance(amount["total"], int)
+            and amount["total"] > 0
+            and amount["currency"] == "CNY"
+            and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d\d:\d\d", wanted["time_expire"])
+            and "?" not in wanted["notify_url"]
+        )
+        if not is_right:
+            return self.error("PARAM_ERROR", 400)
+        known = self.orders.get(number)
+        if known and known["trade_state"] != "NOTPAY":
+            return self.error("ORDERPAID", 400)
+        self.orders[number] = {
+            "appid": self.app,
+            "mchid": self.merchant,
+            "out_trade_no": number,
+            "trade_state": "NOTPAY",
+            "trade_state_desc": "订单未支付",
+            "amount": dict(amount),
+        }
+        self.remember(wanted)
+        return self.signed(200, {"code_url": f"weixin://wxpay/bizpayurl?pr={number[-8:]}"})
+
+    def give_back(self, wanted):
+        order = self.orders.get(wanted["out_trade_no"])
+        if order is None or order["trade_state"] not in ("SUCCESS", "REFUND"):
+            return self.error("RESOURCE_NOT_EXISTS", 404)
+        amount = {"refund": order["amount"]["total"], "total": order["amount"]["total"]}
+        if wanted["amount"] != amount | {"currency": "CNY"}:
+            return self.error("INVALID_REQUEST", 400)
+        order["trade_state"] = "REFUND"
+        first = {
+            "refund_id": f"5030{len(self.refunds):04}",
+            "out_refund_no": wanted["out_refund_no"],
+        }
+        told = self.refunds.setdefault(wanted["out_refund_no"], first)
+        return self.signed(200, told | {"status": self.refunded})
+
+    def pay(self, number, *, at="2026-07-05T12:10:00+08:00", **changes):
+        """What the payer's phone does: the order is paid; the notice is another matter."""
+        order = self.orders[number]
+        order |= {
+            "trade_state": "SUCCESS",
+            "trade_type": "NATIVE",
+            "transaction_id": f"42000{number}"[:32],
+            "success_time": at,
+        } | changes
+        return order
+
+    def notice(self, about, *, event="TRANSACTION.SUCCESS", at=None, signer=None, key=None):
+        """Body and headers of a notice, as WeChat posts it."""
+        nonce, data = "fdasflkja484", "transaction"
+        cipher = AESGCM((key or self.api_key).encode())
+        plain = json.dumps(about).encode()
+        body = json.dumps(
+            {
+                "id": "EV-2018022511223320873",
+                "create_time": "2026-07-05T12:10:00+08:00",
+                "resource_type": "encrypt-resource",
+                "event_type": event,
+                "summary": "支付成功",
+                "resource": {
+                    "original_type": "transaction",
+                    "algorithm": "AEAD_AES_256_GCM",
+                    "ciphertext": base64.b64encode(
+                        cipher.encrypt(nonce.encode(), plain, data.encode())
+                    ).decode(),
+                    "associated_data": data,
+                    "nonce": nonce,
+                },
+            },
+            ensure_ascii=False,
+        ).encode()
+        return body, self.signatures(body, at=at, signer=signer)
+
+    def signed(self, status, content):
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return status, self.signatures(body), body
+
+    def signatures(self, body, *, at=None, signer=None):
+        seconds, nonce = str(int(at or time.time())), "593BEC0C930BF1AFEB40B4A08C8FB242"
+        text = f"{seconds}\n{nonce}\n".encode() + body + b"\n"
+        signature = (signer or self.theirs).sign(text, PKCS1v15(), hashes.SHA256())
+        return {
+            "Wechatpay-Serial": self.key_id,
+            "Wechatpay-Timestamp": seconds,
+            "Wechatpay-Nonce": nonce,
+            "Wechatpay-Signature": base64.b64encode(signature).decode(),
+        }
+
+    @staticmethod
+    def error(code, status, message="no"):
+        return status, {}, {"code": code, "message": message}
 
 
 class Receiver(Provider):

@@ -11,7 +11,7 @@ from unfold.widgets import (
 )
 
 from benefits.models.items import Handover, ItemPrice
-from benefits.models.orders import CARRIER_MAX, REFERENCE_MAX, SHIPMENT_MAX, Why
+from benefits.models.orders import CARRIER_MAX, CHOSEN, REFERENCE_MAX, SHIPMENT_MAX
 from benefits.models.rights import NOTE_MAX
 from benefits.operations import orders as operations
 from benefits.operations.orders import Delivery
@@ -81,7 +81,7 @@ class OrderForm(forms.Form):
 class WhyForm(forms.Form):
     """Why a member cancels an order or gives it back."""
 
-    why = forms.ChoiceField(label=_("Why"), choices=Why.choices)
+    why = forms.ChoiceField(label=_("Why"), choices=[(each.value, each.label) for each in CHOSEN])
 
 
 def _note(*, required: bool) -> forms.CharField:

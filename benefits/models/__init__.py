@@ -5,7 +5,14 @@ Those of rights are named here; the others are imported from their own module, s
 `from benefits.models.items import Item`.
 """
 
-from benefits.models import coupons, draws, items, orders, research  # noqa: F401 - found by Django
+from benefits.models import (  # noqa: F401 - found by Django
+    coupons,
+    draws,
+    items,
+    orders,
+    payments,
+    research,
+)
 from benefits.models.rights import (
     CODE_MAX,
     NOTE_MAX,

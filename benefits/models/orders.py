@@ -1,9 +1,10 @@
 """
 Tables of orders: what a member took out of the catalogue, and every step on its way to them.
 
-An order names its claim (item, listing, price, pieces) and the ledger's entry that paid for it.
-What must always hold: no order without its debit, which a foreign key sees to; a state is reached
-only from those before it, which a trigger sees to; the steps say who led it where, when and why.
+An order names its claim (item, listing, price, pieces) and the ledger's entry that paid for it:
+while money is waited for, the one that set the points aside. What must always hold: no points
+without their debit, which a foreign key sees to; a state is reached only from those before it,
+which a trigger sees to; the steps say who led it where, when and why. Money: `models.payments`.
 """
 
 from django.conf import settings
@@ -53,7 +54,10 @@ class Order(models.Model):
         Claim, on_delete=models.PROTECT, related_name="order", verbose_name=_("claim")
     )
     points = models.PositiveBigIntegerField(_("points"), help_text="Of all pieces together.")
-    debit_seq = models.BigIntegerField(help_text="The member's entry in the ledger that paid.")
+    debit_seq = models.BigIntegerField(
+        null=True,
+        help_text="The member's entry in the ledger that paid, or holds; none if only money pays.",
+    )
     points_back = models.PositiveBigIntegerField(
         _("points given back"), null=True, help_text="After a cancellation or return."
     )
@@ -104,6 +108,10 @@ class Order(models.Model):
                 name="benefits_order_points_come_back_at_the_end",
                 condition=Q(state__in=["CANCELLED", "RETURNED"], points_back__isnull=False)
                 | ~Q(state__in=["CANCELLED", "RETURNED"]) & Q(points_back=None),
+            ),
+            models.CheckConstraint(
+                name="benefits_order_points_are_debited",
+                condition=Q(points=0, debit_seq=None) | Q(points__gt=0, debit_seq__isnull=False),
             ),
             models.CheckConstraint(
                 name="benefits_order_not_more_back_than_paid",
@@ -170,7 +178,9 @@ class Taker(models.TextChoices):
 
 
 class Why(models.TextChoices):
-    """What members choose from: their own words would stay for ever."""
+    """
+    What members choose from: their own words would stay for ever. The last is nobody's choice.
+    """
 
     CHANGED_MIND = "CHANGED_MIND", _("I changed my mind")
     MISTAKE = "MISTAKE", _("I ordered the wrong thing")
@@ -178,6 +188,10 @@ class Why(models.TextChoices):
     WRONG_ITEM = "WRONG_ITEM", _("It is not what I ordered")
     NEVER_CAME = "NEVER_CAME", _("It never came")
     OTHER = "OTHER", _("Another reason")
+    NOT_PAID = "NOT_PAID", _("It was not paid in time")
+
+
+CHOSEN = [each for each in Why if each != Why.NOT_PAID]
 
 
 class OrderStep(models.Model):

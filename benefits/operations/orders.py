@@ -1,6 +1,7 @@
 """
 What can be done with orders. Placing one redeems the points, counts the limits and takes the pieces
-in one transaction; a step that fails gives all of it back.
+in one transaction; a step that fails gives all of it back. Where money is asked for too, the points
+are set aside until it is there (`operations.payments`).
 
 An order's row is locked first, then the member's account, then the stock (see
 `operations.claims`); each step is written with the state it leads to.
@@ -9,6 +10,7 @@ An order's row is locked first, then the member's account, then the stock (see
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -31,7 +33,7 @@ from benefits.models.orders import (
     Why,
 )
 from benefits.models.rights import NOTE_MAX
-from benefits.operations import claims
+from benefits.operations import _paying, claims
 from benefits.queries import guests_of
 from benefits.queries import orders as queries
 from common import audit, personal
@@ -78,11 +80,6 @@ class WrongOrderState(DomainError):
 class OrderReferenceReused(DomainError):
     code = "order_reference_reused"
     message = _("This reference stands for another order already.")
-
-
-class CostsMoney(DomainError):
-    code = "costs_money"
-    message = _("What costs money cannot be ordered online yet.")
 
 
 class HandoverNotOffered(Invalid):
@@ -174,12 +171,14 @@ def place(
     reference: str,
 ) -> Order:
     """
-    Order pieces of an item for points. A repeat of the reference answers with the first order.
+    Order pieces of an item. Points pay at once; where money is asked for too they are set aside,
+    and the order is paid when the money is there. A repeat of the reference answers with the first
+    order.
 
     :param price_id: which of the prices the member was shown
     :param reference: the member's own name for it, at most 40 characters
     :raises HandoverNotOffered: :raises StoreNotOffered: :raises AddressMissing: if so
-    :raises CostsMoney: if points alone do not pay for it
+    :raises CostsMoney: if points alone do not pay for it, and nobody takes money for us
     :raises OrderReferenceReused: if it stands for another order
     :raises points.InsufficientPoints: if the points are too few
     :raises DomainError: and as `claims.claim` and `claims.take_stock`
@@ -196,7 +195,7 @@ def place(
         member=member, item_id=item_id, price_id=price_id, quantity=quantity, at=at, reference=name
     )
     if claim.price.cash:
-        raise CostsMoney
+        _paying.require_provider()
     delivery.require_sense(claim.listing.handovers)
     if delivery.handover == Handover.STORE:
         _require_store(delivery, claim)
@@ -224,18 +223,14 @@ def _require_store(delivery: Delivery, claim: Claim) -> None:
 def _write(
     claim: Claim, delivery: Delivery, member: Identity, *, reference: str, at: datetime
 ) -> Order:
-    total = claim.price.points * claim.quantity
-    with override(settings.LANGUAGE_CODE):
-        note = f"{claim.listing.name[:80]} ×{claim.quantity}"
-    posted = points.redeem(
-        member=member, points=total, at=at, reference=claim.reference, source=_source(at), note=note
-    )
+    total, cash = claim.price.points * claim.quantity, claim.price.cash * claim.quantity
+    debit = _debit(claim, member, points_of_all=total, is_held=bool(cash), at=at) if total else None
     order = Order.objects.create(
         member_id=member.id,
         reference=reference,
         claim=claim,
         points=total,
-        debit_seq=posted.seq,
+        debit_seq=debit,
         handover=delivery.handover,
         store_id=delivery.store_id if delivery.handover == Handover.STORE else None,
         state=OrderState.PLACED,
@@ -249,14 +244,61 @@ def _write(
             address=delivery.address.strip(),
         )
     _take(order, OrderStepKind.PLACED, OrderState.PLACED, at=at, who=THE_MEMBER)
-    # Points pay at once.
-    _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
+    if cash:
+        _paying.open_payment(order, cash, at=at)
+    else:
+        # Points pay at once.
+        _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
     return order
+
+
+def _debit(
+    claim: Claim, member: Identity, *, points_of_all: int, is_held: bool, at: datetime
+) -> int:
+    """The entry that takes the points, or sets them aside until the money is there."""
+    with override(settings.LANGUAGE_CODE):
+        note = f"{claim.listing.name[:80]} ×{claim.quantity}"
+    asked: dict[str, Any] = {
+        "member": member,
+        "points": points_of_all,
+        "at": at,
+        "reference": claim.reference,
+        "source": _source(at),
+        "note": note,
+    }
+    if is_held:
+        until = _paying.deadline(at) + _paying.PATIENCE
+        return points.hold(until=until, **asked).seq
+    return points.redeem(**asked).seq
 
 
 def _source(at: datetime) -> Source:
     issuer = points.our_source().issuer_id
     return Source(issuer_id=issuer, version_id=programme.rulebook_on(localdate(at)).id)
+
+
+def money_came(order: Order, *, at: datetime) -> None:
+    """
+    Spend what was set aside: it is paid. Called by `operations.payments`, behind the order's lock.
+
+    :raises points.HoldEnded: if it is not set aside any more
+    """
+    assert order.state == OrderState.PLACED, "it waits for money"
+    if order.debit_seq is not None:
+        points.lock(ledger.holder_of(order.member_id))
+        spent = points.confirm(held=_debited(order), at=at, source=_source(at))
+        order.debit_seq = spent.redemption
+    _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
+
+
+def run_out(order: Order, *, at: datetime) -> None:
+    """
+    Nobody paid in time: all goes back. Called by `operations.payments`, behind the order's lock.
+    """
+    who = Who(taker=Taker.NIGHT)
+    _give_back(order, at=at, who=who, to_stock=True)
+    kind, state = OrderStepKind.CANCELLED, OrderState.CANCELLED
+    _take(order, kind, state, at=at, who=who, why=Why.NOT_PAID)
 
 
 # --- On its way -----------------------------------------------------------------------------------
@@ -349,7 +391,7 @@ def cancel(
     *, order_id: int, at: datetime, who: Who = THE_MEMBER, why: str = "", note: str = ""
 ) -> Order:
     """
-    Give everything back: points to their own lots, pieces, and what limits count.
+    Give everything back: points to their own lots, pieces, money, and what limits count.
 
     :param why: what a member chose; staff say it in a note
 
@@ -415,12 +457,30 @@ def take_back(*, order_id: int, note: str, to_stock: bool, at: datetime, by: Use
 def _give_back(order: Order, *, at: datetime, who: Who, to_stock: bool) -> None:
     claim = order.claim
     points.lock(ledger.holder_of(order.member_id))
+    order.points_back = 0
+    if order.debit_seq is not None:
+        is_held = order.state == OrderState.PLACED
+        order.points_back = _let_go(order, at=at) if is_held else _reinstated(order, at=at, who=who)
+    claims.give_back(reference=claim.reference, at=at)
+    if to_stock:
+        claims.return_stock(reference=claim.reference, at=at)
+    _paying.not_wanted(order, at=at)
+
+
+def _let_go(order: Order, *, at: datetime) -> int:
+    # Released by hand or by the night before, it is released.
+    points.release(held=_debited(order), at=at, source=_source(at))
+    return order.points
+
+
+def _reinstated(order: Order, *, at: datetime, who: Who) -> int:
+    reference = order.claim.reference
     try:
         points.reinstate(
             member=members.identity_of(order.member_id),
-            of=Entry.objects.get(member_id=order.member_id, seq=order.debit_seq),
+            of=_debited(order),
             at=at,
-            reference=claim.reference,
+            reference=reference,
             source=_source(at),
             floor_days=programme.rulebook_on(localdate(at)).policies.reinstatement_days,
             note=order.number,
@@ -429,14 +489,13 @@ def _give_back(order: Order, *, at: datetime, who: Who, to_stock: bool) -> None:
     except (MemberClosed, NothingToReinstate):
         # Whose membership has ended has no points any more, and what staff gave back by hand comes
         # not twice; the pieces come back all the same.
-        order.points_back = 0
-    else:
-        issuer = points.our_source().issuer_id
-        back = ledger.cancellation(issuer_id=issuer, reference=claim.reference)
-        order.points_back = back.points
-    claims.give_back(reference=claim.reference, at=at)
-    if to_stock:
-        claims.return_stock(reference=claim.reference, at=at)
+        return 0
+    return ledger.cancellation(issuer_id=points.our_source().issuer_id, reference=reference).points
+
+
+def _debited(order: Order) -> Entry:
+    assert order.debit_seq is not None, "it costs points"
+    return Entry.objects.get(member_id=order.member_id, seq=order.debit_seq)
 
 
 # Each statement is the state and its step; whose order somebody moves on meanwhile is left alone.
@@ -558,9 +617,12 @@ def _take(
     order.state, order.steps, order.is_late = state, order.steps + 1, False
     days = DAYS.get(state)
     order.due_at = None if state in ENDS or days is None else at + timedelta(days=days)
+    if state == OrderState.PLACED:
+        order.due_at = _paying.deadline(at)
     order.save(
         update_fields=[
             "state", "steps", "is_late", "due_at", "carrier", "shipment", "points_back",
+            "debit_seq",
         ]
     )  # fmt: skip
     OrderStep.objects.create(

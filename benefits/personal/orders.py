@@ -15,6 +15,10 @@ personal.stays(
     "benefits_order", "benefits_orderstep",
     why="What a member number ordered, paid and got: without it no debit is explained.",
 )  # fmt: skip
+personal.stays(
+    "benefits_payment", "benefits_paymentnews", "benefits_refund",
+    why="Money that came and went, by the provider's numbers: books must be kept.",
+)  # fmt: skip
 
 
 @personal.section(
@@ -26,6 +30,7 @@ personal.stays(
         "item": _("item"),
         "pieces": _("pieces"),
         "points": _("points"),
+        "amount": _("amount"),
         "state": _("state"),
         "placed_at": _("placed at"),
         "store": _("store"),
@@ -35,23 +40,34 @@ personal.stays(
         "phone": _("phone"),
         "address": _("address"),
     },
-    tables=["benefits_order", "benefits_orderstep", "benefits_orderaddress"],
+    tables=[
+        "benefits_order",
+        "benefits_orderstep",
+        "benefits_orderaddress",
+        "benefits_payment",
+        "benefits_paymentnews",
+        "benefits_refund",
+    ],
 )
 def orders(member_id: int) -> list[dict[str, Any]]:
     found = Order.objects.filter(member_id=member_id)
     return [
         _told(each)
-        for each in found.select_related("claim__listing", "store", "address").order_by("pk")
+        for each in found.select_related("claim__listing", "store", "address", "payment").order_by(
+            "pk"
+        )
     ]
 
 
 def _told(order: Order) -> dict[str, Any]:
     address = getattr(order, "address", None)
+    payment = getattr(order, "payment", None)
     return {
         "number": order.number,
         "item": order.claim.listing.name,
         "pieces": order.claim.quantity,
         "points": order.points,
+        "amount": f"{payment.amount} {payment.currency}" if payment else "",
         "state": order.get_state_display(),
         "placed_at": order.placed_at,
         "store": order.store.name if order.store else "",

@@ -16,6 +16,7 @@ from benefits import words
 from benefits.forms.items import ShopForm
 from benefits.models.items import Item, ItemPicture, ItemPrice, Listing
 from benefits.queries import items as queries
+from benefits.queries import payments
 from benefits.queries.items import Card, Shopper, Sort, Wish
 from common.localized import localized
 from members.views import MemberPage
@@ -154,8 +155,7 @@ class ItemPage(MemberPage):
             "obstacles": [each.sentence for each in found],
             "spendable": spendable,
             "missing": max(0, min((each.points for each in paid), default=0) - spendable),
-            # What costs money cannot be ordered yet.
-            "can_order": any(not each.cash for each in paid),
+            "can_order": bool(payments.payable(paid)),
         }
 
 

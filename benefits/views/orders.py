@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from benefits.models.orders import Order, OrderState
 from benefits.operations import orders as operations
 from benefits.queries import items as catalogue
 from benefits.queries import orders as queries
+from benefits.queries import payments
+from common.amounts import money
 from common.errors import DomainError
 from members import queries as members
 from members.views import MemberPage
@@ -49,7 +52,8 @@ class OrderItemPage(MemberPage):
             except DomainError as refusal:
                 form.add_error(None, refusal.sentence)
             else:
-                return redirect("benefits:order", pk=order.pk)
+                is_paid = order.state != OrderState.PLACED
+                return redirect("benefits:order" if is_paid else "benefits:order_pay", pk=order.pk)
         return self.render_to_response(self._told(form), status=422)
 
     @cached_property
@@ -81,8 +85,7 @@ class OrderItemPage(MemberPage):
 
     def _prices(self) -> list[Any]:
         paid = catalogue.prices(self.item.live_id or 0, self.shopper.tier)
-        # What costs money cannot be ordered yet.
-        return [each for each in paid if not each.cash]
+        return payments.payable(paid)
 
     def _told(self, form: OrderForm) -> dict[str, Any]:
         now = timezone.now()
@@ -120,12 +123,21 @@ class OrderPage(MemberPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         order = self.order
+        # The page of the payment has it already.
+        payment = kwargs.pop("payment", None) or payments.of_order(order.pk)
+        cash = payment.amount if payment else Decimal(0)
         return super().get_context_data(
             order=order,
+            price=words.price(order.points, cash),
+            amount=money(payment.amount, payment.currency) if payment else "",
+            can_pay=order.state == OrderState.PLACED and timezone.now() < payment.until
+            if payment
+            else False,
             listing=order.claim.listing,
             handover=words.handover(order.handover),
             address=getattr(order, "address", None),
             steps=queries.steps(order.pk),
+            payment=payment,
             can_cancel=order.state in (OrderState.PLACED, OrderState.PAID),
             can_receive=order.state == OrderState.SHIPPED,
             can_return=order.state == OrderState.RECEIVED and order.handover != Handover.ONLINE,

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from django.conf import settings
 from django.utils import timezone
 
-from messaging.channels import _http
+from common import outside
 from messaging.channels.port import Away, NotNow, Outgoing, Refused
 
 ENDPOINT = "https://dysmsapi.aliyuncs.com"
@@ -106,7 +106,7 @@ class Aliyun:
             key_id=settings.SMS_ACCESS_KEY_ID,
             secret=settings.SMS_ACCESS_KEY_SECRET,
         )
-        answer = _http.post(f"{endpoint}/?{query}", body=b"", headers=headers).json()
+        answer = outside.post(f"{endpoint}/?{query}", body=b"", headers=headers).json()
         code = str(answer.get("Code", ""))
         if code != "OK":
             raise _trouble(code, str(answer.get("Message", "")))

@@ -2,38 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Protocol
 
+from common.outside import Away, NotNow, Refused
 
-class Away(Exception):
-    """
-    The other side cannot be reached, does not let us in, or takes nothing more for now.
-
-    No message is at fault and surely none was taken.
-
-    :param wait: before which nothing should be tried; None if nobody said
-    """
-
-    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-class Refused(Exception):
-    """This message will never be taken."""
-
-
-class NotNow(Exception):
-    """
-    This message was not taken, or we do not know; it may be the next time.
-
-    :param wait: what the other side asks for; None: as ever
-    """
-
-    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
+__all__ = ["Away", "Carrier", "NotNow", "Outgoing", "Refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

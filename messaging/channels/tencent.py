@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils import timezone
 
-from messaging.channels import _http
+from common import outside
 from messaging.channels.port import Away, NotNow, Outgoing, Refused
 
 ENDPOINT = "https://sms.tencentcloudapi.com"
@@ -102,7 +102,7 @@ class Tencent:
             secret=settings.SMS_ACCESS_KEY_SECRET,
         )
         headers |= {"X-TC-Version": VERSION, "X-TC-Region": settings.SMS_REGION}
-        answer = _http.post(f"{endpoint}/", body=body, headers=headers).json()
+        answer = outside.post(f"{endpoint}/", body=body, headers=headers).json()
         response = answer.get("Response")
         if not isinstance(response, dict):
             raise NotNow("an answer without a response")

@@ -21,7 +21,7 @@ import urllib3
 from django.conf import settings
 from django.utils import timezone
 
-from messaging.channels import _http
+from common import outside
 from messaging.channels.port import Away, NotNow, Outgoing, Refused
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
@@ -65,7 +65,7 @@ class Webhook:
         path = self._url.path or "/"
         if self._url.query:
             path += f"?{self._url.query}"
-        answer = _http.post(path, body=body, headers=headers, pool=self._pool)
+        answer = outside.post(path, body=body, headers=headers, pool=self._pool)
         _look_at(answer)
         return outgoing.name
 
@@ -77,7 +77,7 @@ def sign(secret: str, *, name: str, at: datetime, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-def _look_at(answer: _http.Answer) -> None:
+def _look_at(answer: outside.Answer) -> None:
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
@@ -91,7 +91,7 @@ def _look_at(answer: _http.Answer) -> None:
     raise NotNow(reason, wait=wait)
 
 
-def _retry_after(answer: _http.Answer) -> timedelta | None:
+def _retry_after(answer: outside.Answer) -> timedelta | None:
     given = {name.lower(): value for name, value in answer.headers.items()}.get("retry-after", "")
     if not (given.isascii() and given.isdigit()):
         return None

@@ -20,9 +20,8 @@ from urllib.parse import urlencode
 import redis
 from django.conf import settings
 
-from common import limits
+from common import limits, outside
 from common.fields import seal, unseal
-from messaging.channels import _http
 from messaging.channels.port import Away, NotNow, Outgoing, Refused
 
 ENDPOINT = "https://api.weixin.qq.com"
@@ -105,7 +104,7 @@ def openid_of(code: str) -> str:
         "grant_type": "authorization_code",
     }
     url = f"{settings.WECHAT_ENDPOINT or ENDPOINT}/sns/oauth2/access_token?{urlencode(asked)}"
-    answer = _http.get(url).json()
+    answer = outside.get(url).json()
     _look_at(answer)
     return str(answer["openid"])
 
@@ -148,7 +147,7 @@ def _post(path: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     body = json.dumps(wanted, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json; charset=utf-8"}
     url = (settings.WECHAT_ENDPOINT or ENDPOINT) + path
-    return _http.post(url, body=body, headers=headers).json()
+    return outside.post(url, body=body, headers=headers).json()
 
 
 def _look_at(answer: Mapping[str, Any]) -> None:

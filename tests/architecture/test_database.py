@@ -119,6 +119,7 @@ def test_what_must_not_change_cannot():
         "benefits_drawoutcome",
         "benefits_itempicture",
         "benefits_orderstep",
+        "benefits_paymentnews",
         "benefits_step",
         "benefits_stockmove",
         "campaigns_evaluation",

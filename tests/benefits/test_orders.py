@@ -8,7 +8,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from benefits.models.items import Claim
 from benefits.models.orders import Order, OrderAddress, OrderStep
 from benefits.operations import claims, orders
-from benefits.operations.items import Limit, Price
+from benefits.operations.items import Limit
 from benefits.operations.orders import Delivery
 from benefits.queries import items as catalogue
 from common import personal
@@ -97,14 +97,6 @@ def test_without_enough_points_nothing_happens():
     with pytest.raises(points.InsufficientPoints):
         order(one, item)
     assert (points_of(one), remaining(item), Claim.objects.count()) == (999, 1, 0)
-
-
-def test_what_costs_money_cannot_be_ordered_yet():
-    item, one = listed(prices=(Price(400, 60),)), rich()
-
-    with pytest.raises(orders.CostsMoney):
-        order(one, item)
-    assert points_of(one) == 5000
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def test_what_cannot_be_had_leads_back_to_why(client):
     assert client.get(page).url == reverse("benefits:item", args=[item.code])
 
 
-def test_what_costs_money_says_so(client):
+def test_what_costs_money_says_so_where_nobody_takes_it(client, settings):
+    settings.SANDBOX = False
     item = listed(prices=(Price(100, 20),))
     told = client.get(reverse("benefits:item", args=[item.code])).content.decode()
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common import outside
 from messaging.channels import (
     Away,
     NotNow,
     Outgoing,
     Refused,
-    _http,
     aliyun,
     sms,
     tencent,
@@ -215,7 +215,7 @@ class TestTextMessages:
             send(TextMessages(), text())
         provider.speaks.set()
         provider.stop()
-        _http._pool.clear()
+        outside._pool.clear()
 
         with pytest.raises(Away, match="NewConnectionError"):
             send(TextMessages(), text(address="+8613900139000"))

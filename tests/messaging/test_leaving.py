@@ -12,9 +12,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from common import limits
+from common import limits, outside
 from messaging import operations
-from messaging.channels import _http
 from messaging.composing import outside_name
 from messaging.models import Channel, Delivery, Message
 from tests.factories import member, message, staff, wording
@@ -114,7 +113,7 @@ class TestAway:
         for _ in range(3):
             message(member())
         ali.stop()
-        _http._pool.clear()
+        outside._pool.clear()
 
         assert deliver() == 0
         assert outcomes() == [("WAITING", 0)] * 3

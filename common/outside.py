@@ -7,13 +7,12 @@ An address may hold a token and a body personal data, so nothing of either is to
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 import urllib3
 from django.conf import settings
-
-from messaging.channels.port import Away, NotNow
 
 CONNECT_SECONDS = 5
 # More than any answer of a provider has.
@@ -33,6 +32,36 @@ NOT_SENT = (
     urllib3.exceptions.LocationValueError,
     urllib3.exceptions.ProxyError,
 )
+
+
+class Away(Exception):
+    """
+    The other side cannot be reached, does not let us in, or takes nothing more for now.
+
+    Nothing we asked for is at fault and surely none of it was taken.
+
+    :param wait: before which nothing should be tried; None if nobody said
+    """
+
+    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Refused(Exception):
+    """This will never be taken."""
+
+
+class NotNow(Exception):
+    """
+    This was not taken, or we do not know; it may be the next time.
+
+    :param wait: what the other side asks for; None: as ever
+    """
+
+    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +98,9 @@ def post(
     return _ask("POST", url, body=body, headers=headers, pool=pool)
 
 
-def get(url: str) -> Answer:
+def get(url: str, *, headers: Mapping[str, str] | None = None) -> Answer:
     """As `post`, for what is asked by an address alone."""
-    return _ask("GET", url, body=None, headers={}, pool=None)
+    return _ask("GET", url, body=None, headers=headers or {}, pool=None)
 
 
 def _ask(

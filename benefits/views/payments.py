@@ -1,0 +1,120 @@
+"""Where orders are paid: the member's page, the sandbox's, and the provider's door."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import TemplateView, View
+
+from benefits.models.payments import Payment, PaymentState, Verdict
+from benefits.operations import payments as operations
+from benefits.payments import NotGenuine
+from benefits.queries import payments as queries
+from benefits.views.orders import OrderPage
+from common import qr
+from common.amounts import money
+from common.errors import DomainError
+from common.htmx import HtmxRequest
+
+
+@method_decorator(never_cache, name="dispatch")
+class PayPage(OrderPage):
+    """
+    What is still to be paid, until when, and a code for the payer's phone. It looks whether the
+    money has come; then it leads to the order.
+    """
+
+    template_name = "shop/pay.html"
+    request: HtmxRequest
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        payment = queries.of_order(self.order.pk)
+        if payment is None:
+            raise Http404
+        if payment.state != PaymentState.WAITING:
+            return self._away()
+        return self.render_to_response(self.get_context_data(payment=payment))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask the provider for a code."""
+        try:
+            operations.begin(order_id=self.order.pk, at=timezone.now())
+        except DomainError as refusal:
+            payment = queries.of_order(self.order.pk)
+            if payment is None or payment.state != PaymentState.WAITING:
+                return self._away()
+            context = self.get_context_data(payment=payment, refusal=refusal.sentence)
+            return self.render_to_response(context, status=refusal.status)
+        return redirect("benefits:order_pay", pk=self.order.pk)
+
+    def _away(self) -> HttpResponse:
+        response = redirect("benefits:order", pk=self.order.pk)
+        if self.request.htmx:
+            # htmx would put the order's page into this one.
+            return HttpResponse(headers={"HX-Redirect": response.url})
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        payment: Payment = kwargs["payment"]
+        return super().get_context_data(
+            qr=qr.drawn(payment.address) if payment.address else None,
+            is_play=payment.provider == "sandbox",
+            is_over=timezone.now() >= payment.until,
+            **kwargs,
+        )
+
+
+@method_decorator(never_cache, name="dispatch")
+class SandboxPaymentPage(TemplateView):
+    """Pays with nobody's money. Routed only in a sandbox."""
+
+    template_name = "shop/sandbox_payment.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        payment = Payment.objects.filter(number=kwargs["number"], provider="sandbox").first()
+        if payment is None:
+            raise Http404
+        return super().get_context_data(
+            payment=payment, amount=money(payment.amount, payment.currency), **kwargs
+        )
+
+    def post(self, request: HttpRequest, number: str) -> HttpResponse:
+        try:
+            payment = operations.pay_in_sandbox(number=number, at=timezone.now())
+        except operations.UnknownPayment as refusal:
+            raise Http404 from refusal
+        return redirect("benefits:order", pk=payment.order_id)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class PaymentNotice(View):
+    """
+    Takes a provider's notices. What is not signed is refused and leaves no trace; what was taken
+    before is answered alike, so that the provider stops.
+    """
+
+    def post(self, request: HttpRequest, provider: str) -> HttpResponse:
+        try:
+            verdict = operations.heard(
+                provider=provider,
+                headers=request.headers,
+                body=request.body,
+                at=timezone.now(),
+            )
+        except NotGenuine:
+            return _refused(HTTPStatus.UNAUTHORIZED, "not genuine")
+        except operations.UnknownPayment:
+            return _refused(HTTPStatus.NOT_FOUND, "unknown")
+        if verdict in (Verdict.OTHER_AMOUNT, Verdict.SECOND):
+            return _refused(HTTPStatus.BAD_REQUEST, verdict)
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+def _refused(status: HTTPStatus, why: str) -> JsonResponse:
+    """As WeChat Pay wants it told; it then tells again, for a day."""
+    return JsonResponse({"code": "FAIL", "message": why}, status=status)
