@@ -299,6 +299,7 @@ SAID_BY_OTHERS = [
     gettext_noop("member.corrected"),
     gettext_noop("member.revealed"),
     gettext_noop("member.met"),
+    gettext_noop("right.picture_seen"),
     gettext_noop("points.bill_held"),
     gettext_noop("points.bill_paid"),
     gettext_noop("points.bill_dropped"),

@@ -31,7 +31,7 @@ CLOSED = {
     "member-reveal", "member-profile", "member-transfer", "member-merge", "member-unmerge",
     "member-product-hand-over",
     # Whether a promise was broken, and what makes up for it, the office decides.
-    "member-fail-right", "member-compensate-right",
+    "member-fail-right", "member-compensate-right", "member-pictures",
 }  # fmt: skip
 
 View = Callable[..., HttpResponse]

@@ -39,6 +39,7 @@ from benefits.operations._using import (
     WrongRightState,
     book,
     deliver,
+    look_at_pictures,
     rate,
     undo,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "grant_by_range",
     "lapse",
     "last_day_told_on",
+    "look_at_pictures",
     "lose_tier",
     "rate",
     "undo",

@@ -1,5 +1,6 @@
 """How rights are used: booked, delivered with a proof, undone, rated."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NoReturn
@@ -363,6 +364,25 @@ def rate(*, right_id: int, member_id: int, stars: int, words: str, at: datetime)
     require_state(right, RightState.DELIVERED)
     take(right, StepKind.RATED, at=at, state=RightState.RATED)
     return Rating.objects.create(right=right, stars=stars, words=words, at=at)
+
+
+@transaction.atomic
+def look_at_pictures(
+    *, step_ids: Collection[int], member: Identity, by: User
+) -> dict[int, Picture]:
+    """
+    The pictures that prove a member's deliveries, by step. That somebody looked is on record.
+
+    :param step_ids: of other members', and without a picture, there is none
+    """
+    found = Picture.objects.filter(
+        step__in=step_ids, step__right__member_id__in=queries.Guests(member.id)
+    )
+    pictures = {each.pk: each for each in found}
+    if pictures:
+        told = {"steps": sorted(pictures)}
+        audit.record(action="right.picture_seen", target=member.number, by=by, details=told)
+    return pictures
 
 
 def held(right_id: int) -> Right:

@@ -1,12 +1,16 @@
 """What a clerk types. Whether it is right is for the operations to say."""
 
 import unicodedata
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from benefits import pictures
+from benefits.models import Proof
+from benefits.operations import NotAPicture, NotAProof, Shown
 from members.cards import LENGTH
 
 NAME_MAX = 100
@@ -55,6 +59,51 @@ class OnceForm(forms.Form):
 
 class DeliverForm(OnceForm):
     benefit = forms.SlugField(widget=forms.HiddenInput)
+
+
+class ProveForm(DeliverForm):
+    """One of the three is enough. Pictures are drawn anew: no place and time of a phone is kept."""
+
+    code = forms.CharField(
+        label=_("Member code"),
+        required=False,
+        max_length=2 * LENGTH,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    signature = forms.FileField(
+        label=_("Signature"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/png", "hidden": True}),
+    )
+    photo = forms.FileField(
+        label=_("Photo"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png", "capture": "environment"}),
+    )
+
+    def clean_signature(self) -> bytes:
+        return self._picture("signature")
+
+    def clean_photo(self) -> bytes:
+        return self._picture("photo")
+
+    def _picture(self, name: str) -> bytes:
+        given = self.cleaned_data[name]
+        try:
+            return pictures.clean(given.read()) if given else b""
+        except NotAPicture as refusal:
+            raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
+
+    def shown(self, *, at: datetime) -> Shown:
+        """:raises NotAProof: if there is none of them"""
+        given = self.cleaned_data
+        picture = given["signature"] or given["photo"]
+        if given["code"]:
+            return Shown(proof=Proof.CARD, card=given["code"], seen_at=at, picture=picture)
+        if not picture:
+            raise NotAProof
+        proof = Proof.SIGNATURE if given["signature"] else Proof.PHOTO
+        return Shown(proof=proof, picture=picture)
 
 
 class CouponForm(OnceForm):

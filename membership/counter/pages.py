@@ -27,7 +27,14 @@ from members.models import Member, MemberStatus
 from members.queries import Identity
 from membership.counter import belongings, receipts, visits
 from membership.counter.access import CounterPage
-from membership.counter.forms import BillForm, CodeForm, CouponForm, DeliverForm, PhoneForm
+from membership.counter.forms import (
+    BillForm,
+    CodeForm,
+    CouponForm,
+    DeliverForm,
+    PhoneForm,
+    ProveForm,
+)
 from membership.counter.receipts import REFERENCE
 from membership.counter.visits import Visit
 from points import operations as points
@@ -212,6 +219,41 @@ class Deliver(VisitPage):
         except DomainError as refusal:
             return self.page(refusal.status, refused=str(refusal.sentence))
         return redirect("counter:right", visit, right.pk)
+
+
+class Prove(VisitPart):
+    """Hand over what a benefit promises with a proof: signed here, a photo, or the code."""
+
+    template_name = "counter/prove.html"
+
+    def get(self, request: HttpRequest, visit: str, benefit: str) -> HttpResponse:
+        return self._page(ProveForm(initial={"benefit": benefit, "once": visits.once()}))
+
+    def post(self, request: HttpRequest, visit: str, benefit: str) -> HttpResponse:
+        form = ProveForm(request.POST, request.FILES)
+        if not form.is_valid():
+            return self._page(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        now = timezone.now()
+        try:
+            right = benefits.deliver(
+                member=self.identity,
+                benefit=benefit,
+                shown=form.shown(at=now),
+                at=now,
+                who=self.counter.who,
+                reference=REFERENCE + form.cleaned_data["once"],
+            )
+        except DomainError as refusal:
+            form.add_error(None, refusal.sentence)
+            return self._page(form, refusal.status)
+        return redirect("counter:right", visit, right.pk)
+
+    def _page(self, form: ProveForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        found = rights.matrix_on(localdate()).find(self.kwargs["benefit"])
+        context = self.get_context_data(
+            form=form, benefit=found.name if found else self.kwargs["benefit"]
+        )
+        return self.render_to_response(context, status=status)
 
 
 class HoldForBill(VisitPage):

@@ -10,6 +10,7 @@ urlpatterns = [
     path("second-factor/", logins.FactorPage.as_view(), name="second_factor"),
     path(VISIT, pages.VisitPage.as_view(), name="visit"),
     path(f"{VISIT}deliver/", pages.Deliver.as_view(), name="deliver"),
+    path(f"{VISIT}prove/<slug:benefit>/", pages.Prove.as_view(), name="prove"),
     path(f"{VISIT}bill/", pages.HoldForBill.as_view(), name="hold"),
     path(f"{VISIT}rights/<int:pk>/", pages.RightPage.as_view(), name="right"),
     path(f"{VISIT}coupon/", pages.UseCoupon.as_view(), name="use_coupon"),

@@ -1,15 +1,17 @@
 """A clerk at the counter, on a phone and on a tablet: three taps for what is usual."""
 
+import io
 from datetime import date
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 from django.utils.timezone import localdate
+from PIL import Image
 from playwright.sync_api import expect
 
 from benefits import operations as benefits
-from benefits.models import Right, RightState
+from benefits.models import Proof, Right, RightState, Step
 from members import cards
 from partners.models import Placement
 from points import queries as ledger
@@ -124,6 +126,38 @@ def test_without_a_code_digits_and_name_do(counter, of):
 
     expect(counter.locator(".who")).to_contain_text("王**")
     assert taps(counter) == 1
+
+
+def test_the_member_signs_on_the_screen(counter, of):
+    scan(counter, of)
+    counter.locator("li", has_text="精致洗车").get_by_role("link").tap()
+    pad = counter.locator("canvas")
+    expect(pad).to_be_visible()
+    is_for_everybody(counter)
+    box = pad.bounding_box()
+    counter.mouse.move(box["x"] + 20, box["y"] + 20)
+    counter.mouse.down()
+    counter.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20, steps=5)
+    counter.mouse.up()
+    counter.locator("button.go").tap()
+    expect(counter.locator(".state.good")).to_be_visible()
+
+    step = Step.objects.get(kind="DELIVERED")
+    assert step.proof == Proof.SIGNATURE
+    drawn = Image.open(io.BytesIO(step.picture.content)).convert("L")
+    dark, light = drawn.getextrema()
+    assert dark < 60
+    assert light > 200
+
+
+def test_an_empty_pad_is_no_signature(counter, of):
+    scan(counter, of)
+    counter.locator("li", has_text="精致洗车").get_by_role("link").tap()
+    expect(counter.locator("canvas")).to_be_visible()
+    counter.locator("button.go").tap()
+
+    expect(counter.get_by_role("alert")).to_be_visible()
+    assert not Right.objects.filter(state=RightState.DELIVERED).exists()
 
 
 def test_two_quick_taps_hand_over_once(counter, of):

@@ -207,6 +207,7 @@ PAGES = {
     "member-deliver-right": "asd",
     "member-undo-delivery": "asd",
     "member-fail-right": "as",
+    "member-pictures": "as",
     "member-compensate-right": "as",
     "files-of-members": "asu",
     "file-of-members": "asu",

@@ -1,15 +1,18 @@
 """The counter: what a clerk can do for the member in front of them, and nothing else."""
 
+import io
 import re
 from datetime import date, timedelta
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from PIL import Image
 
 from benefits.models import Proof, Right, RightState, Step
 from benefits.queries import coupons as coupon_queries
@@ -351,6 +354,64 @@ class TestDelivering:
 
         assert refused.status_code == 409
         assert "Hand over" not in said(meet(at_till, of))
+
+
+def a_picture(kind="PNG", mode="RGBA"):
+    file = io.BytesIO()
+    Image.new(mode, (40, 30)).save(file, kind)
+    return SimpleUploadedFile("proof", file.getvalue(), content_type=f"image/{kind.lower()}")
+
+
+class TestProving:
+    def prove(self, browser, page, benefit="wash", **given):
+        address = f"{page.request['PATH_INFO']}prove/{benefit}/"
+        form = browser.get(address)
+        sent = {"benefit": benefit, "once": once(form), **given}
+        return browser.post(address, sent, follow=True)
+
+    @pytest.mark.parametrize("proof", ["signature", "photo"])
+    def test_a_picture_proves_it(self, at_till, of, proof):
+        receipt = self.prove(at_till, meet(at_till, of), **{proof: a_picture()})
+
+        step = Step.objects.get(kind="DELIVERED")
+        assert "Handed over" in said(receipt)
+        assert (step.proof, step.picture.media_type) == (proof.upper(), "image/jpeg")
+
+    def test_so_does_a_code_read_now(self, at_till, of):
+        self.prove(at_till, meet(at_till, of), code=cards.code(of.id, at=NOW))
+
+        assert Step.objects.get(kind="DELIVERED").proof == Proof.CARD
+
+    @pytest.mark.parametrize("given", [
+        {}, {"code": "nonsense"}, {"photo": SimpleUploadedFile("x.png", b"no picture")},
+    ])  # fmt: skip
+    def test_nothing_is_handed_over_without(self, at_till, of, given):
+        page = self.prove(at_till, meet(at_till, of), **given)
+
+        assert page.status_code in (400, 422)
+        assert 'role="alert"' in said(page)
+        assert not Step.objects.filter(kind="DELIVERED").exists()
+
+    def test_nor_with_the_code_of_somebody_else(self, at_till, of):
+        other = cards.code(factories.identity().id, at=NOW)
+
+        page = self.prove(at_till, meet(at_till, of), code=other, photo=a_picture())
+
+        assert page.status_code == 422
+        assert not Step.objects.filter(kind="DELIVERED").exists()
+
+    def test_the_same_form_sent_twice_hands_over_once(self, at_till, of):
+        page = meet(at_till, of)
+        address = f"{page.request['PATH_INFO']}prove/wash/"
+        sent = {"benefit": "wash", "once": once(at_till.get(address))}
+
+        receipts = [
+            at_till.post(address, sent | {"photo": a_picture("JPEG", "RGB")}, follow=True)
+            for _twice in range(2)
+        ]
+
+        assert len({each.request["PATH_INFO"] for each in receipts}) == 1
+        assert Right.objects.filter(state=RightState.DELIVERED).count() == 1
 
 
 class TestBills:

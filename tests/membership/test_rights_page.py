@@ -10,6 +10,7 @@ from PIL import Image
 
 from benefits.models import Right, Step
 from benefits.operations import Who
+from common.models import AuditRecord
 from partners.models import Placement
 from points.models import Entry
 from tests.benefits.plan import deliver, on, publish, service, told
@@ -122,6 +123,31 @@ def test_care_books_and_delivers_with_a_photo(care, of, right):
 
     step = Step.objects.get(kind="DELIVERED")
     assert (step.proof, step.picture.media_type) == ("PHOTO", "image/jpeg")
+
+
+def test_who_looks_at_a_proof_is_on_record(care, of, right):
+    sent = {"chosen": "wash", "store": store().pk, "proof": "PHOTO", "note": "门店来电"}
+    care.post(at(of, "deliver-right"), sent | {"picture": a_photo()})
+    step = Step.objects.get(kind="DELIVERED")
+    assert f"?step={step.pk}" in care.get(at(of, "benefits")).content.decode()
+
+    page = care.get(at(of, "pictures"), {"step": step.pk})
+
+    assert "data:image/jpeg;base64," in page.content.decode()
+    record = AuditRecord.objects.get(action="right.picture_seen")
+    assert (record.target, record.details) == (of.number, {"steps": [step.pk]})
+
+
+def test_only_who_judges_failures_sees_proofs_and_nobody_another_members(care, at_work, of, right):
+    sent = {"chosen": "wash", "store": store().pk, "proof": "PHOTO", "note": "门店来电"}
+    care.post(at(of, "deliver-right"), sent | {"picture": a_photo()})
+    auditor = at_work("auditor")
+
+    assert auditor.get(at(of, "pictures")).status_code == 403
+    assert "?step=" not in auditor.get(at(of, "benefits")).content.decode()
+    other = care.get(at(on("t1"), "pictures"), {"step": Step.objects.get(kind="DELIVERED").pk})
+    assert "data:" not in other.content.decode()
+    assert not AuditRecord.objects.filter(action="right.picture_seen").exists()
 
 
 def test_rights_are_listed_by_state(care, of, right):
