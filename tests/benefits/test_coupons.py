@@ -456,6 +456,13 @@ class TestUsing:
         coupon.refresh_from_db()
         assert (coupon.state, steps(coupon)) == ("OPEN", ["ISSUED"])
 
+    def test_verifying_for_a_receipt_asks_twice(self, of, here, django_assert_num_queries):
+        code = issued(running(), of).code
+        verify(code, here)
+
+        with django_assert_num_queries(2):
+            verify(code, here, receipt="R1")
+
     def test_verifying_asks_once(self, of, here, django_assert_num_queries):
         code = issued(running(), of).code
         verify(code, here)
@@ -463,7 +470,7 @@ class TestUsing:
         with django_assert_num_queries(1):
             verify(code, here)
 
-    def test_a_code_of_a_draft_does_not_exist(self, here):
+    def test_a_code_nobody_made_does_not_exist(self, here):
         with pytest.raises(coupons.UnknownCoupon):
             verify("NOTHING", here)
 

@@ -20,7 +20,6 @@ from benefits import queries as rights
 from benefits.coupons import codes, discounts, tokens
 from benefits.coupons.discounts import Line
 from benefits.models.coupons import (
-    BatchState,
     Coupon,
     CouponState,
     CouponStep,
@@ -235,15 +234,14 @@ def _found(code: str, who: Who) -> Coupon:
 
 
 def _find(code: str) -> Coupon:
-    found = Coupon.objects.annotate(batch_state=F("batch__state"))
     if tokens.is_one(code):
         try:
-            coupon = found.filter(pk=tokens.read(code).coupon_id).first()
+            coupon = queries.by_id(tokens.read(code).coupon_id)
         except tokens.InvalidToken as error:
             raise UnknownCoupon from error
     else:
-        coupon = found.filter(digest=codes.digest(codes.read(code))).first()
-    if coupon is None or coupon.batch_state == BatchState.DRAFT:
+        coupon = queries.by_digest(codes.digest(codes.read(code)))
+    if coupon is None:
         raise UnknownCoupon
     return coupon
 
