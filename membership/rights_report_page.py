@@ -165,5 +165,5 @@ class RightsPage(ConsolePage, TemplateView):
 
 URLS: dict[str, tuple[str, Any]] = {
     "rights": ("rights/", RightsPage),
-    "rights-report": ("rights/report/", ReportPage),
+    "rights-report": ("rights-report/", ReportPage),
 }

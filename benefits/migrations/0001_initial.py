@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('period', models.CharField(help_text='Such as 2026-07; see benefits.matrix.', max_length=40, verbose_name='period')),
                 ('ordinal', models.PositiveSmallIntegerField(verbose_name='number')),
                 ('level', models.CharField(max_length=50, verbose_name='tier')),
-                ('state', models.CharField(choices=[('GRANTED', 'Granted'), ('BOOKED', 'Booked'), ('DELIVERED', 'Handed over'), ('RATED', 'Rated'), ('FAILED', 'Not kept'), ('COMPENSATED', 'Compensated'), ('LAPSED', 'Lapsed'), ('ENDED', 'Ended')], default='GRANTED', max_length=11, verbose_name='state')),
+                ('state', models.CharField(choices=[('GRANTED', 'Granted'), ('BOOKED', 'Booked'), ('DELIVERED', 'Handed over'), ('RATED', 'Rated'), ('FAILED', 'Not kept'), ('COMPENSATED', 'Compensated'), ('LAPSED', 'Lapsed'), ('ENDED', 'Ended early')], default='GRANTED', max_length=11, verbose_name='state')),
                 ('ended', models.CharField(blank=True, choices=[('DOWNGRADE', 'The tier fell'), ('MERGED', 'The same right came twice as memberships were joined'), ('CLOSED', 'The membership ended'), ('UNDONE', 'The delivery was undone')], default='', max_length=9)),
                 ('steps', models.PositiveSmallIntegerField(default=1, help_text='How many there are.')),
                 ('granted_on', models.DateField(verbose_name='granted on')),
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('nth', models.PositiveSmallIntegerField()),
-                ('kind', models.CharField(choices=[('GRANTED', 'Granted'), ('RESTORED', 'Granted again'), ('BOOKED', 'Booked'), ('DELIVERED', 'Handed over'), ('UNDONE', 'Delivery undone'), ('RATED', 'Rated'), ('FAILED', 'Not kept'), ('COMPENSATED', 'Compensated'), ('LAPSED', 'Lapsed'), ('ENDED', 'Ended')], max_length=11, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('GRANTED', 'Granted'), ('RESTORED', 'Granted again'), ('BOOKED', 'Booked'), ('DELIVERED', 'Handed over'), ('UNDONE', 'Delivery undone'), ('RATED', 'Rated'), ('FAILED', 'Not kept'), ('COMPENSATED', 'Compensated'), ('LAPSED', 'Lapsed'), ('ENDED', 'Ended early')], max_length=11, verbose_name='kind')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When we wrote it down.')),
                 ('proof', models.CharField(blank=True, choices=[('CARD', "The member's code"), ('STORE', 'The store confirms it'), ('SIGNATURE', "The member's signature"), ('PHOTO', 'Photo')], max_length=9, verbose_name='proof')),

@@ -115,7 +115,7 @@ class RightState(models.TextChoices):
     FAILED = "FAILED", _("Not kept")
     COMPENSATED = "COMPENSATED", _("Compensated")
     LAPSED = "LAPSED", _("Lapsed")
-    ENDED = "ENDED", _("Ended")
+    ENDED = "ENDED", _("Ended early")
 
 
 class Ended(models.TextChoices):
@@ -234,7 +234,7 @@ class StepKind(models.TextChoices):
     FAILED = "FAILED", _("Not kept")
     COMPENSATED = "COMPENSATED", _("Compensated")
     LAPSED = "LAPSED", _("Lapsed")
-    ENDED = "ENDED", _("Ended")
+    ENDED = "ENDED", _("Ended early")
 
 
 class Proof(models.TextChoices):

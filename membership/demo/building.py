@@ -22,7 +22,7 @@ from common.models import JobRun, User
 from members import operations as members
 from members import queries as members_queries
 from members.queries import Identity
-from membership.demo import cast, desk, story
+from membership.demo import cast, desk, rights, story
 from partners.models import Organization, OrganizationKind, Region, Store
 from partners.queries import brand, main_store
 from points import operations as points
@@ -149,6 +149,12 @@ class _Playing:
                 source=self._source(event),
             ),
             now=event.at,
+        )
+        rights.use(
+            visit=event,
+            member=self._member(event),
+            store_id=self.shops[event.person.shop.code].pk,
+            care=self._care,
         )
 
     @play.register

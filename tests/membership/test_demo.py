@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from benefits.models import Right
 from campaigns import segments
 from campaigns.models import Segment
 from common.models import JobRun, User
@@ -154,6 +155,8 @@ class TestDemo:
         assert categories == {"labour", "parts", "accessories", "insurance"}
         self.check_tiers()
         self.check_desk()
+        used = set(Right.objects.filter(store__isnull=False).values_list("state", flat=True))
+        assert {"DELIVERED", "RATED"} <= used
         today = timezone.localdate()
         assert nightly.verify_ledger(day=today)["differences"] == 0
         assert not Activity.objects.filter(occurred_at__date__gte=today).exists()
