@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('handover', models.CharField(choices=[('SHIP', 'Sent to an address'), ('STORE', 'Collected or done at a store'), ('ONLINE', 'Given online at once')], max_length=6, verbose_name='handed over')),
                 ('carrier', models.CharField(blank=True, default='', max_length=50, verbose_name='carrier')),
                 ('shipment', models.CharField(blank=True, default='', max_length=50, verbose_name='shipment number')),
-                ('state', models.CharField(choices=[('PLACED', 'Placed'), ('PAID', 'Paid'), ('PICKED', 'Picked'), ('SHIPPED', 'Shipped'), ('READY', 'Ready at the store'), ('RECEIVED', 'Received'), ('CLOSED', 'Closed'), ('CANCELLED', 'Cancelled'), ('RETURN_ASKED', 'Return asked for'), ('RETURNED', 'Returned')], max_length=12, verbose_name='state')),
+                ('state', models.CharField(choices=[('PLACED', 'Placed'), ('PAID', 'Paid'), ('PICKED', 'Picked'), ('SHIPPED', 'Shipped'), ('READY', 'Ready at the store'), ('RECEIVED', 'Received'), ('CLOSED', 'Completed'), ('CANCELLED', 'Cancelled'), ('RETURN_ASKED', 'Return asked for'), ('RETURNED', 'Returned')], max_length=12, verbose_name='state')),
                 ('steps', models.PositiveSmallIntegerField(default=0)),
                 ('placed_at', models.DateTimeField(verbose_name='placed at')),
                 ('due_at', models.DateTimeField(help_text='When what comes next should have been done, or is done.', null=True, verbose_name='due')),
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('nth', models.PositiveSmallIntegerField()),
-                ('kind', models.CharField(choices=[('PLACED', 'Placed'), ('PAID', 'Paid'), ('PICKED', 'Picked'), ('SHIPPED', 'Shipped'), ('READY', 'Ready at the store'), ('RECEIVED', 'Received'), ('CLOSED', 'Closed'), ('CANCELLED', 'Cancelled'), ('RETURN_ASKED', 'Return asked for'), ('RETURN_REFUSED', 'Return refused'), ('RETURNED', 'Returned')], max_length=14, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('PLACED', 'Placed'), ('PAID', 'Paid'), ('PICKED', 'Picked'), ('SHIPPED', 'Shipped'), ('READY', 'Ready at the store'), ('RECEIVED', 'Received'), ('CLOSED', 'Completed'), ('CANCELLED', 'Cancelled'), ('RETURN_ASKED', 'Return asked for'), ('RETURN_REFUSED', 'Return refused'), ('RETURNED', 'Returned')], max_length=14, verbose_name='kind')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When we wrote it down.')),
                 ('taker', models.CharField(choices=[('MEMBER', 'The member'), ('STAFF', 'Staff'), ('CLIENT', "The store's system"), ('NIGHT', 'Automatic')], max_length=6, verbose_name='by whom')),

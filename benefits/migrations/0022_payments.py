@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='amount')),
                 ('currency', models.CharField(max_length=3)),
                 ('until', models.DateTimeField(verbose_name='to be paid until')),
-                ('state', models.CharField(choices=[('WAITING', 'Not paid yet'), ('PAID', 'Paid'), ('CLOSED', 'Closed')], max_length=7, verbose_name='state')),
+                ('state', models.CharField(choices=[('WAITING', 'Not paid yet'), ('PAID', 'Paid'), ('CLOSED', 'Not asked for any more')], max_length=7, verbose_name='state')),
                 ('address', models.CharField(blank=True, default='', help_text="What the payer's phone opens.", max_length=512)),
                 ('transaction', models.CharField(blank=True, default='', max_length=64, verbose_name='number at the provider')),
                 ('paid_at', models.DateTimeField(help_text="By the provider's clock.", null=True, verbose_name='paid at')),

@@ -24,7 +24,7 @@ class PaymentState(models.TextChoices):
     WAITING = "WAITING", _("Not paid yet")
     PAID = "PAID", _("Paid")
     # Not wanted any more: what is paid all the same goes back.
-    CLOSED = "CLOSED", _("Closed")
+    CLOSED = "CLOSED", _("Not asked for any more")
 
 
 class Payment(models.Model):

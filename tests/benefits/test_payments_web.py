@@ -1,0 +1,157 @@
+"""Members pay for an order on its page; staff see the payment."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.urls import reverse
+from django.utils import timezone
+
+from benefits.models.orders import Order
+from benefits.models.payments import Refund
+from benefits.operations import orders
+from tests.benefits.buying import AT, points_of, rich
+from tests.benefits.paying import PRICE, follow, payment_of, placed, wechat_pay
+from tests.benefits.plan import publish
+from tests.benefits.shop import listed
+from tests.benefits.test_orders_web import HOME, ask, client_of
+from tests.factories import staff
+from tests.membership.conftest import at_work  # noqa: F401 - for the console's page
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _in_july():
+    publish()
+    with time_machine.travel(AT, tick=False):
+        yield
+
+
+@pytest.fixture
+def of():
+    return rich()
+
+
+@pytest.fixture
+def client(of):
+    return client_of(of)
+
+
+def page(name, *args):
+    return reverse(f"benefits:{name}", args=args)
+
+
+def test_a_member_orders_and_plays_paying_in_a_sandbox(client, of):
+    item = listed(pieces=3, prices=PRICE)
+    assert page("order_item", item.code) in client.get(page("item", item.code)).content.decode()
+    answer = client.post(*ask(client, item, **HOME))
+    made = Order.objects.get()
+    pay = page("order_pay", made.pk)
+    assert answer.url == pay
+    before = client.get(pay).content.decode()
+    assert "No money moves" in before
+    assert "60.00 yuan" in before
+    assert client.post(pay).url == pay
+    shown = client.get(pay).content.decode()
+    assert 'class="qr"' in shown
+    door = page("sandbox_payment", payment_of(made).number)
+    assert door in shown
+    assert client.get(pay, headers={"HX-Request": "true"}).status_code == 200
+    assert "No money moves" in client.get(door).content.decode()
+    assert client.post(door).url == page("order", made.pk)
+
+    assert Order.objects.get().state == "PAID"
+    assert client.get(pay).url == page("order", made.pk)
+    on = client.get(pay, headers={"HX-Request": "true"})
+    assert on.headers["HX-Redirect"] == page("order", made.pk)
+    told = client.get(page("order", made.pk)).content.decode()
+    assert "400 points + 60.00 yuan" in told
+    assert points_of(of) == 4600
+
+
+def test_an_order_that_waits_says_so_and_can_be_cancelled(client, of):
+    made = placed(of)
+    told = client.get(page("order", made.pk)).content.decode()
+    assert page("order_pay", made.pk) in told
+    assert "It waits for your payment of 60.00 yuan" in told
+    client.post(page("order_cancel", made.pk), {"why": "CHANGED_MIND"})
+
+    assert points_of(of) == 5000
+    assert client.get(page("order_pay", made.pk)).url == page("order", made.pk)
+    # What nobody chooses is not offered.
+    assert client.post(page("order_cancel", placed(of).pk), {"why": "NOT_PAID"}).status_code == 422
+
+
+def test_what_a_paid_order_gives_back_is_told(client, of):
+    made = placed(of)
+    client.post(page("sandbox_payment", payment_of(made).number))
+    asked = client.get(page("order_cancel", made.pk)).content.decode()
+    assert "60.00 yuan" in asked
+    client.post(page("order_cancel", made.pk), {"why": "CHANGED_MIND"})
+    assert "On its way back" in client.get(page("order", made.pk)).content.decode()
+    follow(timezone.now())
+
+    assert "On its way back" not in client.get(page("order", made.pk)).content.decode()
+
+
+def test_when_the_time_is_over_nothing_is_asked_for(client, of):
+    made = placed(of)
+    with time_machine.travel(AT + timedelta(minutes=30), tick=False):
+        told = client.get(page("order_pay", made.pk)).content.decode()
+        assert "The time for paying is over" in told
+        assert client.post(page("order_pay", made.pk)).status_code == 409
+
+
+def test_a_provider_that_is_away_is_told_and_tried_again(client, of, settings):
+    with wechat_pay(settings) as server:
+        made = placed(of)
+        server.answers.append((503, {}, b"busy"))
+        answer = client.post(page("order_pay", made.pk))
+        assert answer.status_code == 503
+        assert "Try again in a moment" in answer.content.decode()
+        assert client.post(page("order_pay", made.pk)).status_code == 302
+        shown = client.get(page("order_pay", made.pk)).content.decode()
+
+    assert 'class="qr"' in shown
+    assert "No money moves" not in shown
+
+
+def test_an_order_is_paid_by_its_own_member_only(client, of):
+    made, paid_in_points = placed(), listed(pieces=1)
+    assert client.get(page("order_pay", made.pk)).status_code == 404
+    assert client.post(page("order_pay", made.pk)).status_code == 404
+    assert client.get(page("sandbox_payment", "D1P1")).status_code == 404
+    client.post(*ask(client, paid_in_points, **HOME))
+    own = Order.objects.get(member=of.id)
+    assert client.get(page("order_pay", own.pk)).status_code == 404
+
+
+def test_real_payments_are_not_played(client, of, settings):
+    with wechat_pay(settings):
+        made = placed(of)
+    number = payment_of(made).number
+
+    assert client.post(page("sandbox_payment", number)).status_code == 404
+    assert Order.objects.get().state == "PLACED"
+
+
+def test_staff_see_the_payment_and_ask_again_for_a_refund_that_failed(of, client, at_work):  # noqa: F811
+    made = placed(of)
+    number = payment_of(made).number
+    client.post(page("sandbox_payment", number))
+    boss = at_work("administrator")
+    console = reverse("admin:benefits_order_change", args=[made.pk])
+    again = reverse("admin:benefits_order_refund_again", args=[made.pk])
+    told = boss.get(console).content.decode()
+    assert number in told
+    assert f"sandbox-{number}" in told
+    orders.cancel(order_id=made.pk, note="缺货", at=AT, who=orders.staff(staff()))
+    assert again not in boss.get(console).content.decode()
+    Refund.objects.update(state="FAILED", due_at=None, trouble="NOT_ENOUGH")
+    shown = boss.get(console).content.decode()
+    assert "NOT_ENOUGH" in shown
+    assert again in shown
+    boss.post(again, {"note": "已充值"})
+
+    assert Refund.objects.get().state == "WAITING"
