@@ -9,6 +9,7 @@ PARTS = (
     "python",
     "http",
     "quotes",
+    "coupons",
     "checkpoint",
     "statement",
     "growth",

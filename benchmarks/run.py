@@ -13,6 +13,7 @@ def main(words: list[str]) -> int:
     django.setup()
 
     from benchmarks import (
+        coupons,
         growth,
         ledger,
         members,
@@ -50,6 +51,7 @@ def main(words: list[str]) -> int:
         "python": ("the ledger from Python", ledger.measure_python),
         "http": ("requests over HTTP", web.measure),
         "quotes": ("quotes over HTTP", quotes.measure),
+        "coupons": ("coupons", coupons.measure),
         "checkpoint": ("the ledger just after a checkpoint", ledger.measure_after_checkpoint),
         "statement": ("pages of statements", statement.measure),
         "growth": ("growth", growth.measure),

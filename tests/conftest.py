@@ -5,6 +5,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import HealthCheck, settings
 
 from benefits import queries as benefits
+from benefits.operations.coupons import _guessing
 from benefits.queries import coupons
 from campaigns import activity_rules, budgets, campaign_words, earning, words
 from common import approvals
@@ -60,6 +61,7 @@ def _forget_cached():
     tiers.ladder.cache_clear()
     benefits.matrix.cache_clear()
     coupons.definition.cache_clear()
+    _guessing.forget_cached()
     coupons.organization_of.cache_clear()
     activity_rules.compiled.cache_clear()
     budgets.forget_cached()

@@ -159,21 +159,25 @@ _ON_RECEIPT = """
         AND (c.state = 'USED' OR c.state = 'RESERVED' AND c.reserved_until > %s)
     ORDER BY taken.recorded_at, c.id
 """
+_HOLD = " FOR NO KEY UPDATE OF c"
 
 
-def by_digest(digest: bytes) -> Coupon | None:
-    """None of a draft. With `batch_state`, as the ORM would annotate it; without the code."""
-    return _found(" c.digest = %s", digest)
+def by_digest(digest: bytes, *, hold: bool = False) -> Coupon | None:
+    """
+    None of a draft; its row is locked if it is to be held. With `batch_state`, as
+    the ORM would annotate it; without the code.
+    """
+    return _found(" c.digest = %s", digest, hold=hold)
 
 
-def by_id(coupon_id: int) -> Coupon | None:
+def by_id(coupon_id: int, *, hold: bool = False) -> Coupon | None:
     """As `by_digest`."""
-    return _found(" c.id = %s", coupon_id)
+    return _found(" c.id = %s", coupon_id, hold=hold)
 
 
-def _found(where: str, value: bytes | int) -> Coupon | None:
+def _found(where: str, value: bytes | int, *, hold: bool) -> Coupon | None:
     with connection.cursor() as cursor:
-        cursor.execute(_FOUND + where, (value,))
+        cursor.execute(_FOUND + where + (_HOLD if hold else ""), (value,))
         row = cursor.fetchone()
     if row is None:
         return None

@@ -12,8 +12,9 @@ from benefits.coupons.discounts import BelowMinimum, NotStackable
 from benefits.models.coupons import Coupon, CouponBatch, CouponFile, CouponRun, CouponStep
 from benefits.nightly.coupons import lapse_coupons, remind_of_coupons
 from benefits.operations import Who, coupons
+from benefits.operations.coupons import _guessing
 from benefits.queries import coupons as queries
-from common import approvals, personal
+from common import approvals, limits, personal
 from common.limits import TooMany
 from common.models import AuditRecord
 from members import operations as members
@@ -470,12 +471,46 @@ class TestUsing:
         with django_assert_num_queries(1):
             verify(code, here)
 
+    def test_using_one_takes_five_statements(self, of, here, django_assert_num_queries):
+        batch = running()
+        consume(issued(batch, of), here, receipt="R0")
+        coupon = issued(batch, of)
+
+        # Besides those five, a savepoint and its end: it is found and held, its receipt is held,
+        # the receipt's other coupons are read, and it is written with its step.
+        with django_assert_num_queries(7):
+            consume(coupon.code, here)
+
     def test_a_code_nobody_made_does_not_exist(self, here):
         with pytest.raises(coupons.UnknownCoupon):
             verify("NOTHING", here)
 
 
 class TestGuessing:
+    def test_a_process_that_saw_room_does_not_look_again_for_a_moment(self, of, here, monkeypatch):
+        code = issued(running(), of).code
+        verify(code, here)
+        looks = []
+        monkeypatch.setattr(limits, "require_left", looks.append)
+
+        verify(code, here)
+        assert not looks
+
+        with pytest.raises(coupons.UnknownCoupon):
+            verify("0000-0000-0000-0000", here)
+        verify(code, here)
+        assert len(looks) == 1
+
+    def test_what_others_counted_is_seen_a_moment_later(self, of, here, monkeypatch):
+        monkeypatch.setattr(_guessing, "TRUST_SECONDS", 0.0)
+        code = issued(running(), of).code
+        verify(code, here)
+        for _ in range(30):
+            limits.note([f"wrong-coupons:store:{here.store_id}"], seconds=600)
+
+        with pytest.raises(TooMany):
+            verify(code, here)
+
     def test_thirty_wrong_codes_of_a_store_are_too_many(self, of, here):
         coupon = issued(running(), of)
         for _ in range(30):

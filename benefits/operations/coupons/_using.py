@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils.formats import date_format
 from django.utils.timezone import localdate, localtime
 
@@ -223,24 +222,25 @@ def undo(
 # --- Finding --------------------------------------------------------------------------------------
 
 
-def _found(code: str, who: Who) -> Coupon:
+def _found(code: str, who: Who, *, hold: bool = False) -> Coupon:
     """As `_find`, but from where too many wrong codes came nothing is answered."""
     _guessing.require_patience(who)
     try:
-        return _find(code)
+        return _find(code, hold=hold)
     except UnknownCoupon:
         _guessing.count(who)
         raise
 
 
-def _find(code: str) -> Coupon:
+def _find(code: str, *, hold: bool = False) -> Coupon:
+    """By what was typed or scanned; its row is locked if it is to be held."""
     if tokens.is_one(code):
         try:
-            coupon = queries.by_id(tokens.read(code).coupon_id)
+            coupon = queries.by_id(tokens.read(code).coupon_id, hold=hold)
         except tokens.InvalidToken as error:
             raise UnknownCoupon from error
     else:
-        coupon = queries.by_digest(codes.digest(codes.read(code)))
+        coupon = queries.by_digest(codes.digest(codes.read(code)), hold=hold)
     if coupon is None:
         raise UnknownCoupon
     return coupon
@@ -250,7 +250,7 @@ def _held(code: str, who: Who, receipt: str) -> tuple[Coupon, Definition]:
     """A coupon whose row, and whose receipt, is held until the transaction ends."""
     if not receipt:
         raise ReceiptNeeded
-    coupon = lock(_found(code, who).pk)
+    coupon = _found(code, who, hold=True)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
@@ -260,8 +260,7 @@ def _held(code: str, who: Who, receipt: str) -> tuple[Coupon, Definition]:
 
 
 def lock(coupon_id: int) -> Coupon:
-    found = Coupon.objects.annotate(batch_state=F("batch__state")).filter(pk=coupon_id)
-    coupon = found.select_for_update(no_key=True, of=("self",)).first()
+    coupon = queries.by_id(coupon_id, hold=True)
     if coupon is None:
         raise UnknownCoupon
     return coupon
