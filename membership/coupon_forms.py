@@ -1,5 +1,6 @@
 """Forms of the console about coupons."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from unfold.widgets import (
 from benefits.models.coupons import CodesFrom, CouponBatch, CouponKind, Stacking
 from benefits.operations.coupons import BatchDraft
 from partners.models import Organization, Store
+from programme.policies import FundingShare
 
 LANGUAGES = (("zh_hans", "zh-hans", _("Simplified Chinese")), ("en", "en", _("English")))
 
@@ -90,6 +92,13 @@ class CouponBatchForm(forms.Form):
     per_member = _count(_("At most per member"), max_value=1000)
     total = _count(_("At most in total"), required=True)
     cost = _decimal(_("Cost of a use"), help_text=_("Empty: what it takes off."))
+    funding = _text(
+        _("Who pays"), limit=1000, widget=UnfoldAdminTextareaWidget,
+        help_text=_(
+            "A line each: brand, store (the organization that takes it) or an organization's code, "
+            "and behind it the percentage. Empty: the brand."
+        ),
+    )  # fmt: skip
     description_zh_hans = _text(
         _("Conditions in words, in Simplified Chinese"), limit=1000,
         widget=UnfoldAdminTextareaWidget,
@@ -111,9 +120,17 @@ class CouponBatchForm(forms.Form):
             "item_zh_hans": batch.item.get("zh-hans", ""),
             "item_en": batch.item.get("en", ""),
             "description_zh_hans": batch.description.get("zh-hans", ""),
+            "funding": "\n".join(
+                " ".join(filter(None, (share["payer"], share["share"], share.get("budget"))))
+                for share in batch.funding
+            ),
             "stores": list(batch.stores.all()),
             "organizations": list(batch.organizations.all()),
         }
+
+    def clean_funding(self) -> tuple[dict[str, str], ...]:
+        """Shares as in the rulebook. That they add up to the whole, the operation looks."""
+        return tuple(map(_share, self.cleaned_data["funding"].splitlines()))
 
     def content(self) -> BatchDraft:
         """What a valid form says."""
@@ -127,6 +144,7 @@ class CouponBatchForm(forms.Form):
             names=self._in_languages("name"),
             item=self._in_languages("item"),
             description=self._in_languages("description"),
+            funding=given["funding"],
             stores=tuple(each.pk for each in given["stores"]),
             organizations=tuple(each.pk for each in given["organizations"]),
         )
@@ -137,6 +155,20 @@ class CouponBatchForm(forms.Form):
             for name, language, _title in LANGUAGES
         }
         return {language: text for language, text in found.items() if text}
+
+
+def _share(line: str) -> dict[str, str]:
+    """Who pays how many per cent, and from which of their budgets if it is said."""
+    payer, share, budget = [*line.split(maxsplit=2), "", "", ""][:3]
+    share = share.removesuffix("%")
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", share):
+        why = _("“%(line)s”: say who, and how many per cent.") % {"line": line}
+        raise forms.ValidationError(why)
+    known = payer in (FundingShare.BRAND, FundingShare.STORE)
+    if not known and not Organization.objects.filter(code=payer).exists():
+        why = _("There is no organization with the code “%(code)s”.") % {"code": payer}
+        raise forms.ValidationError(why)
+    return {"payer": payer, "share": share} | ({"budget": budget} if budget else {})
 
 
 class WhyForm(forms.Form):

@@ -1,14 +1,16 @@
 """Questions about coupons."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
+from django.utils.timezone import make_aware
 
 from benefits.coupons import discounts, tokens
 from benefits.coupons.discounts import Terms
@@ -24,11 +26,14 @@ from benefits.models.coupons import (
 )
 from benefits.queries.rights import Guests
 from common.localized import localized
-from partners.models import Organization, Store
+from partners.models import Organization, OrganizationKind, Store
 from programme import queries as programme
+from programme.policies import FundingShare
 
 # Before a programme is installed.
 CURRENCY = "CNY"
+WHOLE = 10_000
+BRAND_ALONE = [{"payer": FundingShare.BRAND, "share": "100"}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +239,72 @@ def figures(batches: Collection[CouponBatch]) -> dict[int, Figures]:
     return {
         batch.pk: _figures(batch, by_state[batch.pk], given.get(batch.pk, 0)) for batch in batches
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Borne:
+    """
+    What the coupons of a batch that were used in a month cost somebody. `payer`: the code of an
+    organization; `budget`: which of its pots, in its own words; `cost`: in the programme's currency
+    """
+
+    batch: str
+    payer: str
+    budget: str
+    uses: int
+    cost: Decimal
+
+
+def borne(month: date) -> list[Borne]:
+    """
+    What consumed coupons cost whom in a month, by batch and payer.
+
+    A use counts in the month of its day at us; one undone does not count. A sum is shared to the
+    cent: of several payers the last gets what rounding leaves.
+
+    :param month: any day of it
+    """
+    first = month.replace(day=1)
+    since, until = (
+        make_aware(datetime.combine(day, time.min))
+        for day in (first, (first + timedelta(days=31)).replace(day=1))
+    )
+    used = Coupon.objects.filter(state=CouponState.USED, used_at__gte=since, used_at__lt=until)
+    found = used.values_list("batch__code", "batch__cost", "batch__funding", "store__organization")
+    codes = dict(Organization.objects.values_list("pk", "code"))
+    brand = Organization.objects.filter(kind=OrganizationKind.BRAND).values_list("code", flat=True)
+    ours = {FundingShare.BRAND: brand.first() or FundingShare.BRAND}
+    borne: dict[tuple[str, str, str], tuple[int, Decimal]] = {}
+    counted = found.annotate(uses=Count("pk"), off=Sum("discount")).order_by()
+    for batch, each, funding, taker, uses, off in counted:
+        cost = (off or Decimal(0)) if each is None else uses * each
+        shares = [FundingShare.parse(share) for share in funding or BRAND_ALONE]
+        payers = ours | {FundingShare.STORE: codes[taker]}
+        for share, part in zip(shares, _parts(cost, shares), strict=True):
+            key = (batch, payers.get(share.payer, share.payer), share.budget)
+            had = borne.get(key, (0, Decimal(0)))
+            borne[key] = (had[0] + uses, had[1] + part)
+    return [
+        Borne(batch=batch, payer=payer, budget=budget, uses=uses, cost=cost)
+        for (batch, payer, budget), (uses, cost) in sorted(borne.items())
+    ]
+
+
+def who_pays(funding: Sequence[Mapping[str, str]]) -> str:
+    """In one line: each payer with the percentage, and the pot if it was named."""
+    return ", ".join(
+        " ".join(filter(None, (f"{share['payer']} {share['share']} %", share.get("budget"))))
+        for share in funding or BRAND_ALONE
+    )
+
+
+def _parts(cost: Decimal, shares: Sequence[FundingShare]) -> list[Decimal]:
+    """Of several, each up to where its share ends, so that together they are the whole."""
+    ends = [
+        (cost * upto / WHOLE).quantize(discounts.CENT, ROUND_HALF_UP)
+        for upto in accumulate(share.basis_points for share in shares)
+    ]
+    return [end - begin for begin, end in pairwise([Decimal(0), *ends])]
 
 
 def _figures(batch: CouponBatch, states: dict[str, Any], given: int) -> Figures:

@@ -31,7 +31,7 @@ from tests.benefits.coupon_plan import (
     issued,
     running,
 )
-from tests.factories import dealer, identity, staff, store
+from tests.factories import brand, dealer, identity, staff, store
 
 pytestmark = pytest.mark.django_db
 
@@ -714,3 +714,41 @@ def test_figures_of_a_batch(of, here):
 
     assert (found.issued, found.used, found.open, found.given) == (4, 1, 3, 0)
     assert (found.taken_off, found.cost) == (Decimal(30), Decimal(30))
+
+
+class TestWhoPays:
+    def test_is_told_by_month_batch_and_payer(self, of):
+        network = dealer(code="network")
+        there = Who(store_id=store(network).pk)
+        brand()
+        shared = running(
+            funding=({"payer": "brand", "share": "66.67"}, {"payer": "store", "share": "33.33"}),
+            total=10,
+        )
+        ours = running(cost=Decimal("1.50"))
+        for nth in range(2):
+            consume(issued(shared, of), there, receipt=f"R{nth}")
+        consume(issued(ours, of), there, receipt="R3")
+        undone = issued(ours, of)
+        consume(undone, there, receipt="R4")
+        coupons.undo(coupon_id=undone.pk, at=NOW, who=there)
+
+        told = [
+            (each.batch, each.payer, each.uses, each.cost) for each in queries.borne(NOW.date())
+        ]
+
+        assert told == [
+            (shared.code, brand().code, 2, Decimal("40.00")),
+            (shared.code, "network", 2, Decimal("20.00")),
+            (ours.code, brand().code, 1, Decimal("1.50")),
+        ]
+        assert queries.borne(date(2026, 8, 1)) == []
+
+    @pytest.mark.parametrize(("when", "month"), [("2026-07-31T15:59", 7), ("2026-06-30T16:00", 7)])
+    def test_months_are_ours(self, of, here, when, month):
+        brand()
+        batch = running(first_on=date(2026, 6, 1))
+        consume(issued(batch, of, at=at(when)), here, when=at(when))
+
+        assert [each.uses for each in queries.borne(date(2026, month, 15))] == [1]
+        assert queries.borne(date(2026, month - 1, 15)) == []

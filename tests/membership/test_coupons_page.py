@@ -8,8 +8,9 @@ from benefits.operations import Who, coupons
 from benefits.queries import coupons as queries
 from common import approvals
 from common.models import Approval
+from membership.coupon_forms import CouponBatchForm
 from tests.benefits.coupon_plan import NOW, generated, issued, running
-from tests.factories import identity, plain, staff, store
+from tests.factories import dealer, identity, plain, staff, store
 from tests.membership.conftest import console
 
 pytestmark = pytest.mark.django_db
@@ -85,3 +86,30 @@ def test_conflicts_say_who_where_and_what_it_cost(client):
     assert "R-浦东店" in told
     assert "R-徐汇店" in told
     assert "30.00" in told
+
+
+FORM = {
+    "code": "summer", "name_zh_hans": "夏日券", "kind": "AMOUNT", "amount": "30",
+    "stacking": "ONCE", "first_on": "2026-07-01", "last_on": "2026-07-31", "total": "3",
+    "codes_from": "GENERATED",
+}  # fmt: skip
+
+
+def test_who_pays_is_drafted_and_stays_when_the_draft_is_changed(client):
+    dealer(code="pudong")
+    funding = "brand 60\nstore 30.5%\npudong 9.5 summer pot"
+    client.post(reverse("admin:coupon-draft"), FORM | {"funding": funding})
+    batch = CouponBatch.objects.get()
+
+    kept = CouponBatchForm.initial_of(batch)["funding"]
+
+    assert kept == "brand 60\nstore 30.5\npudong 9.5 summer pot"
+    assert batch.funding[2] == {"payer": "pudong", "share": "9.5", "budget": "summer pot"}
+
+
+@pytest.mark.parametrize("funding", ["brand", "brand x", "brand 60", "nobody 100", "brand 1000"])
+def test_who_pays_must_be_known_and_pay_the_whole(client, funding):
+    answer = client.post(reverse("admin:coupon-draft"), FORM | {"funding": funding})
+
+    assert answer.status_code == 200
+    assert not CouponBatch.objects.exists()

@@ -202,6 +202,7 @@ def ask_to_run(*, batch_id: int, reason: str, at: datetime, by: User) -> Approva
             "total": batch.total,
             "first_on": batch.first_on,
             "last_on": batch.last_on,
+            "funding": batch.funding,
         },
         target=batch.code,
         reason=reason,
@@ -248,6 +249,7 @@ def describe(payload: Payload) -> Facts:
         (_("Percent of the price, or amount off"), worth),
         (_("At most in total"), payload["total"]),
         (_("Good days"), f"{payload['first_on']} – {payload['last_on']}"),
+        (_("Who pays"), queries.who_pays(payload["funding"])),
     ]
 
 
