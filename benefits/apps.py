@@ -15,6 +15,8 @@ class BenefitsConfig(AppConfig):
             labels,
             messages,
             nightly,  # noqa: F401 - they register themselves
+            order_changes,
+            order_messages,
             personal,  # noqa: F401
             rulebook,
             subscribers,  # noqa: F401
@@ -31,4 +33,6 @@ class BenefitsConfig(AppConfig):
         labels.register()
         coupons.register()
         messages.register()
+        order_messages.register()
         told.register("benefits.rights", changes.granted)
+        told.register("benefits.orders", order_changes.taken)

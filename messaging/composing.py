@@ -85,10 +85,11 @@ def _composed(message: Message, channel: Channel, wording: Wording | None) -> Ou
     shown = template.show(message.variables)
     if channel == Channel.EMAIL:
         text = _filled(wording, shown) if wording else template.put_in(shown)
-        return _letter(text, address, name, stop=_stop_link(message, template.purpose))
+        stop = _stop_link(message, template.purpose)
+        return _letter(text, address, name, stop=stop, page=_page(message))
     if wording is None:
         raise Refused(Problem.NO_WORDING)
-    return _approved(wording, shown, address, name)
+    return _approved(wording, shown, address, name, page=_page(message))
 
 
 def _address(message: Message, channel: Channel) -> str:
@@ -107,6 +108,12 @@ def _filled(wording: Wording, shown: Mapping[str, Any]) -> Text:
     return Text(wordings.fill(wording.subject, shown), wordings.fill(wording.body, shown))
 
 
+def _page(message: Message) -> str:
+    """The address of the page it is about; empty: none."""
+    path = templates.page_of(message.template, message.variables)
+    return settings.SITE_URL + path if path else ""
+
+
 def _stop_link(message: Message, purpose: Purpose) -> str:
     """Where e-mails of this kind end with one click; security has no end."""
     if purpose == Purpose.SECURITY:
@@ -115,7 +122,7 @@ def _stop_link(message: Message, purpose: Purpose) -> str:
     return settings.SITE_URL + reverse("messaging:stop", args=[token])
 
 
-def _letter(text: Text, address: str, name: str, *, stop: str = "") -> Outgoing:
+def _letter(text: Text, address: str, name: str, *, stop: str = "", page: str = "") -> Outgoing:
     inbox = settings.SITE_URL + reverse("messaging:inbox")
     foot = [_("All messages: %(address)s") % {"address": inbox}, str(programme.programme() or "")]
     headers = {}
@@ -130,7 +137,7 @@ def _letter(text: Text, address: str, name: str, *, stop: str = "") -> Outgoing:
         name=name,
         address=address,
         subject=text.subject,
-        body="\n\n".join([text.body, *foot]),
+        body="\n\n".join(filter(None, [text.body, page, *foot])),
         headers=headers
         | {
             # The same at every attempt: servers and readers see that it is one e-mail, if we died
@@ -141,13 +148,15 @@ def _letter(text: Text, address: str, name: str, *, stop: str = "") -> Outgoing:
     )
 
 
-def _approved(wording: Wording, shown: Mapping[str, Any], address: str, name: str) -> Outgoing:
+def _approved(
+    wording: Wording, shown: Mapping[str, Any], address: str, name: str, *, page: str = ""
+) -> Outgoing:
     return Outgoing(
         name=name,
         address=address,
         provider_template=wording.provider_template,
         parameters=wordings.parameters(wording, shown),
-        headers={"url": settings.SITE_URL + reverse("messaging:inbox")},
+        headers={"url": page or settings.SITE_URL + reverse("messaging:inbox")},
     )
 
 

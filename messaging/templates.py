@@ -116,6 +116,8 @@ class Template:
     to_ended: bool = False
     # Otherwise it stands in the inbox alone, and nobody words it.
     leaves_the_house: bool = True
+    # Of the values as they are kept: the path of the page that shows what it is about.
+    page: Callable[[Mapping[str, Any]], str] | None = None
 
     def keep(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -168,6 +170,7 @@ def register(
     to_unproven: bool = False,
     to_ended: bool = False,
     leaves_the_house: bool = True,
+    page: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> None:
     """
     Make a text known under `<room>.<what it says>`.
@@ -179,10 +182,11 @@ def register(
         that the phone is theirs, and says nothing only they may know
     :param to_ended: also by e-mail after the membership has ended: it says what came of that
     :param leaves_the_house: otherwise it stands in the inbox alone
+    :param page: of its values as they are kept, the path of the member's page about it
     """
     assert name not in _templates, f"two templates are named {name}"
     template = Template(
-        name, subject, body, variables, purpose, to_unproven, to_ended, leaves_the_house
+        name, subject, body, variables, purpose, to_unproven, to_ended, leaves_the_house, page
     )
     # A placeholder nobody fills shows at the start, not in front of a member. Untranslated, as
     # languages are not ready yet; that translations have the same placeholders is tested.
@@ -211,3 +215,13 @@ def shown(name: str, kept: Mapping[str, Any]) -> Text:
     except (LookupError, ValueError):
         logger.exception("A message of the template %s cannot be shown", name)
         return Text(_("Message"), _("This message can no longer be shown."))
+
+
+def page_of(name: str, kept: Mapping[str, Any]) -> str:
+    """The path of the page a message is about; empty: none. It opens whatever became of it."""
+    try:
+        find = template(name).page
+        return find(kept) if find else ""
+    except (LookupError, ValueError):
+        logger.exception("A message of the template %s leads nowhere", name)
+        return ""

@@ -25,7 +25,7 @@ from common.htmx import HtmxRequest
 from members import consents
 from members.models import ConsentPurpose
 from members.views import MemberPage
-from messaging import models, operations, queries, receipts, stopping, wordings
+from messaging import models, operations, queries, receipts, stopping, templates, wordings
 from messaging.forms import ReaderForm
 from messaging.models import REFUSABLE, Channel, ChoiceSource, Purpose
 from messaging.restraint import needs_consent
@@ -42,6 +42,8 @@ class Line:
     body: str
     at: datetime
     is_new: bool
+    # The path of the page it is about, or empty.
+    page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class InboxPage(MemberPage):
         for message in shown:
             text = texts[message.pk]
             is_new = message.read_at is None
-            lines.append(Line(text.subject, text.body, message.created_at, is_new))
+            page = templates.page_of(message.template, message.variables)
+            lines.append(Line(text.subject, text.body, message.created_at, is_new, page))
         return super().get_context_data(
             lines=lines,
             is_first_page=before is None,

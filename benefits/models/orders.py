@@ -8,6 +8,7 @@ which a trigger sees to; the steps say who led it where, when and why. Money: `m
 """
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -236,6 +237,15 @@ class OrderStep(models.Model):
                 | ~Q(note="")
                 | ~Q(why=""),
             ),
+        ]
+        indexes = [
+            # Members are told in the order of recording (benefits.order_changes).
+            BrinIndex(
+                fields=["recorded_at"],
+                autosummarize=True,
+                pages_per_range=64,
+                name="benefits_orderstep_recorded",
+            )
         ]
 
     def __str__(self) -> str:
