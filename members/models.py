@@ -1,8 +1,11 @@
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -107,6 +110,13 @@ class AttributeOption(models.Model):
         return localized(self.names)
 
 
+def stopped_until(stopped_at: datetime | None) -> datetime | None:
+    """Until when no points leave an account whose phone was changed at a moment."""
+    if stopped_at is None:
+        return None
+    return stopped_at + timedelta(hours=settings.PHONE_CHANGE_HOURS)
+
+
 class Member(models.Model):
     """A person who belongs. Phone, e-mail and ID number are sealed."""
 
@@ -148,6 +158,9 @@ class Member(models.Model):
     joined_at = models.DateTimeField(_("joined at"))
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    # When the phone was changed: for some hours after it no points leave the account, until staff
+    # release them (docs/decisions/0030). Read with whatever else an operation asks of a member.
+    spending_stopped_at = models.DateTimeField(null=True, editable=False)
     # Who this turned out to be (docs/decisions/0020); the index is below.
     merged_into = models.ForeignKey(
         "self",
@@ -159,7 +172,9 @@ class Member(models.Model):
         verbose_name=_("joined with"),
     )
 
-    history = HistoricalRecords(excluded_fields=["name_spelled", "name_parts"])
+    history = HistoricalRecords(
+        excluded_fields=["name_spelled", "name_parts", "spending_stopped_at"]
+    )
 
     class Meta:
         verbose_name = _("member")
@@ -169,6 +184,7 @@ class Member(models.Model):
             ("export_personal_data", "Can download personal data in full"),
             ("activate_member", "Can activate a pre-registered member"),
             ("freeze_member", "Can freeze and unfreeze a member"),
+            ("unstop_member", "Can let points be spent at once after a change of phone"),
             ("close_member", "Can end a membership"),
             ("export_member", "Can have a member's data put together for the member"),
             ("erase_member", "Can have a member's data erased"),
@@ -218,6 +234,12 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}".strip()
+
+    @property
+    def spending_stopped_until(self) -> datetime | None:
+        """Until when no points leave the account, if that is not over."""
+        until = stopped_until(self.spending_stopped_at)
+        return until if until is not None and timezone.now() < until else None
 
 
 class PhoneDirectory(models.Model):

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import OuterRef, Q, QuerySet
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, NotFound
@@ -26,6 +28,7 @@ from members.models import (
     PhoneDirectory,
     Product,
     Tagging,
+    stopped_until,
 )
 from members.numbers import is_member_number
 
@@ -55,6 +58,21 @@ class MemberNotActivated(DomainError):
     message = _("Member %(number)s is pre-registered and not activated yet.")
 
 
+class SpendingStopped(DomainError):
+    """`until` in its details is a moment of RFC 3339."""
+
+    code = "spending_stopped"
+    message = _(
+        "The phone number was changed lately: the points of %(number)s can be spent from %(until)s "
+        "on."
+    )
+
+    @property
+    def sentence(self) -> str:
+        until = date_format(datetime.fromisoformat(self.details["until"]), "SHORT_DATETIME_FORMAT")
+        return str(self.message) % {**self.details, "until": until}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What an operation needs to know of a member: no personal data."""
@@ -64,6 +82,8 @@ class Identity:
     status: str
     # Whose number the caller named, if that member was joined with this one.
     named_id: int | None = None
+    # When the phone was changed, see `require_can_spend`.
+    spending_stopped_at: datetime | None = None
 
     @property
     def asked_id(self) -> int:
@@ -91,8 +111,25 @@ class Identity:
         if self.is_pre_registered:
             raise MemberNotActivated(number=self.number)
 
+    def require_can_spend(self, at: datetime) -> None:
+        """
+        :param at: when it is done: what was done before the phone was changed, is told later too
+        :raises SpendingStopped: if the phone was changed just before; or as `require_can_redeem`
+        """
+        self.require_can_redeem()
+        stopped_at = self.spending_stopped_at
+        if stopped_at is None or at < stopped_at:
+            return
+        until = stopped_until(stopped_at)
+        assert until is not None, "it was stopped"
+        if at < until:
+            raise SpendingStopped(number=self.number, until=localtime(until).isoformat())
 
-BY_NUMBER = "SELECT id, number, status, merged_into_id FROM members_member WHERE number = %s"
+
+BY_NUMBER = """
+    SELECT id, number, status, NULL::bigint, spending_stopped_at, merged_into_id
+    FROM members_member WHERE number = %s
+"""
 
 
 def identify(number: str) -> Identity:
@@ -125,8 +162,10 @@ def survivors(member_ids: Collection[int]) -> dict[int, Identity]:
     with connection.cursor() as cursor:
         cursor.execute(SURVIVORS, {"members": list(member_ids)})
         return {
-            named: Identity(member_id, number, status, None if named == member_id else named)
-            for named, member_id, number, status in cursor.fetchall()
+            named: Identity(
+                member_id, number, status, None if named == member_id else named, stopped_at
+            )
+            for named, member_id, number, status, stopped_at in cursor.fetchall()
         }
 
 
@@ -138,7 +177,7 @@ SURVIVORS = """
         FROM way AS w JOIN members_member AS m ON m.id = w.member_id
         WHERE m.merged_into_id IS NOT NULL
     )
-    SELECT w.named, m.id, m.number, m.status
+    SELECT w.named, m.id, m.number, m.status, m.spending_stopped_at
     FROM way AS w JOIN members_member AS m ON m.id = w.member_id
     WHERE m.merged_into_id IS NULL
 """
@@ -184,8 +223,17 @@ def identity_of(member_id: int) -> Identity:
 
 def identities_of(member_ids: Collection[int]) -> dict[int, Identity]:
     """As `identity_of`, for many in one query."""
-    found = Member.objects.filter(pk__in=member_ids).values_list("pk", "number", "status")
-    return {row[0]: Identity(*row) for row in found}
+    found = Member.objects.filter(pk__in=member_ids).values_list(*_NAMED[:-1])
+    return {row[0]: _identified(*row) for row in found}
+
+
+def identity(member: Member) -> Identity:
+    """What an operation needs to know of a member that was read."""
+    return _identified(member.pk, member.number, member.status, member.spending_stopped_at)
+
+
+def _identified(pk: int, number: str, status: str, stopped_at: datetime | None) -> Identity:
+    return Identity(pk, number, status, spending_stopped_at=stopped_at)
 
 
 def numbers_of(member_ids: Collection[int]) -> dict[int, str]:
@@ -460,18 +508,18 @@ def _ids_by_code(text: str) -> set[int]:
 
 
 # What an identity is made of, and whom it leads to.
-_NAMED = ("pk", "number", "status", "merged_into_id")
+_NAMED = ("pk", "number", "status", "spending_stopped_at", "merged_into_id")
 
 
 def _led(found: dict[str, tuple[Any, ...]]) -> dict[str, Identity]:
     """Identities by what callers named; one query more only if somebody was given up."""
-    given_up = {row[0] for row in found.values() if row[3] is not None}
+    given_up = {row[0] for row in found.values() if row[-1] is not None}
     remaining = survivors(given_up) if given_up else {}
-    return {named: remaining.get(row[0]) or Identity(*row[:3]) for named, row in found.items()}
+    return {named: remaining.get(row[0]) or _identified(*row[:-1]) for named, row in found.items()}
 
 
 def _identity(members: QuerySet[Member]) -> Identity:
-    rows: list[Any] = list(members.values_list("pk", "number", "status")[:2])
+    rows: list[Any] = list(members.values_list(*_NAMED[:-1])[:2])
     if len(rows) != 1:
         raise UnknownMember
-    return Identity(*rows[0])
+    return _identified(*rows[0])

@@ -55,6 +55,11 @@ class MemberAction(ConsolePage, FormView):
     # Offered beside what it is about, not among the buttons.
     is_quiet = False
 
+    @classmethod
+    def fits(cls, member: Member) -> bool:
+        """Whether it is offered with a member."""
+        return member.status in cls.statuses
+
     @cached_property
     def member(self) -> Member:
         return member_or_404(self.kwargs["number"])
@@ -188,6 +193,30 @@ class Unfreeze(MemberAction):
         )
 
 
+class ReleaseSpending(MemberAction):
+    title = _("Let points be spent")
+    icon = "lock_open"
+    permission_required = "members.unstop_member"
+    statuses = (MemberStatus.ACTIVE, MemberStatus.FROZEN)
+    explanation = _(
+        "The phone number was changed lately, so no points leave the account for some hours. Let "
+        "them be spent at once only if you are sure that the member has the new number."
+    )
+    done = _("The points can be spent.")
+
+    @classmethod
+    def fits(cls, member: Member) -> bool:
+        return super().fits(member) and member.spending_stopped_until is not None
+
+    def perform(self, form: Any) -> None:
+        operations.release_spending(
+            member_id=self.member.pk,
+            at=timezone.now(),
+            by=acting(self.request),
+            reason=form.cleaned_data["reason"],
+        )
+
+
 class Close(MemberAction):
     title = _("End membership")
     icon = "person_off"
@@ -236,6 +265,7 @@ ACTIONS: dict[str, type[MemberAction]] = {
     "activate": Activate,
     "freeze": Freeze,
     "unfreeze": Unfreeze,
+    "release-spending": ReleaseSpending,
     "close": Close,
     "reveal": Reveal,
 }

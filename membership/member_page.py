@@ -384,7 +384,7 @@ class MemberPage(ConsolePage, TemplateView):
         names = {view: name for name, view in ACTIONS.items()}
         for view in views:
             allowed = self.request.user.has_perm(view.permission_required)
-            if allowed and self.member.status in view.statuses:
+            if allowed and view.fits(self.member):
                 page = reverse(f"admin:member-{names[view]}", args=[self.member.number])
                 yield view.title, view.icon, page
 

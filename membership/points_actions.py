@@ -34,7 +34,7 @@ OTHER_MAX = 20
 
 
 def identity(of: Member) -> Identity:
-    return Identity(of.pk, of.number, of.status)
+    return members.identity(of)
 
 
 def sent_for_approval(approval: Approval) -> str:

@@ -434,6 +434,8 @@ SMS_RECEIPT_TOKEN = env.str("SMS_RECEIPT_TOKEN", default="")
 SMS_CODES_PER_DAY = env.int("SMS_CODES_PER_DAY", default=10_000)
 # To phones of nobody, who say they want to join: apart, so that strangers keep no member out.
 SMS_JOINING_CODES_PER_DAY = env.int("SMS_JOINING_CODES_PER_DAY", default=2_000)
+# After a change of phone: hours in which no points leave the account (docs/decisions/0030).
+PHONE_CHANGE_HOURS = env.int("PHONE_CHANGE_HOURS", default=48)
 SMS_PREFIXES = env.list("SMS_PREFIXES", default=["+86"])
 WECHAT_APP_ID = env.str("WECHAT_APP_ID", default="")
 WECHAT_APP_SECRET = env.str("WECHAT_APP_SECRET", default="")

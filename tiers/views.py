@@ -7,7 +7,7 @@ from django.utils.http import content_disposition_header
 from django.utils.timezone import localdate
 
 from common.errors import DomainError
-from members.queries import Identity
+from members import queries as members
 from members.views import MemberPage
 from tiers import operations, pictures, queries, words
 from tiers.forms import ApplyForm
@@ -48,7 +48,7 @@ class TierPage(MemberPage):
         if form.is_valid():
             try:
                 operations.apply(
-                    member=Identity(self.member.pk, self.member.number, self.member.status),
+                    member=members.identity(self.member),
                     level=form.cleaned_data["level"],
                     text=form.cleaned_data["text"],
                     documents=form.attached(),

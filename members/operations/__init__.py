@@ -134,8 +134,10 @@ from members.operations._products import (
 from members.operations._profiles import (
     CORRECTABLE,
     BirthdayOutOfRange,
+    NotStopped,
     PersonalData,
     login_for,
+    release_spending,
     reveal,
     update_profile,
 )
@@ -198,6 +200,7 @@ __all__ = [
     "NotInGroup",
     "NotMerged",
     "NotOwned",
+    "NotStopped",
     "NotYours",
     "NotYoursToDecide",
     "NothingApplied",
@@ -276,6 +279,7 @@ __all__ = [
     "publish_consent_text",
     "read_tags",
     "refuse_application",
+    "release_spending",
     "remove_from_group",
     "rename_group",
     "request_erasure",

@@ -9,10 +9,10 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from common import audit, events
-from common.errors import Invalid
+from common.errors import DomainError, Invalid
 from common.models import User
 from members import attributes, names, phones
-from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory
+from members.models import EmailDirectory, Member, MemberStatus, PhoneDirectory, stopped_until
 from members.operations._directory import list_phone
 from members.operations._duplicates import forget_fingerprint
 from members.operations._states import locked
@@ -21,6 +21,11 @@ from members.operations._states import locked
 class BirthdayOutOfRange(Invalid):
     code = "birthday_out_of_range"
     message = _("The birthday must lie between 1900 and today.")
+
+
+class NotStopped(DomainError):
+    code = "spending_not_stopped"
+    message = _("This member's points can be spent already.")
 
 
 # What staff may correct. The phone moves in its directory, the name's parts follow the name.
@@ -58,6 +63,7 @@ def update_profile(
     changed = [field for field, value in changes.items() if getattr(member, field) != value]
     if not changed:
         return member
+    had_another_phone = bool(member.phone) and "phone" in changed
     for field in changed:
         setattr(member, field, changes[field])
     if "phone" in changed:
@@ -70,7 +76,10 @@ def update_profile(
     member.name_spelled = names.spelled(member.name) or None
     member.name_parts = names.parts(member.name)
     setattr(member, "_change_reason", reason[:100])  # noqa: B010 - simple-history's own way
-    member.save(update_fields=[*changed, "name_spelled", "name_parts"])
+    if had_another_phone:
+        # Whoever took the phone over by a trick has not the points yet (docs/decisions/0030).
+        member.spending_stopped_at = at
+    member.save(update_fields=[*changed, "name_spelled", "name_parts", "spending_stopped_at"])
     forget_fingerprint(member.pk)
     events.publish("member.profile_changed", {"member_id": member.pk, "at": at.isoformat()})
     if "phone" in changed and member.status != MemberStatus.PRE_REGISTERED:
@@ -83,6 +92,24 @@ def update_profile(
         reason=reason,
         details={"fields": changed},
     )
+    return member
+
+
+@transaction.atomic
+def release_spending(*, member_id: int, by: User, reason: str, at: datetime) -> Member:
+    """
+    Let a member spend points at once though the phone was changed only just before.
+
+    :raises NotStopped: if nothing stops it
+    :raises WrongState: if the membership has ended
+    """
+    member = locked(member_id, MemberStatus.ACTIVE, MemberStatus.FROZEN)
+    until = stopped_until(member.spending_stopped_at)
+    if until is None or at >= until:
+        raise NotStopped
+    member.spending_stopped_at = None
+    member.save(update_fields=["spending_stopped_at"])
+    audit.record(action="member.spending_released", target=member.number, by=by, reason=reason)
     return member
 
 

@@ -111,8 +111,7 @@ class VisitPart(CounterPage):
 
     @property
     def identity(self) -> Identity:
-        member = self.member
-        return Identity(member.pk, member.number, member.status)
+        return member_queries.identity(self.member)
 
     @property
     def token(self) -> str:

@@ -48,6 +48,7 @@ CARE = [
     "members.export_personal_data",
     "members.activate_member",
     "members.freeze_member",
+    "members.unstop_member",
     "members.close_member",
     "members.export_member",
     "members.erase_member",

@@ -10,7 +10,13 @@ from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from common.personal import NamesSomebody
 from members import queries as members
-from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
+from members.queries import (
+    MemberClosed,
+    MemberFrozen,
+    MemberNotActivated,
+    SpendingStopped,
+    UnknownMember,
+)
 from partners.api.authentication import Caller, caller
 from partners.models import Scope
 from partners.queries import UnknownStore
@@ -55,6 +61,7 @@ class HoldList(ApiView):
             MemberFrozen,
             MemberClosed,
             MemberNotActivated,
+            SpendingStopped,
             NoRulebook,
             operations.HoldTooLong,
             operations.InvalidUntil,

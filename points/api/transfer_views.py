@@ -8,7 +8,13 @@ from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from common.personal import NamesSomebody
 from members import queries as members
-from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
+from members.queries import (
+    MemberClosed,
+    MemberFrozen,
+    MemberNotActivated,
+    SpendingStopped,
+    UnknownMember,
+)
 from partners.api.authentication import caller
 from partners.models import Scope
 from partners.queries import StoreRequired, UnknownStore
@@ -48,6 +54,7 @@ class TransferList(ApiView):
             MemberFrozen,
             MemberClosed,
             MemberNotActivated,
+            SpendingStopped,
             NoRulebook,
             operations.SameMember,
             operations.TransfersNotAllowed,

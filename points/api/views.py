@@ -17,7 +17,13 @@ from common.api.schema import describe, example, link
 from common.api.views import ApiView
 from common.personal import NamesSomebody
 from members import queries as members
-from members.queries import MemberClosed, MemberFrozen, MemberNotActivated, UnknownMember
+from members.queries import (
+    MemberClosed,
+    MemberFrozen,
+    MemberNotActivated,
+    SpendingStopped,
+    UnknownMember,
+)
 from partners.api.authentication import caller
 from partners.models import Scope
 from partners.queries import UnknownStore
@@ -152,6 +158,7 @@ class RedemptionList(ApiView):
             MemberFrozen,
             MemberClosed,
             MemberNotActivated,
+            SpendingStopped,
             operations.InvalidNote,
             NamesSomebody,
             operations.DatedInFuture,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -94,7 +95,7 @@ def transfer(
     )
     if limits is None:
         return repeat.earlier() or refuse(TransfersNotAllowed())
-    for check in (giver.require_can_redeem, receiver.require_can_redeem):
+    for check in (partial(giver.require_can_spend, at), receiver.require_can_redeem):
         if refusal := refusal_of(check):
             return repeat.earlier() or refuse(refusal)
     answer = call(

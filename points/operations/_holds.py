@@ -98,7 +98,9 @@ def hold(
     repeat = Repeat(member, EntryKind.HOLD, -points, source, reference, note, held=held)
     # A till that repeats late, or under another rulebook, asks for what is long over or too long
     # by now, and still gets the first answer.
-    for check in (partial(_require_length, at, until, longest), member.require_can_redeem):
+    length = partial(_require_length, at, until, longest)
+    spending = partial(member.require_can_spend, at)
+    for check in (length, spending):
         if refusal := refusal_of(check):
             return repeat.earlier() or refuse(refusal)
     if pooled:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -214,7 +215,7 @@ def redeem(
     if now is not None:
         require_not_in_future(at, now=now)
     repeat = Repeat(member, EntryKind.REDEEM, -points, source, reference, note)
-    if refusal := refusal_of(member.require_can_redeem):
+    if refusal := refusal_of(partial(member.require_can_spend, at)):
         return repeat.earlier() or refuse(refusal)
     lapses_on = active_until(EntryKind.REDEEM, at)
     if pooled:
