@@ -25,14 +25,16 @@ from messaging.changes import Change
 # once it went on.
 TAKEN = """
     SELECT o.member_id, o.id, s.nth, s.kind, s.taker, s.why, o.handover, o.points,
-        coalesce(o.points_back, 0), p.cash * c.quantity, o.carrier, o.shipment, o.due_at,
-        coalesce(t.name, ''), l.names, c.quantity
+        coalesce(o.points_back, 0), p.cash * c.quantity, coalesce(r.amount, 0), o.carrier,
+        o.shipment, o.due_at, coalesce(t.name, ''), l.names, c.quantity
     FROM benefits_orderstep AS s
     JOIN benefits_order AS o ON o.id = s.order_id
     JOIN benefits_claim AS c ON c.id = o.claim_id
     JOIN benefits_itemprice AS p ON p.id = c.price_id
     JOIN benefits_listing AS l ON l.id = c.listing_id
     LEFT JOIN partners_store AS t ON t.id = o.store_id
+    LEFT JOIN benefits_payment AS y ON y.order_id = o.id
+    LEFT JOIN benefits_refund AS r ON r.payment_id = y.id
     WHERE s.recorded_at >= %(since)s AND s.recorded_at < %(until)s
         AND s.at > s.recorded_at - make_interval(days => %(news_days)s)
         AND (s.kind NOT IN ('PICKED', 'READY') OR o.state = s.kind)
@@ -57,6 +59,7 @@ class Taken:
     points: int
     points_back: int
     cash: Decimal
+    cash_back: Decimal
     carrier: str
     shipment: str
     due_at: datetime | None
@@ -85,7 +88,7 @@ class Taken:
     def variables(self) -> dict[str, Any]:
         known: dict[str, Any] = {
             "price": (self.points, self.cash),
-            "back": (self.points_back, Decimal(0)),
+            "back": (self.points_back, self.cash_back),
             "carrier": self.carrier,
             "shipment": self.shipment,
             "store": self.store,

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """Members are told of their orders in the order in which steps were recorded."""
 
     dependencies = [
-        ("benefits", "0051_draws_stay"),
+        ("benefits", "0023_payments_stay"),
     ]
     operations = [
         migrations.AddIndex(

@@ -10,13 +10,14 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from benefits import order_changes
-from benefits.operations import orders
+from benefits.operations import orders, payments
 from members import operations as members
 from membership import merging
 from messaging import composing, templates
 from messaging.models import Channel, Delivery
 from messaging.operations import tell_changes
 from tests.benefits.buying import at_store, collectable, order, rich
+from tests.benefits.paying import begun, placed, wechat_pay
 from tests.benefits.plan import publish
 from tests.benefits.shop import listed
 from tests.factories import staff, store
@@ -108,6 +109,19 @@ def test_who_cancelled_why_and_what_came_back(now):
     assert "I ordered the wrong thing" in bodies[0]
     assert "1,000 points" in bodies[0]
     assert "Staff" in bodies[1]
+
+
+def test_of_money_that_was_paid_and_goes_back(now, settings):
+    with wechat_pay(settings) as pay:
+        made = placed(at=now)
+        assert news() == []
+        pay.pay(begun(made, at=now).number)
+        payments.follow(clock=lambda: now + timedelta(minutes=5))
+    orders.cancel(order_id=made.pk, why="MISTAKE", at=now + timedelta(minutes=6))
+
+    for told in news():
+        assert "400 points + ¥60.00" in said(told).body
+    assert templates_told() == ["placed", "cancelled"]
 
 
 def test_of_history_nothing():
