@@ -5,7 +5,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -234,12 +233,6 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}".strip()
-
-    @property
-    def spending_stopped_until(self) -> datetime | None:
-        """Until when no points leave the account, if that is not over."""
-        until = stopped_until(self.spending_stopped_at)
-        return until if until is not None and timezone.now() < until else None
 
 
 class PhoneDirectory(models.Model):

@@ -232,6 +232,12 @@ def identity(member: Member) -> Identity:
     return _identified(member.pk, member.number, member.status, member.spending_stopped_at)
 
 
+def spending_stopped_until(member: Member, *, at: datetime) -> datetime | None:
+    """Until when no points leave the account; None: they do."""
+    until = stopped_until(member.spending_stopped_at)
+    return until if until is not None and at < until else None
+
+
 def _identified(pk: int, number: str, status: str, stopped_at: datetime | None) -> Identity:
     return Identity(pk, number, status, spending_stopped_at=stopped_at)
 

@@ -1,10 +1,12 @@
 """What every page of a member has in common."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
@@ -12,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from common.htmx import HtmxRequest
 from common.models import User
+from members import queries
 from members.models import Member
 
 
@@ -35,6 +38,11 @@ class MemberPage(LoginRequiredMixin, TemplateView):
     def login(self) -> User:
         assert isinstance(self.request.user, User), "a member's page asks for a login"
         return self.request.user
+
+    @property
+    def spending_stopped_until(self) -> datetime | None:
+        """Until when no points leave the account, as its phone was changed; None: they do."""
+        return queries.spending_stopped_until(self.member, at=timezone.now())
 
     def handle_no_permission(self) -> HttpResponseRedirect:
         answer: Any = super().handle_no_permission()

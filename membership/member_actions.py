@@ -206,7 +206,9 @@ class ReleaseSpending(MemberAction):
 
     @classmethod
     def fits(cls, member: Member) -> bool:
-        return super().fits(member) and member.spending_stopped_until is not None
+        return super().fits(member) and bool(
+            queries.spending_stopped_until(member, at=timezone.now())
+        )
 
     def perform(self, form: Any) -> None:
         operations.release_spending(

@@ -7,7 +7,7 @@ An order's row is locked first, then the member's account, then the stock (see
 `operations.claims`); each step is written with the state it leads to.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -127,6 +127,25 @@ class Who:
 
 
 THE_MEMBER = Who()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSystem:
+    """A store's system: it sees and leads the orders that members collect at its stores."""
+
+    client_id: int
+    # None: all stores.
+    store_ids: Collection[int] | None
+
+    @property
+    def who(self) -> Who:
+        return Who(client_id=self.client_id, taker=Taker.CLIENT)
+
+    def require(self, order: Order) -> None:
+        """:raises UnknownOrder: if it is for none of its stores"""
+        is_its = self.store_ids is None or order.store_id in self.store_ids
+        if order.store_id is None or not is_its:
+            raise UnknownOrder
 
 
 def staff(by: User) -> Who:
@@ -360,26 +379,64 @@ def receive(*, order_id: int, at: datetime, who: Who = THE_MEMBER, note: str = "
 
 
 @transaction.atomic
-def hand_over(
-    *, order_id: int, card: str, at: datetime, client_id: int, store_ids: list[int] | None
-) -> Order:
+def prepare(*, order_id: int, state: OrderState, at: datetime, by: StoreSystem) -> Order:
+    """
+    Have a store's system pick an order, or say that it is ready. A repeat does nothing more.
+
+    :param state: PICKED or READY
+    :raises UnknownOrder: if it is not for one of its stores
+    :raises WrongOrderState: unless it is in the state before
+    """
+    order = held(order_id)
+    by.require(order)
+    if order.state == state:
+        return order
+    before, kind = PREPARED[state]
+    _require(order, before)
+    return _taken(order, kind, state, at=at, who=by.who)
+
+
+PREPARED = {
+    OrderState.PICKED: (OrderState.PAID, OrderStepKind.PICKED),
+    OrderState.READY: (OrderState.PICKED, OrderStepKind.READY),
+}
+
+
+@transaction.atomic
+def hand_over(*, order_id: int, card: str, at: datetime, by: StoreSystem) -> Order:
     """
     Hand an order over at its store to the member whose code is shown. A repeat does nothing more.
 
-    :param store_ids: the stores it may be at; None: any
-    :raises UnknownOrder: if it is not for one of these stores
+    :raises UnknownOrder: if it is not for one of its stores
     :raises CardOfAnother: :raises cards.InvalidCard: :raises cards.CardExpired: as the code is
     :raises WrongOrderState: unless it is ready
     """
     order = held(order_id)
-    if order.store_id is None or (store_ids is not None and order.store_id not in store_ids):
+    by.require(order)
+    return _handed_over(order, cards.read(card, at=at), at=at, who=by.who)
+
+
+@transaction.atomic
+def hand_over_to(*, order_id: int, member_id: int, store_id: int, at: datetime, by: User) -> Order:
+    """
+    Have a clerk hand an order over at its store to the member who stands there. A repeat does
+    nothing more.
+
+    :raises UnknownOrder: if it is not for this store, or not this member's
+    :raises WrongOrderState: unless it is ready
+    """
+    order = held(order_id)
+    if order.store_id != store_id or order.member_id not in guests_of(member_id):
         raise UnknownOrder
-    if order.member_id not in guests_of(cards.read(card, at=at)):
+    return _handed_over(order, member_id, at=at, who=staff(by))
+
+
+def _handed_over(order: Order, member_id: int, *, at: datetime, who: Who) -> Order:
+    if order.member_id not in guests_of(member_id):
         raise CardOfAnother
     if order.state == OrderState.RECEIVED:
         return order
     _require(order, OrderState.READY)
-    who = Who(client_id=client_id, taker=Taker.CLIENT)
     return _taken(order, OrderStepKind.RECEIVED, OrderState.RECEIVED, at=at, who=who)
 
 

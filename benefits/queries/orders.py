@@ -1,5 +1,6 @@
 """Questions about orders."""
 
+import re
 from collections.abc import Collection
 
 from django.db.models import QuerySet
@@ -10,6 +11,13 @@ from benefits.queries.rights import Guests
 from partners.models import OrganizationKind, Store
 
 WITH_ITEM = ("claim__item", "claim__listing", "store")
+
+NUMBER = re.compile(r"D\d{10}")
+
+
+def key_of(number: str) -> int | None:
+    """The key of an order by its number; None: it is none."""
+    return int(number[1:]) if number.isascii() and NUMBER.fullmatch(number) else None
 
 
 def of_member(member_id: int) -> QuerySet[Order]:
@@ -34,7 +42,26 @@ def stores(listing: Listing) -> QuerySet[Store]:
     return found.order_by("city", "name", "pk")
 
 
-def ready(store_ids: Collection[int]) -> QuerySet[Order]:
-    """What waits at stores for its members, longest waiting first."""
-    found = Order.objects.filter(state=OrderState.READY, store_id__in=store_ids)
-    return found.select_related(*WITH_ITEM, "member").order_by("pk")
+def at_stores(
+    *, organization_id: int | None, only_stores: Collection[int] | None = None
+) -> QuerySet[Order]:
+    """
+    Orders that are collected at stores, the first ordered first.
+
+    :param organization_id: at whose; None: at anybody's
+    :param only_stores: at which of them; None: at any
+    """
+    found = Order.objects.filter(store__isnull=False)
+    if organization_id is not None:
+        found = found.filter(store__organization=organization_id)
+    if only_stores is not None:
+        found = found.filter(store__in=only_stores)
+    return found.select_related(*WITH_ITEM, "claim__price", "member").order_by("pk")
+
+
+def ready_for(member_id: int, store_id: int) -> QuerySet[Order]:
+    """What waits at a store for a member, longest waiting first: one query."""
+    found = Order.objects.filter(
+        state=OrderState.READY, store=store_id, member_id__in=Guests(member_id)
+    )
+    return found.select_related("claim__listing").order_by("pk")

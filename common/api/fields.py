@@ -7,7 +7,7 @@ document with a field we do not know is refused: a mistyped optional name must n
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any, Self, cast
@@ -32,6 +32,7 @@ CENT = Decimal("0.01")
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+NONE, OFFSET_MAX = timedelta(0), timedelta(hours=16)
 YEARS = range(1900, 2201)
 
 
@@ -162,9 +163,11 @@ class Moment(StrictField):
         if int(text[:4]) not in YEARS:
             self.fail("date_out_of_range")
         try:
-            return datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text)
         except ValueError:
             self.fail("wrong_format")
+        # RFC 3339 has offsets of nearly a day, PostgreSQL reads none of sixteen hours.
+        return moment.astimezone(UTC) if abs(moment.utcoffset() or NONE) >= OFFSET_MAX else moment
 
 
 class Day(StrictField):

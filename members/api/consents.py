@@ -93,6 +93,48 @@ class MemberConsents(ApiView):
         return respond(_standing(member), status=201 if noted else 200)
 
 
+class ConsentTextAnswer(Answer):
+    """`texts`: by language."""
+
+    purpose: str
+    version: int
+    texts: dict[str, str]
+    published_at: datetime
+
+
+class ConsentTextsAnswer(Answer):
+    results: list[ConsentTextAnswer]
+
+
+class ConsentTexts(ApiView):
+    scopes = {"GET": Scope.MEMBERS_READ}
+
+    @describe(
+        summary="Read what members agree to",
+        description=(
+            "The text of each purpose that holds now, in all languages: show it, and say its "
+            "`version` with the consent."
+        ),
+        answers={200: ConsentTextsAnswer},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        latest = consents.texts()
+        return respond(
+            ConsentTextsAnswer(
+                results=[
+                    ConsentTextAnswer(
+                        purpose=purpose,
+                        version=latest[purpose].version,
+                        texts=latest[purpose].texts,
+                        published_at=localtime(latest[purpose].published_at),
+                    )
+                    for purpose in ConsentPurpose
+                    if purpose in latest
+                ]
+            )
+        )
+
+
 def word(told: dict[str, Any]) -> operations.Word:
     """A member's yes or no as it was sent; who joins says yes."""
     partner = told.get("partner")

@@ -18,7 +18,7 @@ from benefits import words
 from benefits.coupons.discounts import Line
 from benefits.models import Kind, Right
 from benefits.models.coupons import Coupon, CouponState
-from benefits.queries import coupons
+from benefits.queries import coupons, orders
 from common.errors import DomainError
 from members import masking, phones
 from members import operations as members
@@ -181,6 +181,8 @@ class VisitPage(VisitPart):
                 for each in has.coupons
             ],
             latest=has.deeds,
+            orders=orders.ready_for(self.member.pk, self.counter.store.pk),
+            stopped_until=member_queries.spending_stopped_until(self.member, at=now),
             is_active=self.member.status == MemberStatus.ACTIVE,
             **context,
         )

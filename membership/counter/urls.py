@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from membership.counter import logins, pages
+from membership.counter import logins, orders, pages
 
 app_name = "counter"
 VISIT = "visits/<str:visit>/"
@@ -11,6 +11,11 @@ urlpatterns = [
     path(VISIT, pages.VisitPage.as_view(), name="visit"),
     path(f"{VISIT}deliver/", pages.Deliver.as_view(), name="deliver"),
     path(f"{VISIT}prove/<slug:benefit>/", pages.Prove.as_view(), name="prove"),
+    path(
+        f"{VISIT}orders/<int:pk>/hand-over/",
+        orders.HandOverOrder.as_view(),
+        name="hand_over_order",
+    ),
     path(f"{VISIT}bill/", pages.HoldForBill.as_view(), name="hold"),
     path(f"{VISIT}rights/<int:pk>/", pages.RightPage.as_view(), name="right"),
     path(f"{VISIT}coupon/", pages.UseCoupon.as_view(), name="use_coupon"),

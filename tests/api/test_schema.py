@@ -16,12 +16,15 @@ from django.test import Client
 from django.utils import timezone
 from schemathesis.engine import events, from_schema
 
-from benefits.operations import Who, consume_coupon
+from benefits.models.orders import OrderState
+from benefits.operations import Who, consume_coupon, orders
+from benefits.operations.orders import StoreSystem
 from common.errors import Invalid
-from members import operations
+from members import cards, operations
 from members.models import Application, ConsentPurpose, GroupKind
 from points import operations as points
 from tests import factories
+from tests.benefits.buying import at_store, order
 from tests.benefits.coupon_plan import bill, issued, running
 from tests.benefits.plan import always, deliver
 from tests.benefits.shop import listed
@@ -136,9 +139,24 @@ def documents_to_go_on_from(store, member, other):
         )
 
 
+def orders_at(store, member):
+    """Numbers of orders to be picked, to be made ready and to be handed over at a store."""
+    item = listed("cup", handovers=("STORE",), pieces=100)
+    system = StoreSystem(client_id=factories.api_client(store.organization).pk, store_ids=None)
+    steps = [[], [OrderState.PICKED], [OrderState.PICKED, OrderState.READY]]
+    numbers = []
+    for taken in steps:
+        made = [order(member, item, delivery=at_store(store), at=timezone.now()) for _ in range(5)]
+        for each in made:
+            for state in taken:
+                orders.prepare(order_id=each.pk, state=state, at=timezone.now(), by=system)
+        numbers.append([each.number for each in made])
+    return numbers
+
+
 # It asks every call a hundred odd things: minutes, on a busy machine.
 @pytest.mark.timeout(1200)
-def test_schemathesis_finds_no_fault(application):
+def test_schemathesis_finds_no_fault(application, monkeypatch):
     rewarding(
         kinds=[kind("check-in", 1, once_per="day"), kind("event", 50)],
         caps=[cap("events", "event", points=120)],
@@ -181,6 +199,10 @@ def test_schemathesis_finds_no_fault(application):
             receipt=RECEIPT,
             lines=bill("1000.00"),
         )
+    # A picture of a card is of no use for long, and this takes minutes.
+    monkeypatch.setattr(cards, "GOOD_FOR", timedelta(hours=1))
+    card = cards.code(member.pk, at=timezone.now())
+    to_pick, to_ready, to_hand_over = orders_at(store, factories.identity(member))
     waiting = Application.objects.create(
         state="APPLIED", applied_at=LONG_AGO, channel="API", store=store, phone_index=b"x"
     )
@@ -207,6 +229,10 @@ def test_schemathesis_finds_no_fault(application):
                 "coupons": {"values": coupons},
                 "used": {"values": used},
                 "receipts": {"values": [RECEIPT]},
+                "to_pick": {"values": to_pick},
+                "to_ready": {"values": to_ready},
+                "to_hand_over": {"values": to_hand_over},
+                "cards": {"values": [card]},
                 "companies": {"values": [company.pk]},
                 "activities": {"values": ["check-in", "event"]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
@@ -222,6 +248,7 @@ def test_schemathesis_finds_no_fault(application):
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.benefit": {"dictionary": "benefits", "probability": 0.9},
                 "path.code": {"dictionary": "items", "probability": 0.8},
+                "path.order": {"dictionary": "to_pick", "probability": 0.8},
                 "path.company": {"dictionary": "companies", "probability": 0.8},
                 "body.code": {"dictionary": "coupons", "probability": 0.9},
                 "path.right_id": {"dictionary": "deliveries", "probability": 0.8},
@@ -254,6 +281,17 @@ def test_schemathesis_finds_no_fault(application):
                     "include-path": "/api/v1/holds/{reference}/confirmation/",
                     "parameters": {
                         "path.reference": {"dictionary": "to_confirm", "probability": 0.8}
+                    },
+                },
+                {
+                    "include-path": "/api/v1/orders/{order}/ready/",
+                    "parameters": {"path.order": {"dictionary": "to_ready", "probability": 0.9}},
+                },
+                {
+                    "include-path": "/api/v1/orders/{order}/handover/",
+                    "parameters": {
+                        "path.order": {"dictionary": "to_hand_over", "probability": 0.9},
+                        "body.card": {"dictionary": "cards", "probability": 0.9},
                     },
                 },
                 {

@@ -45,7 +45,7 @@ from points.models import Activity
 from programme.operations import save_draft, start_draft
 from tests import factories
 from tests.benefits import coupon_plan
-from tests.benefits.buying import to_send
+from tests.benefits.buying import collected_by, to_send
 from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
 from tests.campaigns.test_segments import made
@@ -424,6 +424,13 @@ CALLS = {
                            "used_at": "2026-07-01T12:00:00+08:00"}]}
     },
     "coupons/key/": {"GET": None},
+    "orders/": {"GET": None},
+    "orders/{order}/": {"GET": None},
+    "orders/{order}/pick/": {"POST": {"store": "{store}"}},
+    "orders/{order}/ready/": {"POST": {"store": "{store}"}},
+    "orders/{order}/handover/": {"POST": {"store": "{store}", "card": "MC1"}},
+    "members/{number}/orders/": {"GET": None},
+    "consent-texts/": {"GET": None},
     "members/{number}/": {"GET": None},
     "members/{number}/groups/": {"GET": None},
     "members/{number}/consents/": {
@@ -454,9 +461,10 @@ CALLS = {
     },
     "transfers/T-1/": {"GET": None},
 }  # fmt: skip
-SAMPLES = {"number": "M0000000018", "purchase": "P-1", "application": "A-1", "company": 1}
+SAMPLES = {"number": "M0000000018", "purchase": "P-1", "application": "A-1", "company": 1,
+           "order": "D0000000001"}  # fmt: skip
 # What a right call of these answers is no refusal.
-ANSWERED = ("members/", "quotes/", "redemptions/X-1/", "batches/")
+ANSWERED = ("members/", "consent-texts/", "quotes/", "redemptions/X-1/", "batches/")
 
 
 @pytest.fixture
@@ -468,6 +476,7 @@ def names(planted):
         "application": planted["application"],
         "company": planted["company"],
         "store": store.code,
+        "order": collected_by(planted["of"], store).number,
         "purchase": Activity.objects.get(pk=planted["activity_id"]).reference,
     }
 

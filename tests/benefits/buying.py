@@ -8,7 +8,7 @@ from benefits.operations.orders import Delivery
 from points import queries as ledger
 from tests.benefits.plan import someone
 from tests.benefits.shop import listed, noon, price
-from tests.factories import lot
+from tests.factories import identity, lot
 
 DAY = date(2026, 7, 5)
 AT = noon(DAY)
@@ -71,3 +71,8 @@ def to_send(of, *, name, phone, address):
 def collected_at(place):
     """The key of an order that waits to be picked for a store."""
     return order(rich(), collectable(), delivery=at_store(place)).pk
+
+
+def collected_by(of, place):
+    """An order of a member that waits to be picked for a store."""
+    return order(identity(of), collectable(), delivery=at_store(place))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from benefits import order_changes
-from benefits.operations import orders, payments
+from benefits.operations import orders
 from members import operations as members
 from membership import merging
 from messaging import composing, templates
@@ -111,16 +111,17 @@ def test_who_cancelled_why_and_what_came_back(now):
     assert "Staff" in bodies[1]
 
 
-def test_of_money_that_was_paid_and_goes_back(now, settings):
+def test_of_money_that_was_paid_and_goes_back(now, settings, client):
     with wechat_pay(settings) as pay:
         made = placed(at=now)
         assert news() == []
-        pay.pay(begun(made, at=now).number)
-        payments.follow(clock=lambda: now + timedelta(minutes=5))
+        body, headers = pay.notice(pay.pay(begun(made, at=now).number))
+        door = reverse("benefits:payment_notice", args=["wechat"])
+        client.post(door, body, content_type="application/json", headers=headers)
     orders.cancel(order_id=made.pk, why="MISTAKE", at=now + timedelta(minutes=6))
 
     for told in news():
-        assert "400 points + ¥60.00" in said(told).body
+        assert "400 points + 60.00 yuan" in said(told).body
     assert templates_told() == ["placed", "cancelled"]
 
 

@@ -9,7 +9,7 @@ from benefits.models.items import Claim
 from benefits.models.orders import Order, OrderAddress, OrderStep
 from benefits.operations import claims, orders
 from benefits.operations.items import Limit
-from benefits.operations.orders import Delivery
+from benefits.operations.orders import Delivery, StoreSystem
 from benefits.queries import items as catalogue
 from common import personal
 from common.personal import NamesSomebody
@@ -273,12 +273,15 @@ def test_what_is_given_online_is_given_by_a_note():
     assert given.state == "RECEIVED"
 
 
+def system_of(place):
+    return StoreSystem(client_id=api_client(place.organization).pk, store_ids=[place.pk])
+
+
 def test_a_store_hands_over_to_the_members_code():
     one, other, place, by = rich(), someone(), store(), staff()
     made = order(one, collectable(), delivery=at_store(place))
     asked = {
-        "order_id": made.pk, "at": AT, "client_id": api_client(place.organization).pk,
-        "store_ids": [place.pk],
+        "order_id": made.pk, "at": AT, "by": system_of(place),
     }  # fmt: skip
     card = cards.code(one.id, at=AT)
 
@@ -289,7 +292,7 @@ def test_a_store_hands_over_to_the_members_code():
     with pytest.raises(orders.CardOfAnother):
         orders.hand_over(card=cards.code(other.id, at=AT), **asked)
     with pytest.raises(orders.UnknownOrder):
-        orders.hand_over(card=card, **asked | {"store_ids": [store().pk]})
+        orders.hand_over(card=card, **asked | {"by": system_of(store())})
     for _ in range(2):
         assert orders.hand_over(card=card, **asked).state == "RECEIVED"
     assert kinds(made).count("RECEIVED") == 1

@@ -15,6 +15,8 @@ from django.urls import reverse
 from PIL import Image
 
 from benefits.models import Proof, Right, RightState, Step
+from benefits.models.orders import OrderStep
+from benefits.operations import orders
 from benefits.queries import coupons as coupon_queries
 from common.models import AuditRecord
 from members import cards
@@ -27,6 +29,7 @@ from points.models import Entry
 from programme import operations as programmes
 from programme import queries as programme
 from tests import factories
+from tests.benefits.buying import at_store, collectable, order, rich
 from tests.benefits.coupon_plan import generated, issued, running
 from tests.benefits.plan import always, discount, document, night, noon, service, stand, told
 
@@ -254,12 +257,64 @@ class TestFinding:
         do(at_till, hold(at_till, meet(at_till, of)), "pay")
         at_till.get(address)
 
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(10):
             page = at_till.get(address)
 
         assert said(page).count('name="code"') == 17
         assert said(page).count("Look</a>") == 2
-        assert len(of_little) <= 9
+        assert len(of_little) <= 10
+
+
+class TestOrders:
+    @pytest.fixture
+    def made(self, of, store):
+        return order(of, collectable(), delivery=at_store(store), at=NOW)
+
+    def make_ready(self, made):
+        by = factories.staff()
+        orders.pick(order_id=made.pk, at=NOW, by=by)
+        orders.make_ready(order_id=made.pk, at=NOW, by=by)
+
+    def hand_over(self, browser, page, made):
+        address = f"{page.request['PATH_INFO']}orders/{made.pk}/hand-over/"
+        return browser.post(address, follow=True)
+
+    def test_what_waits_here_is_handed_over_with_one_tap(self, at_till, of, made):
+        assert made.number not in said(meet(at_till, of))
+        self.make_ready(made)
+        page = meet(at_till, of)
+        assert made.number in said(page)
+        for _twice in range(2):
+            after = self.hand_over(at_till, page, made)
+
+        assert "Hand over" in said(page)
+        assert f"({made.number})" in said(after)
+        (step,) = OrderStep.objects.filter(order=made, kind="RECEIVED")
+        assert (step.taker, step.actor) == ("STAFF", at_till.user)
+        assert f"orders/{made.pk}/" not in said(meet(at_till, of))
+
+    def test_what_waits_elsewhere_or_for_others_is_not(self, at_till, of, store):
+        there = order(of, collectable(), delivery=at_store(factories.store()), at=NOW)
+        theirs = order(rich(), collectable(), delivery=at_store(store), at=NOW)
+        page = meet(at_till, of)
+        for each in (there, theirs):
+            self.make_ready(each)
+            assert each.number not in said(meet(at_till, of))
+            assert self.hand_over(at_till, page, each).status_code == 404
+        assert not OrderStep.objects.filter(kind="RECEIVED").exists()
+
+    def test_what_is_not_ready_stays(self, at_till, of, made):
+        assert self.hand_over(at_till, meet(at_till, of), made).status_code == 409
+
+    def test_after_a_change_of_phone_the_clerk_sees_until_when_points_rest(self, at_till, of):
+        members.update_profile(
+            member_id=of.id, changes={"phone": "+8613900139000"}, at=NOW, by=factories.staff(),
+            reason="来电",
+        )  # fmt: skip
+        page = meet(at_till, of)
+
+        assert "07/07/2026" in said(page)
+        assert hold(at_till, page).status_code == 409
 
 
 class TestDelivering:
