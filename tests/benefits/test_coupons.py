@@ -20,6 +20,7 @@ from common.models import AuditRecord
 from members import operations as members
 from members.models import TagSource
 from messaging.models import Message
+from points import operations as points
 from tests.benefits.coupon_plan import (
     FIRST,
     LAST,
@@ -31,7 +32,7 @@ from tests.benefits.coupon_plan import (
     issued,
     running,
 )
-from tests.factories import brand, dealer, identity, staff, store
+from tests.factories import brand, dealer, identity, source, staff, store
 
 pytestmark = pytest.mark.django_db
 
@@ -694,6 +695,20 @@ class TestThePerson:
 
         states = dict(Coupon.objects.values_list("pk", "state"))
         assert states == {used.pk: "USED", open_one.pk: "REVOKED"}
+
+    def test_has_those_of_who_turned_out_to_be_the_same(self, of, here):
+        batch, other = running(), identity()
+        theirs, own = issued(batch, other), issued(batch, of)
+        points.merge_accounts(
+            member=other, into=of, at=NOW, source=source(), by=staff(),
+            note="one person",
+        )  # fmt: skip
+
+        consume(queries.token_of(theirs), here, member=of)
+
+        assert {each.pk for each in queries.of_member(of.id)} == {theirs.pk, own.pk}
+        theirs.refresh_from_db()
+        assert theirs.state == "USED"
 
     def test_leaves_no_code_behind(self, of):
         coupon = issued(running(), of)

@@ -11,6 +11,7 @@ from benefits.operations import claims, orders
 from benefits.operations.items import Limit
 from benefits.operations.orders import Delivery, StoreSystem
 from benefits.queries import items as catalogue
+from benefits.queries import orders as queries
 from common import personal
 from common.personal import NamesSomebody
 from members import cards
@@ -30,7 +31,7 @@ from tests.benefits.buying import (
 )
 from tests.benefits.plan import publish, someone
 from tests.benefits.shop import listed, price, remaining
-from tests.factories import api_client, dealer, lot, staff, store
+from tests.factories import api_client, dealer, lot, source, staff, store
 
 pytestmark = pytest.mark.django_db
 
@@ -305,6 +306,15 @@ def test_an_erasure_takes_the_address_and_leaves_the_order():
 
     assert not OrderAddress.objects.exists()
     assert Order.objects.filter(pk=made.pk).exists()
+
+
+def test_who_was_joined_with_another_sees_the_orders_of_both():
+    one, other = rich(), rich()
+    first, second = order(other, listed(pieces=1)), order(one, listed(pieces=1))
+    points.merge_accounts(member=other, into=one, at=AT, source=source(), by=staff(), note="one")
+
+    assert list(queries.of_member(one.id)) == [second, first]
+    assert list(queries.of_member(other.id)) == [first]
 
 
 def test_each_state_has_its_day():

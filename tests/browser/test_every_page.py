@@ -1,5 +1,7 @@
 """What holds of every page of members: for all eyes, thin networks and any thumb."""
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
@@ -11,9 +13,12 @@ from members.models import GroupKind
 from membership.demo import rules
 from points import operations
 from programme import operations as programme
+from tests.benefits.buying import order
+from tests.benefits.coupon_plan import issued, running
+from tests.benefits.shop import listed
 from tests.benefits.wanted import asking, candidate
 from tests.browser.test_member_pages import faint_texts
-from tests.factories import buy, identity, main_store, member, message, source
+from tests.factories import buy, identity, lot, main_store, member, message, source
 from tests.factories.groups import let_in, share
 from tests.factories.points import NOON
 
@@ -60,10 +65,23 @@ def pages(open_page, live_server):
     message(wang)
     group = in_a_family(wang)
     survey = asked()
+    item = listed(pieces=5)
+    lot(identity(wang), 5000, expires_on=localdate() + timedelta(days=300))
+    ordered = order(identity(wang), item, at=timezone.now())
+    coupon = good_this_year(wang)
 
     def pages_(**options):
         page = open_page("/login/", **options)
-        own = [f"/groups/{group.pk}/", f"/groups/{group.pk}/dissolve/", f"/surveys/{survey.pk}/"]
+        own = [
+            f"/groups/{group.pk}/",
+            f"/groups/{group.pk}/dissolve/",
+            f"/surveys/{survey.pk}/",
+            f"/shop/{item.code}/",
+            f"/shop/{item.code}/order/",
+            f"/orders/{ordered.pk}/",
+            f"/orders/{ordered.pk}/cancel/",
+            f"/coupons/{coupon.pk}/",
+        ]
         for path in [*VISITORS, *MEMBERS, *own]:
             if path == MEMBERS[0]:
                 page.context.add_cookies([session(wang, live_server.url)])
@@ -89,6 +107,14 @@ def asked():
     """Each kind of question there is."""
     found = [candidate(name) for name in ("机场贵宾厅", "代驾服务", "上门取送车")]
     return asking(("CHOOSE", found, 2), ("RATE", found), ("RANK", found))[0]
+
+
+def good_this_year(of):
+    """A coupon of theirs that can be used today."""
+    now = timezone.now()
+    day = localdate(now)
+    batch = running(first_on=day, last_on=day + timedelta(days=30))
+    return issued(batch, identity(of), at=now)
 
 
 def session(of, url):
