@@ -40,6 +40,18 @@ def times_drawn(draw: Draw, member_id: int, day: date) -> int:
     return found.filter(on__gte=begins(draw.limit_period, day)).count()
 
 
+def times_left(draw: Draw, member_id: int, day: date) -> int | None:
+    """How often a member may still draw in the limit's period; None: as often as they like."""
+    if draw.limit_count is None:
+        return None
+    return max(0, draw.limit_count - times_drawn(draw, member_id, day))
+
+
+def told_of() -> QuerySet[Draw]:
+    """Draws that members see: those that were published, the latest to end first."""
+    return Draw.objects.exclude(state=DrawState.DRAFT).order_by("-closes_at", "-pk")
+
+
 def outcomes_of(member_id: int) -> QuerySet[DrawOutcome]:
     """What a member has drawn, latest first; also who was joined with the member."""
     found = DrawOutcome.objects.filter(member_id__in=guests_of(member_id))

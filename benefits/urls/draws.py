@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from benefits.views.draws import DrawPage, DrawsPage
+
+urlpatterns = [
+    path("draws/", DrawsPage.as_view(), name="draws"),
+    path("draws/<slug:code>/", DrawPage.as_view(), name="draw"),
+]

@@ -33,6 +33,7 @@ MEMBERS = [
     "/benefits/",
     "/surveys/",
     "/coupons/",
+    "/draws/",
     "/shop/",
     "/shop/?affordable=on",
     "/orders/",
