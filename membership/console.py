@@ -123,6 +123,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "admin:coupons",
                     "benefits.view_couponbatch",
                 ),
+                _page("redeem", _("Prize draws"), "admin:draws", "benefits.view_draw"),
             ],
         },
         {
@@ -353,6 +354,10 @@ SAID_BY_OTHERS = [
     gettext_noop("coupon.revoked"),
     gettext_noop("coupon.undone"),
     gettext_noop("coupon.conflict"),
+    gettext_noop("draw.created"),
+    gettext_noop("draw.saved"),
+    gettext_noop("draw.published"),
+    gettext_noop("draw.closed"),
     gettext_noop("tier.manual"),
     gettext_noop("tier.manual_end"),
     gettext_noop("tier.extend"),

@@ -22,7 +22,7 @@ from common.models import JobRun, User
 from members import operations as members
 from members import queries as members_queries
 from members.queries import Identity
-from membership.demo import cast, desk, rights, story
+from membership.demo import cast, desk, rights, story, treats
 from partners.models import Organization, OrganizationKind, Region, Store
 from partners.queries import brand, main_store
 from points import operations as points
@@ -37,7 +37,7 @@ def begin(*, today: date) -> JobRun:
     return run or JobRun.objects.create(name=JOB, day=today)
 
 
-def build(*, run: JobRun, care: User) -> Iterator[int]:
+def build(*, run: JobRun, care: User, writer: User, approver: User) -> Iterator[int]:
     """Build the club, yielding how many events there are in all after each of them."""
     end = run.day
     everybody = cast.people(start=end - story.LENGTH, end=end)
@@ -56,6 +56,7 @@ def build(*, run: JobRun, care: User) -> Iterator[int]:
         yield len(events_told)
     evening = events_told[-1].at
     desk.lay(people=everybody, known=playing.known, shops=playing.shops, care=care, at=evening)
+    treats.give(known=playing.known, writer=writer, approver=approver, at=evening)
     nights.begin(max(timezone.localdate(), end))
     while events.deliver_waiting(now=timezone.now()):
         pass

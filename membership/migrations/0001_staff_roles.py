@@ -97,6 +97,7 @@ DRAFT_COUPONS = ["benefits.draft_couponbatch"]
 APPROVE_COUPONS = [
     "benefits.approve_couponbatch", "benefits.export_couponbatch", "benefits.revoke_coupon",
 ]  # fmt: skip
+DRAWS = ["benefits.view_draw"]
 DRAFT_DRAWS = ["benefits.edit_draw"]
 APPROVE_DRAWS = ["benefits.approve_draw"]
 RESEARCH = ["benefits.view_candidate"]
@@ -109,7 +110,7 @@ ROLES = {
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *SYSTEM, *STAFF, *APPROVALS,
         *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
         *ORDERS, *REFUND, "benefits.export_order",
-        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
+        *COUPONS, *DRAWS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
         *ASK_MEMBERS, *ASSESS, *ADOPT,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
@@ -125,19 +126,19 @@ ROLES = {
         *APPROVALS, *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *WORDS, *CONSENTS,
         "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
         *ORDERS, *REFUND, "benefits.export_order",
-        *COUPONS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
+        *COUPONS, *DRAWS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
         *ASK_MEMBERS, *ASSESS, *ADOPT,
     ],
     "campaign manager": [
         *RULES, *DRAFT, *NETWORK, *APPROVALS, *WORDS, *SEGMENTS, *CATALOGUE, *LISTINGS,
-        *COUPONS, *DRAFT_COUPONS, *DRAFT_DRAWS, *ASK_MEMBERS, *ASSESS,
+        *COUPONS, *DRAWS, *DRAFT_COUPONS, *DRAFT_DRAWS, *ASK_MEMBERS, *ASSESS,
     ],
     "finance": [
         *LEDGER, *RULES, *NETWORK, *APPROVALS, *APPROVE, "campaigns.view_importrun", *CATALOGUE,
-        *COUPONS, *ASSESS,
+        *COUPONS, *DRAWS, *ASSESS,
     ],
     "customer care": [
-        *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS,
+        *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS, *DRAWS,
         "benefits.view_order", *REFUND,
     ],
     "dealer manager": [
@@ -152,7 +153,7 @@ ROLES = {
         *NETWORK, *SYSTEM, *STAFF,
         *APPROVALS, "partners.view_apiclient", "messaging.view_wording",
         "members.view_consenttext", "campaigns.view_segment", "members.view_duplicate",
-        *CATALOGUE, *COUPONS, *RESEARCH,
+        *CATALOGUE, *COUPONS, *DRAWS, *RESEARCH,
     ],
 }  # fmt: skip
 

@@ -44,7 +44,7 @@ from points import operations as points
 from points.models import Activity
 from programme.operations import save_draft, start_draft
 from tests import factories
-from tests.benefits import coupon_plan
+from tests.benefits import coupon_plan, draw_plan
 from tests.benefits.buying import collected_by, to_send
 from tests.benefits.shop import drafted
 from tests.benefits.wanted import research_of_all
@@ -178,6 +178,7 @@ def planted():
         "candidate_id": candidate.pk,
         "coupon_batch": coupon_plan.drafted().pk,
         "draft_id": draft.pk,
+        "draw_id": draw_plan.drafted().pk,
         "evaluation_id": evaluation.pk,
         "id": clerk.pk,
         "index": "0",

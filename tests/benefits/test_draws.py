@@ -23,6 +23,7 @@ from messaging.models import Message
 from points import operations as points
 from points.models import Entry
 from points.queries import balance
+from tests.benefits.draw_plan import certain, plant_seed, prize, published, terms
 from tests.factories import identity, lot, member, staff
 from tests.factories.points import NOON
 from tests.factories.programme import plain
@@ -31,57 +32,8 @@ pytestmark = pytest.mark.django_db
 DOCS = Path(__file__).parents[2] / "docs" / "draws.md"
 
 
-def prize(name, parts, pieces, *, points=0, cost="1.00", **more):
-    return draws.Prize(
-        names={"zh-hans": name}, kind="POINTS" if points else "THING", parts=parts,
-        pieces=pieces, cost=Decimal(cost), points=points, **more,
-    )  # fmt: skip
-
-
-def terms(*prizes, **more):
-    said = {"budget": Decimal("100000"), "opens_at": NOON, "closes_at": NOON + timedelta(days=30)}
-    return draws.Terms(
-        names={"zh-hans": "夏日抽奖"},
-        prizes=prizes or [prize("茶杯", 500_000, 5)],
-        **(said | more),
-    )
-
-
-def published(*prizes, code="summer", seed=None, **more):
-    plain()
-    draw = draws.create(code=code, terms=terms(*prizes, **more), by=staff())
-    wish = asking.submit_draw(
-        draw_id=draw.pk, revision=1, at=NOON, reference=code, by=staff(), reason="夏天"
-    )
-    approvals.approve(approval_id=wish.pk, by=staff(), at=NOON)
-    if seed is not None:
-        _plant(draw, seed)
-    draw.refresh_from_db()
-    return draw
-
-
-def _plant(draw, seed):
-    """A draw whose seed is known, so that what comes of it can be said beforehand."""
-    with transaction.atomic():
-        _triggers("DISABLE")
-        Draw.objects.filter(pk=draw.pk).update(seed=seed, seed_hash=drawing.commitment(seed))
-        _triggers("ENABLE")
-
-
-def _triggers(how):
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(f"ALTER TABLE benefits_draw {how} TRIGGER stays")
-
-
 def enter(draw, who, reference="R", at=NOON):
     return draws.enter(member=who, draw_id=draw.pk, reference=reference, at=at)
-
-
-def certain(pieces=3, **more):
-    return prize("积分", 1_000_000, pieces, points=20, **more)
 
 
 class TestTheRecipe:
@@ -304,7 +256,7 @@ class TestAnybodyCanCheck:
         assert "AssertionError" in _run(tmp_path, file).stderr
 
     def test_and_what_was_tampered_with_is_found(self, over, capsys):
-        _plant(over, "f" * 64)
+        plant_seed(over, "f" * 64)
 
         with pytest.raises(CommandError):
             call_command("verify_draw", "summer")

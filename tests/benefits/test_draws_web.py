@@ -12,7 +12,7 @@ from benefits.models.draws import DrawOutcome
 from benefits.operations import draws
 from members import operations as members
 from points.queries import balance
-from tests.benefits.test_draws import certain, prize, published, terms
+from tests.benefits.draw_plan import certain, prize, published, terms
 from tests.factories import identity, lot, member, plain, staff
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tests.benefits.test_draws import certain, published
+from tests.benefits.draw_plan import certain, published
 from tests.browser.test_every_page import is_for_everybody, session
 from tests.factories import identity, lot, member
 

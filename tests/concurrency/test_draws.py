@@ -9,7 +9,7 @@ from benefits.operations import draws
 from benefits.queries import draws as queries
 from common.errors import DomainError
 from points.queries import balance
-from tests.benefits.test_draws import certain, published
+from tests.benefits.draw_plan import certain, published
 from tests.concurrency.racing import at_once
 from tests.factories import identity, lot
 from tests.factories.points import NOON

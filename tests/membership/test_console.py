@@ -28,7 +28,7 @@ from partners.models import Organization, Placement, Region, Store
 from points.models import Account, Activity, Entry, GrantBatch, Lot
 from programme.models import Version
 from programme.operations import save_draft, start_draft
-from tests.benefits import coupon_plan
+from tests.benefits import coupon_plan, draw_plan
 from tests.benefits.buying import collected_at, order
 from tests.benefits.shop import drafted, listed
 from tests.benefits.wanted import research_of_all
@@ -232,6 +232,10 @@ PAGES = {
     "coupon-batch-edit": "apc",
     "coupon-batch-codes": "ap",
     "coupon-conflicts": "apcfsu",
+    "draws": "apcfsu",
+    "draw": "apcfsu",
+    "draw-draft": "apc",
+    "draw-edit": "apc",
     "points_activity_changelist": "apfsu",
     "activity": "apfsu",
     "rulebooks": "apcfsu",
@@ -372,6 +376,7 @@ class TestRoles:
                 f"coupon-batch{what}": [coupon_plan.drafted().pk]
                 for what in ("", "-edit", "-codes")
             },
+            **{name: [draw_plan.drafted().pk] for name in ("draw", "draw-edit")},
             "tier-proposal": [proposal.pk],
             "campaign": ["spring"],
             **asked(),

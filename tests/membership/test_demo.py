@@ -8,6 +8,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from benefits.models import Right
+from benefits.models.coupons import Coupon
+from benefits.models.draws import Draw
+from benefits.queries import draws as draw_queries
 from campaigns import segments
 from campaigns.models import Segment
 from common.models import JobRun, User
@@ -21,7 +24,7 @@ from members.models import (
 )
 from members.phones import normalize
 from members.queries import phone_index
-from membership.demo import building, cast, desk, logins, rules, story
+from membership.demo import building, cast, desk, logins, rules, story, treats
 from partners.models import ApiClient, Organization, Scope, Store
 from points import nightly
 from points.models import Account, Activity, Entry
@@ -155,6 +158,7 @@ class TestDemo:
         assert categories == {"labour", "parts", "accessories", "insurance"}
         self.check_tiers()
         self.check_desk()
+        self.check_treats()
         used = set(Right.objects.filter(store__isnull=False).values_list("state", flat=True))
         assert {"DELIVERED", "RATED"} <= used
         today = timezone.localdate()
@@ -206,6 +210,14 @@ class TestDemo:
         assert (waiting.count(), Application.objects.count()) == (3, 4)
         assert Duplicate.objects.filter(judged_at=None).count() == len(desk.TWINS)
 
+    def check_treats(self):
+        """One holds a coupon, one draw runs and one can be checked by anybody."""
+        assert Coupon.objects.filter(member__isnull=False).exists()
+        over, runs = (Draw.objects.get(code=code) for code in (treats.OVER, treats.RUNS))
+        assert (over.state, runs.state) == ("CLOSED", "RUNNING")
+        assert runs.drawn > 0
+        assert list(draw_queries.differences(over)) == []
+
     def check_logins(self, sandbox):
         told = json.loads(demo("--logins"))
 
@@ -241,8 +253,10 @@ class TestDemo:
     def test_stopped_half_way_it_ends_as_if_it_had_not_been(self, sandbox, few):
         run = building.begin(today=timezone.localdate())
         operations.load(document=rules.document(today=run.day), published_at=timezone.now())
-        care = logins.staff()["care"]
-        half = building.build(run=run, care=care)
+        staff = logins.staff()
+        half = building.build(
+            run=run, care=staff["care"], writer=staff["planner"], approver=staff["manager"]
+        )
         for _ in range(150):
             next(half)
         half.close()
@@ -252,6 +266,7 @@ class TestDemo:
 
         assert Member.objects.count() == few + len(desk.TWINS)
         self.check_desk()
+        self.check_treats()
         events = story.story(cast.people(start=run.day - story.LENGTH, end=run.day), end=run.day)
         visits = sum(isinstance(event, story.Visited) for event in events)
         assert Activity.objects.filter(kind="PURCHASE").count() == visits

@@ -37,7 +37,9 @@ class Command(BaseCommand):
         staff = logins.staff()
         shop.fill(today=run.day, writer=staff["planner"], approver=staff["manager"])
         with progress(total=None, unit="events") as advance:
-            for _events in building.build(run=run, care=staff["care"]):
+            for _events in building.build(
+                run=run, care=staff["care"], writer=staff["planner"], approver=staff["manager"]
+            ):
                 advance(1)
         logins.client()
         self.stdout.write(f"{run.report['members']} members, {run.report['events']} events.")
