@@ -86,6 +86,7 @@ class Verify(ApiView):
         answers={200: CouponAnswer},
         refusals=JUDGED,
         examples=[example("For a bill of 268 yuan", EXAMPLE)],
+        keeps_answers=keeps_answers,
     )
     def post(self, request: Request) -> HttpResponse:
         body = VerifyInput.read(request.data)

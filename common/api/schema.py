@@ -102,6 +102,7 @@ def describe(
     refusals: Sequence[type[DomainError]] = (),
     parameters: Sequence[Any] = (),
     examples: Sequence[OpenApiExample] = (),
+    keeps_answers: bool = True,
 ) -> Callable[[Any], Any]:
     """
     Describe one operation.
@@ -109,9 +110,11 @@ def describe(
     :param body: the document, or media type → what is sent, of which no answers are kept
     :param answers: status → the structure answered with, or (structure, description)
     :param refusals: what this operation may refuse with, beside what all may
+    :param keeps_answers: as the view says it
     """
     codes: dict[int, list[str]] = defaultdict(list)
-    is_kept = body is not None and not isinstance(body, Mapping)
+    is_document = body is not None and not isinstance(body, Mapping)
+    is_kept = is_document and keeps_answers
     for group in (ANY, WITH_BODY if body is not None else {}, WITH_KEY if is_kept else {}):
         for status, names in group.items():
             codes[status] += names
@@ -121,7 +124,7 @@ def describe(
     return extend_schema(
         summary=summary,
         description=description,
-        request={JSON: body} if is_kept else body,
+        request={JSON: body} if is_document else body,
         responses={
             **{(status, JSON): _response(answer) for status, answer in answers.items()},
             **{

@@ -39,8 +39,9 @@ def test_conditions_are_put_together_and_counted_as_they_are(builder):
     page.locator("#size").get_by_text("3", exact=False).wait_for()
 
     page.locator(".c-editor .c-add").first.click()
-    # The focus follows once the new row is wired up.
     expect(page.locator("[name='v.members.conditions.1@kind']")).to_be_focused()
+    # The focus is there before the new row is wired up.
+    settled(page)
     page.locator("[name='v.members.conditions.1@kind']").select_option("group")
     page.locator("[name='v.members.conditions.1.group.match']").select_option("none")
     page.locator("[name='v.members.conditions.1.group.conditions@rows']").wait_for(state="attached")
@@ -48,6 +49,7 @@ def test_conditions_are_put_together_and_counted_as_they_are(builder):
     page.locator("[id='v-members-conditions-1-group-conditions'] .c-add").click()
     inner = page.locator("[name='v.members.conditions.1.group.conditions.0@kind']")
     expect(inner).to_be_focused()
+    settled(page)
     inner.select_option("sex")
     page.locator("input[value='MALE']").check()
     page.locator("#size").get_by_text("2", exact=False).wait_for()
