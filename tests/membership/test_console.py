@@ -299,7 +299,8 @@ PAGES = {
 }
 
 IN_THE_NAVIGATION = (
-    "index", "entries", "grants", "coupons", "draws", "rights", "rights-report", "rulebooks", "logo",
+    "index", "entries", "grants", "coupons", "draws", "rights", "rights-report", "rulebooks",
+    "logo",
     "campaigns", "tier-decisions", "tier-proposals", "files-of-members", "invitations", "segments",
     "duplicates", "research", "items",
 )  # fmt: skip
