@@ -71,7 +71,7 @@ class DrawForm(forms.Form):
     name_en = _names(_("Name in English"), "en")
     description_zh_hans = forms.CharField(
         label=_("Conditions in words, in Simplified Chinese"), required=False, max_length=1000,
-        widget=UnfoldAdminTextareaWidget,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )  # fmt: skip
     opens_at = forms.SplitDateTimeField(label=_("Opens"), widget=UnfoldAdminSplitDateTimeWidget)
     closes_at = forms.SplitDateTimeField(label=_("Closes"), widget=UnfoldAdminSplitDateTimeWidget)

@@ -214,7 +214,7 @@ class Told:
     """A prize. `expected`: how many were to be hit in what was drawn; some may be used up."""
 
     prize: DrawPrize
-    percent: Decimal
+    percent: str
     given: int
     expected: Decimal
 
@@ -222,7 +222,7 @@ class Told:
 def _told(prize: DrawPrize, draw: Draw) -> Told:
     return Told(
         prize=prize,
-        percent=percent(prize.parts).normalize(),
+        percent=f"{percent(prize.parts).normalize():f}",
         given=prize.pieces - prize.remaining,
         expected=Decimal(prize.parts) * draw.drawn / PARTS,
     )

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.SlugField(unique=True, verbose_name='code')),
-                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('RUNNING', 'Running'), ('CLOSED', 'Closed')], default='DRAFT', max_length=7, verbose_name='state')),
+                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('RUNNING', 'Running'), ('CLOSED', 'Over')], default='DRAFT', max_length=7, verbose_name='state')),
                 ('revision', models.PositiveIntegerField(default=1, help_text='Counts what was saved: what was asked for is what is published.')),
                 ('names', models.JSONField(verbose_name='names')),
                 ('description', models.JSONField(default=dict, verbose_name='description')),

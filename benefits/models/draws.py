@@ -25,7 +25,7 @@ from members.models import Member
 class DrawState(models.TextChoices):
     DRAFT = "DRAFT", _("Draft")
     RUNNING = "RUNNING", _("Running")
-    CLOSED = "CLOSED", _("Closed")
+    CLOSED = "CLOSED", _("Over")
 
 
 class PrizeKind(models.TextChoices):

@@ -118,7 +118,7 @@ _PRIZES = (
         parts=50_000, pieces=20, cost=Decimal(69),
     ),
     draws.Prize(
-        names=_named("20 积分", "20 積分", "20 points"), kind=PrizeKind.POINTS, points=20,
+        names=_named("幸运积分", "幸運積分", "Lucky points"), kind=PrizeKind.POINTS, points=20,
         parts=400_000, pieces=900, cost=Decimal(2), is_consolation=True,
     ),
 )  # fmt: skip
