@@ -20,6 +20,7 @@ from programme.policies import (
     Joining,
     Lead,
     Notices,
+    OrderTerms,
     Policies,
     TransferLimit,
     UntilDate,
@@ -105,6 +106,7 @@ def policies(
         (_("Before points lapse"), notices(told.notices)),
         (_("A hold"), [_hold(told.hold_minutes)]),
         (_("Points off a bill"), list(_bills(told.bills))),
+        (_("Orders of the shop"), _orders(told.orders)),
         (_("Corrections"), [_adjustments(told.adjustment_limit)]),
         (_("Transfers between members"), _transfers(told.transfer_limits)),
         (_("Families and companies"), list(_groups(told.groups))),
@@ -259,6 +261,18 @@ def _bills(terms: BillTerms | None) -> Iterator[str]:
     yield _("given back within %(time)s at the counter") % {
         "time": minutes % {"count": terms.undo_minutes}
     }
+
+
+def _orders(terms: OrderTerms) -> list[str]:
+    told = [
+        (_("late when not picked %(time)s after it is paid"), terms.pick_days),
+        (_("late when neither sent nor ready %(time)s after it is picked"), terms.send_days),
+        (_("waits at the store for %(time)s"), terms.collect_days),
+        (_("counts as received %(time)s after it was sent"), terms.arrive_days),
+        (_("a return can be asked for within %(time)s"), terms.return_days),
+        (_("late when a return is not decided within %(time)s"), terms.decide_days),
+    ]
+    return [sentence % _days(days) for sentence, days in told]
 
 
 def _adjustments(limit: int | None) -> str:

@@ -38,10 +38,6 @@ class OrderState(models.TextChoices):
     RETURNED = "RETURNED", _("Returned")
 
 
-# Nothing comes after these.
-ENDS = (OrderState.CLOSED, OrderState.CANCELLED, OrderState.RETURNED)
-
-
 class Order(models.Model):
     """Pieces of one item for one member. Never deleted; its address may go."""
 

@@ -7,7 +7,7 @@ An order's row is locked first, then the member's account, then the stock (see
 `operations.claims`); each step is written with the state it leads to.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,6 @@ from django.utils.translation import override
 from benefits.models.items import Claim, Handover
 from benefits.models.orders import (
     CARRIER_MAX,
-    ENDS,
     REFERENCE_MAX,
     SHIPMENT_MAX,
     Order,
@@ -47,23 +46,22 @@ from points import queries as ledger
 from points.models import Entry
 from points.operations import NothingToReinstate, Source
 from programme import queries as programme
+from programme.policies import OrderTerms
 
 ADDRESS_MAX = 200
 RECIPIENT_MAX = 50
 PHONE_MAX = 20
 EXPORTED_MAX = 5_000
 
-# In which state an order waits for how many days, before the night finds it late (what we do) or
-# goes on with it (what the member does).
-DAYS: Mapping[str, int] = {
-    OrderState.PAID: 3,
-    OrderState.PICKED: 3,
-    OrderState.READY: 30,
-    OrderState.RETURN_ASKED: 7,
-    # Nobody said that it did not come: it did.
-    OrderState.SHIPPED: 15,
-    # So long it can be asked to take it back.
-    OrderState.RECEIVED: 15,
+# How long an order waits in a state, before the night finds it late (what we do) or goes on with it
+# (what the member does): nobody said that it did not come, so it did.
+WAITS: Mapping[str, Callable[[OrderTerms], int]] = {
+    OrderState.PAID: lambda terms: terms.pick_days,
+    OrderState.PICKED: lambda terms: terms.send_days,
+    OrderState.READY: lambda terms: terms.collect_days,
+    OrderState.RETURN_ASKED: lambda terms: terms.decide_days,
+    OrderState.SHIPPED: lambda terms: terms.arrive_days,
+    OrderState.RECEIVED: lambda terms: terms.return_days,
 }
 
 
@@ -583,7 +581,7 @@ def follow_due(*, low: int, high: int, at: datetime) -> dict[str, int]:
     :returns: how many were marked, received and closed
     """
     asked: dict[str, int | datetime] = {"low": low, "high": high, "at": at}
-    again = at + timedelta(days=DAYS[OrderState.RECEIVED])
+    again = _due(OrderState.RECEIVED, at)
     with connection.cursor() as cursor:
         cursor.execute(LATE, asked)
         late = cursor.rowcount
@@ -613,6 +611,20 @@ def export(*, by: User, reason: str) -> list[Order]:
         details={"orders": len(rows)},
     )  # fmt: skip
     return rows
+
+
+def _due(state: str, at: datetime) -> datetime | None:
+    """Until when an order waits in a state it has just come to, as the rulebook of the day says."""
+    waits = WAITS.get(state)
+    return None if waits is None else at + timedelta(days=waits(_terms(at)))
+
+
+def _terms(at: datetime) -> OrderTerms:
+    try:
+        return programme.rulebook_on(localdate(at)).policies.orders
+    except programme.NoRulebook:
+        # What costs money alone needs none.
+        return OrderTerms()
 
 
 # --- Steps ----------------------------------------------------------------------------------------
@@ -672,10 +684,7 @@ def _take(
     note: str = "",
 ) -> None:
     order.state, order.steps, order.is_late = state, order.steps + 1, False
-    days = DAYS.get(state)
-    order.due_at = None if state in ENDS or days is None else at + timedelta(days=days)
-    if state == OrderState.PLACED:
-        order.due_at = _paying.deadline(at)
+    order.due_at = _paying.deadline(at) if state == OrderState.PLACED else _due(state, at)
     order.save(
         update_fields=[
             "state", "steps", "is_late", "due_at", "carrier", "shipment", "points_back",

@@ -12,6 +12,7 @@ from programme.policies._bills import BILLS_SCHEMA, POINTS_MAX, BillTerms, worth
 from programme.policies._contradictions import contradictions, of_funding
 from programme.policies._days import NEVER, days_from, months_from
 from programme.policies._groups import GROUPS_SCHEMA, GroupTerms
+from programme.policies._orders import ORDERS_SCHEMA, OrderTerms
 from programme.policies._terms import (
     AT_ONCE,
     BY_EVENT,
@@ -57,6 +58,7 @@ __all__ = [
     "Joining",
     "Lead",
     "Notices",
+    "OrderTerms",
     "Policies",
     "Rounding",
     "TransferLimit",
@@ -92,6 +94,7 @@ POLICIES_SCHEMA = {
             "additionalProperties": False,
         },
         "bills": BILLS_SCHEMA,
+        "orders": ORDERS_SCHEMA,
         "adjustment_limit": POINTS | {"type": ["integer", "null"], "minimum": 0},
         "transfers": TRANSFERS_SCHEMA,
         "groups": GROUPS_SCHEMA,
@@ -121,6 +124,7 @@ class Policies:
     hold_minutes: int = 15
     # How points pay a part of a bill at the counter. None: there they cannot.
     bills: BillTerms | None = None
+    orders: OrderTerms = field(default_factory=OrderTerms)
     # A correction of more points, up or down, needs a second person. None: none does; 0: all do.
     adjustment_limit: int | None = None
     # None: members cannot give points away.
@@ -158,6 +162,8 @@ class Policies:
             given["hold_minutes"] = document["holds"]["minutes"]
         if "bills" in document:
             given["bills"] = BillTerms.parse(document["bills"])
+        if "orders" in document:
+            given["orders"] = OrderTerms.parse(document["orders"])
         if "transfers" in document:
             limits = document["transfers"]["limits"]
             given["transfer_limits"] = tuple(TransferLimit(**limit) for limit in limits)

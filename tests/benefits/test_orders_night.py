@@ -9,10 +9,11 @@ from django.utils.timezone import localdate
 from benefits.models.orders import Order, OrderStep
 from benefits.nightly.orders import follow_orders, verify_orders, verify_stock
 from benefits.operations import orders
+from points.queries import start_of_day
 from tests.benefits.buying import AT, order, received, rich, sent
-from tests.benefits.plan import publish
+from tests.benefits.plan import LADDER, publish
 from tests.benefits.shop import listed
-from tests.factories import staff
+from tests.factories import rulebook, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,20 @@ def test_what_was_sent_counts_as_received_and_is_closed_when_it_cannot_be_given_
             orders.ask_return(order_id=each.pk, why="DAMAGED", at=AT)
     steps = OrderStep.objects.filter(order=on_its_way).order_by("nth").values_list("kind", "taker")
     assert list(steps)[-2:] == [("RECEIVED", "NIGHT"), ("CLOSED", "NIGHT")]
+
+
+def test_how_long_it_waits_is_what_the_rulebook_of_the_day_says():
+    terms = {"pick_days": 1, "arrive_days": 2, "return_days": 4}
+    rulebook(valid_from=str(localdate(AT)), orders=terms, sections={"tiers": LADDER})
+    item, by = listed(pieces=2), staff()
+    waiting, on_its_way = order(rich(), item), sent(rich(), item, by=by)
+
+    assert night(2) == {"late": 1, "received": 0, "closed": 0}
+    assert night(3) == {"late": 0, "received": 1, "closed": 0}
+    on_its_way.refresh_from_db()
+    assert on_its_way.due_at == start_of_day(localdate(AT) + timedelta(days=3 + 4))
+    waiting.refresh_from_db()
+    assert waiting.is_late
 
 
 def test_what_is_right_raises_no_alarm():

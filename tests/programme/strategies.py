@@ -44,6 +44,20 @@ def policies(draw, *, valid_from):
                 "undo_minutes": st.integers(1, 1440),
             },
         ),
+        "orders": st.fixed_dictionaries(
+            {},
+            optional={
+                name: st.integers(1, 366)
+                for name in (
+                    "pick_days",
+                    "send_days",
+                    "collect_days",
+                    "arrive_days",
+                    "return_days",
+                    "decide_days",
+                )
+            },
+        ),
         "adjustment_limit": st.none() | st.just(0) | POINTS,
         "transfers": transfers(),
         "groups": groups(),

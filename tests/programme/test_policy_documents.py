@@ -89,6 +89,10 @@ def inactive(**more):
         ({"notices": {"extension_days": 0}}, "notices.extension_days", "minimum of 1"),
         ({"reinstatement_days": -1}, "reinstatement_days", "minimum of 0"),
         ({"holds": {"minutes": 10_081}}, "holds.minutes", "maximum of 10080"),
+        ({"orders": {"pick_days": 0}}, "orders.pick_days", "minimum of 1"),
+        ({"orders": {"return_days": 367}}, "orders.return_days", "maximum of 366"),
+        ({"orders": {"collect_days": 1.5}}, "orders.collect_days", "not of type"),
+        ({"orders": {"days": 3}}, "orders", "'days' was unexpected"),
         ({"bills": {}}, "bills", "'share' is a required property"),
         ({"bills": {"share": 101}}, "bills.share", "maximum of 100"),
         (

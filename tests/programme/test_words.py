@@ -88,6 +88,18 @@ def test_how_long_points_live(validity, lines):
             ],
         ),
         ("A hold", {}, ["lasts 15 minutes unless the till says less"]),
+        (
+            "Orders of the shop",
+            {"orders": {"collect_days": 1}},
+            [
+                "late when not picked 3 days after it is paid",
+                "late when neither sent nor ready 3 days after it is picked",
+                "waits at the store for 1 day",
+                "counts as received 15 days after it was sent",
+                "a return can be asked for within 15 days",
+                "late when a return is not decided within 7 days",
+            ],
+        ),
         ("Products are known by", {}, ["any identifier, such as a serial number"]),
         (
             "Products are known by",
