@@ -3,12 +3,14 @@
 from datetime import date
 from typing import Any
 
+from django.utils import timezone
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from benefits import queries as benefits
 from benefits import words
+from benefits.queries.tier_items import Better, openings
 from campaigns.by_tier import Gain, gains
 from programme import queries as programme
 from programme.policies import ForMonths, Policies
@@ -32,7 +34,30 @@ class OwnTierPage(TierPage):
         return found | {
             "following": following,
             "gains": compared(own, following, day=today) if following else [],
+            "shop": self._shop(own, following) if following else {},
         }
+
+    def _shop(self, own: Level, higher: Level) -> dict[str, Any]:
+        """Items that open, and prices that fall: each with what it costs then."""
+        found = openings(self.member.pk, own=own.code, higher=higher.code, at=timezone.now())
+        return (
+            {}
+            if not found
+            else {
+                "opened": [(each, *_prices(each)) for each in found.opened],
+                "opened_more": found.opened_count - len(found.opened),
+                "cheaper": [(each, *_prices(each)) for each in found.cheaper],
+                "cheaper_more": found.cheaper_count - len(found.cheaper),
+            }
+        )
+
+
+def _prices(of: Better) -> tuple[str, str]:
+    """What it costs now, and then. Empty: it cannot be had now."""
+    before = ""
+    if of.before_points is not None and of.before_cash is not None:
+        before = words.price(of.before_points, of.before_cash)
+    return before, words.price(of.points, of.cash)
 
 
 def compared(own: Level, higher: Level, *, day: date) -> list[Gain]:

@@ -257,12 +257,12 @@ class TestFinding:
         do(at_till, hold(at_till, meet(at_till, of)), "pay")
         at_till.get(address)
 
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(9):
             page = at_till.get(address)
 
         assert said(page).count('name="code"') == 17
         assert said(page).count("Look</a>") == 2
-        assert len(of_little) <= 10
+        assert len(of_little) <= 9
 
 
 class TestOrders:

@@ -7,8 +7,10 @@ import pytest
 import time_machine
 from django.test import Client
 
+from benefits.operations.items import Price
 from members import operations as members
 from programme import documents, operations, queries
+from tests.benefits.shop import listed
 from tests.factories import identity
 from tests.tiers.ladder import gather, noon
 from tests.tiers.test_web import text_of
@@ -99,6 +101,35 @@ def test_costs_no_query_more(of, django_assert_max_num_queries):
     client.force_login(members.login_for(member_id=of.id))
     client.get("/tier/")
 
-    # session, user with member; standing, days; decisions, applications; unread messages
-    with django_assert_max_num_queries(7):
+    # session, user with member; standing, days; decisions, applications; shop; unread messages
+    with django_assert_max_num_queries(8):
         client.get("/tier/")
+
+
+def test_tells_what_opens_and_falls_in_price_in_the_shop(of):
+    load()
+    listed("mug", prices=(Price(1000), Price(900, tier="silver")))
+    listed("lounge", tiers=("silver", "gold"))
+    for nth in range(4):
+        listed(f"gold-and-silver-{nth}", tiers=("silver", "gold"))
+    listed("plain")
+    client = Client(headers={"Accept-Language": "en"})
+    client.force_login(members.login_for(member_id=of.id))
+
+    page = client.get("/tier/")
+
+    assert "At a lower price Thermos Now 1,000 points 900 points Only from Silver on" in (
+        text_of(page)
+    )
+    assert "and 2 more" in text_of(page)
+    assert 'href="/shop/mug/"' in page.content.decode()
+    assert 'href="/shop/plain/"' not in page.content.decode()
+
+
+def test_is_silent_where_the_shop_is_the_same(of):
+    load()
+    listed("plain")
+    client = Client(headers={"Accept-Language": "en"})
+    client.force_login(members.login_for(member_id=of.id))
+
+    assert "in the shop" not in text_of(client.get("/tier/"))
