@@ -10,6 +10,8 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
 from benefits import item_words, words
+from benefits.models.coupons import BatchState, CouponBatch
+from benefits.models.draws import Draw, DrawState
 from benefits.models.items import Item
 from benefits.operations.items import Price, Terms
 from benefits.queries import items as queries
@@ -22,10 +24,20 @@ def findings(item: Item, terms: Terms, *, at: datetime) -> Iterator[str]:
     yield from _below_cost(terms)
     yield from _dearer_above(terms)
     yield from _for_nobody(terms)
+    yield from _gives_nothing(terms)
     if terms.on_sale_until and terms.on_sale_until <= at:
         yield _("The sale is over already.")
     if item.is_counted and not queries.left([item.pk])[item.pk]:
         yield _("Nothing is in stock.")
+
+
+def _gives_nothing(terms: Terms) -> Iterator[str]:
+    batches = CouponBatch.objects.filter(pk=terms.batch_id or 0)
+    if (batch := batches.first()) and batch.state != BatchState.RUNNING:
+        yield _("Its coupons do not run: nobody can order it.")
+    draws = Draw.objects.filter(pk=terms.draw_id or 0)
+    if (draw := draws.first()) and draw.state != DrawState.RUNNING:
+        yield _("Its draw does not run: nobody can order it.")
 
 
 def _unsaid(terms: Terms) -> Iterator[str]:

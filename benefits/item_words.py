@@ -13,6 +13,8 @@ from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext as _
 
 from benefits import words
+from benefits.models.coupons import CouponBatch
+from benefits.models.draws import Draw
 from benefits.models.items import Category, Handover, ItemSource, Period
 from benefits.operations.items import Limit, Price, Terms
 from members.models import Tag
@@ -60,6 +62,8 @@ def told(terms: Terms) -> Iterator[tuple[str, str]]:
     yield _("Category"), _named(Category, terms.category_id)
     yield _("Source"), str(ItemSource(terms.source).label)
     yield _("Partner"), _named(Organization, terms.partner_id)
+    yield _("Coupon"), _named(CouponBatch, terms.batch_id)
+    yield _("Prize draw"), _named(Draw, terms.draw_id)
     yield _("How members get it"), _joined(str(Handover(each).label) for each in terms.handovers)
     yield _("Price"), _joined(price(each) for each in terms.prices)
     yield _("Limits"), _joined(limit(each) for each in terms.limits)

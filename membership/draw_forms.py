@@ -16,9 +16,10 @@ from unfold.widgets import (
 )
 
 from benefits.drawing import PARTS
-from benefits.models.draws import Draw, DrawPrize, PrizeKind
+from benefits.models.coupons import CodesFrom, CouponBatch
+from benefits.models.draws import Draw, DrawOutcome, DrawPrize, PrizeKind
 from benefits.models.items import POINTS_MAX, Period
-from benefits.models.rights import CODE_MAX
+from benefits.models.rights import CODE_MAX, NOTE_MAX
 from benefits.operations.draws import Prize, Terms
 
 PIECES_MAX = 1_000_000
@@ -78,6 +79,11 @@ class DrawForm(forms.Form):
     entry_points = _count(
         _("Points to enter"), most=POINTS_MAX, min_value=0, help_text=_("Empty: it is free.")
     )
+    needs_ticket = forms.BooleanField(
+        label=_("Only with a ticket from the shop"), required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_("An item of the shop sells the tickets, to whom and how often it says."),
+    )  # fmt: skip
     age_min = _count(_("From age"), most=120)
     limit_count = _count(_("Times at most per member"), most=PIECES_MAX)
     limit_period = forms.ChoiceField(
@@ -90,7 +96,9 @@ class DrawForm(forms.Form):
         help_text=_("What all prizes together may cost; more is not published."),
     )  # fmt: skip
 
-    PLAIN = ("opens_at", "closes_at", "age_min", "limit_count", "limit_period", "budget")
+    PLAIN = (
+        "opens_at", "closes_at", "needs_ticket", "age_min", "limit_count", "limit_period", "budget",
+    )  # fmt: skip
 
     @classmethod
     def initial_of(cls, draw: Draw) -> dict[str, Any]:
@@ -121,7 +129,12 @@ class PrizeForm(forms.Form):
     name_zh_hans = _names(_("Name in Simplified Chinese"), "zh-Hans", required=True)
     name_zh_hant = _names(_("Name in Traditional Chinese"), "zh-Hant")
     name_en = _names(_("Name in English"), "en")
-    points = _count(_("Points"), most=POINTS_MAX, help_text=_("Empty: a thing in kind."))
+    points = _count(_("Points"), most=POINTS_MAX, help_text=_("Of a prize in points."))
+    batch = forms.ModelChoiceField(
+        label=_("Coupon"), required=False, widget=UnfoldAdminSelectWidget,
+        queryset=CouponBatch.objects.exclude(codes_from=CodesFrom.GENERATED).order_by("-pk"),
+        help_text=_("Of a prize that is a coupon. Neither points nor a coupon: a thing in kind."),
+    )  # fmt: skip
     percent = forms.DecimalField(
         label=_("Odds in per cent"), min_value=0, max_value=100, max_digits=7, decimal_places=4,
         widget=UnfoldAdminDecimalFieldWidget,
@@ -141,6 +154,7 @@ class PrizeForm(forms.Form):
         return {
             **_saying("name", prize.names),
             "points": prize.points or None,
+            "batch": prize.batch_id,
             "percent": percent(prize.parts),
             "pieces": prize.pieces,
             "cost": prize.cost,
@@ -151,14 +165,21 @@ class PrizeForm(forms.Form):
         given = self.cleaned_data
         return Prize(
             names=_said(self, "name"),
-            kind=PrizeKind.POINTS if given["points"] else PrizeKind.THING,
+            kind=_kind(given),
             points=given["points"] or 0,
+            batch_id=given["batch"].pk if given["batch"] else None,
             # Four places of a per cent are the million's parts.
             parts=int(given["percent"] * PARTS / PERCENT),
             pieces=given["pieces"],
             cost=given["cost"],
             is_consolation=given["is_consolation"],
         )
+
+
+def _kind(given: dict[str, Any]) -> PrizeKind:
+    if given["batch"]:
+        return PrizeKind.COUPON
+    return PrizeKind.POINTS if given["points"] else PrizeKind.THING
 
 
 Prizes = forms.formset_factory(
@@ -178,6 +199,19 @@ class WhyForm(forms.Form):
         label=_("Reason"), max_length=500, widget=UnfoldAdminTextInputWidget,
         help_text=_("Who decides reads it."),
     )  # fmt: skip
+
+
+class HandOverForm(forms.Form):
+    note = forms.CharField(
+        label=_("How"), max_length=NOTE_MAX, required=False, widget=UnfoldAdminTextInputWidget,
+        help_text=_("Who took it where, or the shipment number. The winner reads it."),
+    )  # fmt: skip
+
+    def __init__(self, owed: DrawOutcome) -> None:
+        super().__init__(auto_id=f"owed_{owed.number}_%s")
+        if owed.prize and owed.prize.kind == PrizeKind.COUPON:
+            told = _("Empty: the coupon is issued now. Else what the winner got in its place.")
+            self.fields["note"].help_text = told
 
 
 class CloseForm(forms.Form):

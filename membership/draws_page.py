@@ -1,7 +1,7 @@
 """Prize draws in the console: drafts, what they may cost, what came of them, and their end."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from django.views.generic import TemplateView
 
 from benefits import approvals as asking
 from benefits.drawing import PARTS
-from benefits.models.draws import Draw, DrawPrize, DrawState
+from benefits.models.draws import Draw, DrawOutcome, DrawPrize, DrawState
 from benefits.operations import draws as operations
 from benefits.queries import coupons
 from benefits.queries import draws as queries
@@ -30,6 +30,7 @@ from membership.console import ConsolePage
 from membership.draw_forms import (
     CloseForm,
     DrawForm,
+    HandOverForm,
     PrizeForm,
     Prizes,
     WhyForm,
@@ -39,7 +40,9 @@ from membership.draw_forms import (
 
 VIEW = "benefits.view_draw"
 EDIT = "benefits.edit_draw"
+HAND_OVER = "benefits.deliver_draw"
 SHOWN = 50
+DIGITS_MAX = 10
 # What a draw is expected to cost is told for so many.
 TIMES = 1_000
 STATE_LABELS = {
@@ -147,6 +150,11 @@ class DrawPage(ConsolePage, TemplateView):
             may_close=draw.state == DrawState.RUNNING and user.has_perm(EDIT),
             why=WhyForm(),
             closing=CloseForm(auto_id="close_%s"),
+            owed=_winners(queries.owed(draw)[: SHOWN + 1]),
+            owed_shown=SHOWN,
+            handed_over=queries.handed_over(draw)[:SHOWN],
+            may_hand_over=user.has_perm(HAND_OVER),
+            may_see_members=user.has_perm("members.view_member"),
             **context,
         )
 
@@ -156,10 +164,14 @@ class DrawPage(ConsolePage, TemplateView):
 
     def post(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
         """What a button asks for."""
-        if not request.user.has_perm(EDIT):
+        deeds: Mapping[str, tuple[str, Callable[[], None]]] = {
+            "ask": (EDIT, self._ask),
+            "close": (EDIT, self._close),
+            "hand_over": (HAND_OVER, self._hand_over),
+        }
+        needed, deed = deeds.get(request.POST.get("do", ""), (EDIT, None))
+        if not request.user.has_perm(needed):
             return self.handle_no_permission()
-        deeds: Mapping[str, Callable[[], None]] = {"ask": self._ask, "close": self._close}
-        deed = deeds.get(request.POST.get("do", ""))
         try:
             if deed:
                 deed()
@@ -181,6 +193,31 @@ class DrawPage(ConsolePage, TemplateView):
             messages.error(self.request, gettext("Type the code of the draw to close it."))
             return
         operations.close(draw_id=self.draw.pk, by=acting(self.request), at=timezone.now())
+
+    def _hand_over(self) -> None:
+        said = self.request.POST.get("outcome", "")
+        number = int(said) if said.isdecimal() and len(said) < DIGITS_MAX else 0
+        owed = queries.owed(self.draw).filter(number=number).first()
+        if owed is None:
+            messages.error(self.request, gettext("This prize has been handed over meanwhile."))
+            return
+        operations.hand_over(
+            outcome_id=owed.pk, note=self.request.POST.get("note", ""),
+            by=acting(self.request), at=timezone.now(),
+        )  # fmt: skip
+        messages.success(self.request, gettext("Noted: the winner has the prize."))
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """A prize that is owed, with the form that says that it is not any more."""
+
+    outcome: DrawOutcome
+    form: HandOverForm
+
+
+def _winners(owed: Iterable[DrawOutcome]) -> list[Winner]:
+    return [Winner(outcome=each, form=HandOverForm(each)) for each in owed]
 
 
 @dataclass(frozen=True, slots=True)

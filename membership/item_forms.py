@@ -9,6 +9,8 @@ from django.conf import settings
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
+from benefits.models.coupons import CodesFrom, CouponBatch
+from benefits.models.draws import Draw
 from benefits.models.items import (
     POINTS_MAX,
     QUANTITY_MAX,
@@ -94,6 +96,18 @@ class TermsForm(forms.Form):
         label=_("Partner"),
         queryset=Organization.objects.filter(kind=OrganizationKind.PARTNER).order_by("name"),
         required=False,
+    )
+    batch = forms.ModelChoiceField(
+        label=_("Coupon"),
+        queryset=CouponBatch.objects.exclude(codes_from=CodesFrom.GENERATED).order_by("-pk"),
+        required=False,
+        help_text=_("Of a coupon: each piece is one, the member's own as soon as it is paid."),
+    )
+    draw = forms.ModelChoiceField(
+        label=_("Prize draw"),
+        queryset=Draw.objects.order_by("-pk"),
+        required=False,
+        help_text=_("Of a draw ticket: each piece is one go, drawn as soon as it is paid."),
     )
     handovers = forms.MultipleChoiceField(
         label=_("How members get it"),
@@ -194,6 +208,8 @@ class ListingForm:
             category_id=given["category"].pk if given["category"] else None,
             source=given["source"],
             partner_id=given["partner"].pk if given["partner"] else None,
+            batch_id=given["batch"].pk if given["batch"] else None,
+            draw_id=given["draw"].pk if given["draw"] else None,
             handovers=tuple(given["handovers"]),
             tiers=tuple(given["tiers"]),
             tags=tuple(sorted(each.pk for each in given["tags"])),
@@ -240,7 +256,9 @@ def _initial(terms: Terms) -> dict[str, Any]:
         for name in TEXTS
         for code, _language in settings.LANGUAGES
     }
-    of_ids = {"category": terms.category_id, "partner": terms.partner_id}
+    of_ids = {
+        name: getattr(terms, f"{name}_id") for name in ("category", "partner", "batch", "draw")
+    }
     return {name: getattr(terms, name) for name in plain} | texts | of_ids
 
 

@@ -16,6 +16,7 @@ APPEND_ONLY = (
     "benefits_itempicture",
     "benefits_stockmove",
     "benefits_drawoutcome",
+    "benefits_prizehandover",
     "tiers_beginning",
     "tiers_decision",
     "tiers_downgradewarning",

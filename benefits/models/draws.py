@@ -14,8 +14,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from benefits.drawing import PARTS
+from benefits.models.coupons import CouponBatch
 from benefits.models.items import POINTS_MAX, REFERENCE_MAX, Period
-from benefits.models.rights import CODE_MAX
+from benefits.models.rights import CODE_MAX, NOTE_MAX
 from common.fields import EncryptedTextField
 from common.localized import localized
 from common.models import Approval
@@ -31,6 +32,7 @@ class DrawState(models.TextChoices):
 class PrizeKind(models.TextChoices):
     POINTS = "POINTS", _("Points")
     THING = "THING", _("Thing in kind")
+    COUPON = "COUPON", _("Coupon")
 
 
 class Draw(models.Model):
@@ -48,6 +50,9 @@ class Draw(models.Model):
     opens_at = models.DateTimeField(_("opens at"))
     closes_at = models.DateTimeField(_("closes at"), help_text="Exclusive.")
     entry_points = models.PositiveIntegerField(_("points to enter"), default=0)
+    needs_ticket = models.BooleanField(
+        _("only with a ticket"), default=False, help_text=_("From the shop: its limits hold too.")
+    )
     age_min = models.PositiveSmallIntegerField(
         _("from age"), null=True, help_text="Whose birthday is not known may not enter then."
     )
@@ -80,6 +85,7 @@ class Draw(models.Model):
         permissions = [
             ("edit_draw", "Can write prize draws, ask for their approval and close them"),
             ("approve_draw", "Can approve prize draws"),
+            ("deliver_draw", "Can hand over prizes of draws"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -130,6 +136,10 @@ class DrawPrize(models.Model):
     names = models.JSONField(_("names"))
     kind = models.CharField(_("kind"), max_length=6, choices=PrizeKind.choices)
     points = models.PositiveIntegerField(_("points"), default=0)
+    batch = models.ForeignKey(
+        CouponBatch, null=True, on_delete=models.PROTECT, db_index=False, related_name="+",
+        verbose_name=_("coupon"),
+    )  # fmt: skip
     parts = models.PositiveIntegerField(_("odds"), help_text="Parts of a million.")
     pieces = models.PositiveIntegerField(_("pieces"))
     remaining = models.PositiveIntegerField(_("left"))
@@ -155,8 +165,9 @@ class DrawPrize(models.Model):
             ),
             models.CheckConstraint(
                 name="benefits_drawprize_points_fit_kind",
-                condition=Q(kind="POINTS", points__range=(1, POINTS_MAX))
-                | Q(kind="THING", points=0),
+                condition=Q(kind="POINTS", points__range=(1, POINTS_MAX), batch=None)
+                | Q(kind="THING", points=0, batch=None)
+                | Q(kind="COUPON", points=0, batch__isnull=False),
             ),
             models.CheckConstraint(
                 name="benefits_drawprize_bounded",
@@ -206,7 +217,40 @@ class DrawOutcome(models.Model):
         ]
         indexes = [
             models.Index(fields=["member", "draw", "on"], name="benefits_drawoutcome_limit"),
+            # What was won, without the many that won nothing.
+            models.Index(
+                fields=["draw", "number"],
+                condition=Q(prize__isnull=False),
+                name="benefits_drawoutcome_won",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.draw_id}-{self.number}"
+
+
+class PrizeHandover(models.Model):
+    """
+    A prize that its winner has: written with the outcome where it needs nobody, else by who handed
+    it over. What was won and has no such row is still owed.
+    """
+
+    outcome = models.OneToOneField(
+        DrawOutcome, primary_key=True, on_delete=models.PROTECT, related_name="handover",
+        verbose_name=_("outcome of a draw"),
+    )  # fmt: skip
+    at = models.DateTimeField(_("at"))
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, db_index=False,
+        related_name="+", verbose_name=_("by"),
+    )  # fmt: skip
+    note = models.CharField(
+        _("note"), max_length=NOTE_MAX, blank=True, help_text="The winner reads it."
+    )
+
+    class Meta:
+        verbose_name = _("prize handed over")
+        verbose_name_plural = _("prizes handed over")
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -166,6 +166,14 @@ class Listing(models.Model):
         Organization, null=True, on_delete=models.PROTECT, related_name="+",
         verbose_name=_("partner"),
     )  # fmt: skip
+    batch = models.ForeignKey(
+        "benefits.CouponBatch", null=True, on_delete=models.PROTECT, db_index=False,
+        related_name="+", verbose_name=_("coupon"), help_text="Of which each piece is one.",
+    )  # fmt: skip
+    draw = models.ForeignKey(
+        "benefits.Draw", null=True, on_delete=models.PROTECT, db_index=False,
+        related_name="+", verbose_name=_("prize draw"), help_text="Each piece is a go at it.",
+    )  # fmt: skip
     handovers = ArrayField(
         models.CharField(max_length=6, choices=Handover.choices), verbose_name=_("handed over")
     )
@@ -254,6 +262,16 @@ class Listing(models.Model):
             models.CheckConstraint(
                 name="benefits_listing_of_a_partner",
                 condition=~Q(source="PARTNER") | Q(partner__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="benefits_listing_gives_what_it_is",
+                condition=Q(source="COUPON", batch__isnull=False, draw=None)
+                | Q(source="DRAW", batch=None, draw__isnull=False)
+                | ~Q(source__in=["COUPON", "DRAW"]) & Q(batch=None, draw=None),
+            ),
+            models.CheckConstraint(
+                name="benefits_listing_given_online",
+                condition=Q(batch=None, draw=None) | Q(handovers=["ONLINE"]),
             ),
         ]
 

@@ -6,6 +6,7 @@ its hash is published, and odds, prizes and rules stay as they are. Each draw ta
 the number and the seed say what it came to (`benefits.drawing`). Closing reveals the seed.
 """
 
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,20 +20,33 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
 from benefits import drawing
-from benefits.models.draws import Draw, DrawOutcome, DrawPrize, DrawState, PrizeKind
+from benefits.models.draws import (
+    Draw,
+    DrawOutcome,
+    DrawPrize,
+    DrawState,
+    PrizeHandover,
+    PrizeKind,
+)
+from benefits.operations import coupons
+from benefits.operations._using import require_note
 from benefits.queries import draws as queries
 from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, ApprovalState, User
+from members import queries as members
 from members.models import Member
 from members.queries import Identity
 from messaging import operations as messaging
 from messaging import templates
 from points import operations as points
+from points import queries as ledger
 from points.models import EntryKind
 from programme import queries as programme
 from programme.policies import NEVER, FundingShare
 from tiers.messages import NAMES
+
+logger = logging.getLogger(__name__)
 
 WON = "benefits.draw_won"
 
@@ -78,7 +92,7 @@ class PrizesMissing(Invalid):
 
 class PrizeUnclear(Invalid):
     code = "prize_unclear"
-    message = _("A prize gives points, at least one, or a thing without points.")
+    message = _("A prize gives points, a coupon, or a thing: one of them.")
 
 
 class OneConsolation(Invalid):
@@ -117,6 +131,11 @@ class OwnDraw(DomainError):
     status = 403
 
 
+class TicketNeeded(DomainError):
+    code = "ticket_needed"
+    message = _("Each go at this draw needs a ticket from the shop.")
+
+
 class BirthdayUnknown(DomainError):
     code = "birthday_unknown"
     message = _("This draw has an age limit, and your birthday is not known.")
@@ -130,6 +149,16 @@ class TooYoung(DomainError):
 class DrawLimitReached(DomainError):
     code = "draw_limit_reached"
     message = _("You have drawn as often as this draw allows for now.")
+
+
+class UnknownOutcome(NotFound):
+    code = "unknown_outcome"
+    message = _("Nothing was won by this draw.")
+
+
+class HandoverUnclear(Invalid):
+    code = "handover_unclear"
+    message = _("Say who took it where, or who carries it under which number.")
 
 
 class DrawReferenceReused(DomainError):
@@ -147,7 +176,13 @@ class Prize:
     pieces: int
     cost: Decimal
     points: int = 0
+    batch_id: int | None = None
     is_consolation: bool = False
+
+    @property
+    def is_clear(self) -> bool:
+        gives = (self.points > 0, self.batch_id is not None)
+        return gives == (self.kind == PrizeKind.POINTS, self.kind == PrizeKind.COUPON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +196,7 @@ class Terms:
     prizes: Sequence[Prize]
     description: dict[str, str] = field(default_factory=dict)
     entry_points: int = 0
+    needs_ticket: bool = False
     age_min: int | None = None
     limit_count: int | None = None
     limit_period: str = ""
@@ -175,7 +211,7 @@ class Terms:
             raise DrawTurned
         if not self.prizes:
             raise PrizesMissing
-        if any((each.kind == PrizeKind.POINTS) != (each.points > 0) for each in self.prizes):
+        if not all(each.is_clear for each in self.prizes):
             raise PrizeUnclear
         if sum(each.parts for each in self.prizes) > drawing.PARTS:
             raise OddsTooHigh
@@ -301,7 +337,9 @@ def close(*, draw_id: int, by: User, at: datetime) -> Draw:
 
 
 @transaction.atomic
-def enter(*, member: Identity, draw_id: int, reference: str, at: datetime) -> DrawOutcome:
+def enter(
+    *, member: Identity, draw_id: int, reference: str, at: datetime, has_ticket: bool = False
+) -> DrawOutcome:
     """
     Draw once. Repeating a reference answers the first outcome and costs nothing.
 
@@ -309,7 +347,9 @@ def enter(*, member: Identity, draw_id: int, reference: str, at: datetime) -> Dr
     stand in line: a number is given for good only with what it came to.
 
     :param reference: the caller's own name for this draw
+    :param has_ticket: it was paid for with an order, and costs no points
     :raises DrawNotOpen: before it opens, when it is over, or never published
+    :raises TicketNeeded: if there is none
     :raises BirthdayUnknown, TooYoung, DrawLimitReached: if the member may not draw (now)
     :raises MemberFrozen, MemberClosed, MemberNotActivated: as `points.redeem`
     :raises points.InsufficientPoints: if the points to enter are too few
@@ -325,8 +365,10 @@ def enter(*, member: Identity, draw_id: int, reference: str, at: datetime) -> Dr
     if draw is None:
         raise UnknownDraw
     member.require_can_redeem()
+    if draw.needs_ticket and not has_ticket:
+        raise TicketNeeded
     _require_may_enter(draw, member, at)
-    if draw.entry_points:
+    if draw.entry_points and not has_ticket:
         points.redeem(
             member=member,
             points=draw.entry_points,
@@ -337,7 +379,8 @@ def enter(*, member: Identity, draw_id: int, reference: str, at: datetime) -> Dr
         )
     outcome = _drawn(_held(draw_id), member, reference, at)
     if outcome.prize is not None:
-        _hand_over(draw, outcome, outcome.prize, member)
+        _tell(draw, outcome, outcome.prize, member)
+        _give(draw, outcome, outcome.prize, member)
     return outcome
 
 
@@ -388,10 +431,7 @@ def _drawn(draw: Draw, member: Identity, reference: str, at: datetime) -> DrawOu
     )  # fmt: skip
 
 
-def _hand_over(draw: Draw, outcome: DrawOutcome, prize: DrawPrize, member: Identity) -> None:
-    """Points come at once; a thing is handed over by staff. Both are told."""
-    if prize.kind == PrizeKind.POINTS:
-        _grant(draw, outcome, prize.points, member)
+def _tell(draw: Draw, outcome: DrawOutcome, prize: DrawPrize, member: Identity) -> None:
     messaging.send_many(
         template=WON,
         messages=[
@@ -403,6 +443,60 @@ def _hand_over(draw: Draw, outcome: DrawOutcome, prize: DrawPrize, member: Ident
         ],
         at=outcome.at,
     )
+
+
+def _give(draw: Draw, outcome: DrawOutcome, prize: DrawPrize, member: Identity) -> None:
+    """Points and coupons come at once; a thing is owed until staff hand it over."""
+    if prize.kind == PrizeKind.POINTS:
+        _grant(draw, outcome, prize.points, member)
+    elif prize.kind == PrizeKind.COUPON:
+        try:
+            with transaction.atomic():
+                _give_coupon(outcome, prize, member, at=outcome.at)
+        except DomainError as refusal:
+            # What was won stays won, or who draws next would be told the same: staff see it.
+            logger.warning("draw %s-%s owes a coupon: %s", draw.code, outcome.number, refusal.code)
+            return
+    if prize.kind != PrizeKind.THING:
+        PrizeHandover.objects.create(outcome=outcome, at=outcome.at)
+
+
+def _give_coupon(outcome: DrawOutcome, prize: DrawPrize, member: Identity, *, at: datetime) -> None:
+    assert prize.batch_id is not None, "the kind of the prize says so"
+    reference = f"draw:{outcome.draw_id}:{outcome.number}"
+    coupons.issue(batch_id=prize.batch_id, member=member, reference=reference, at=at)
+
+
+@transaction.atomic
+def hand_over(*, outcome_id: int, note: str, by: User, at: datetime) -> PrizeHandover:
+    """
+    Note that the winner has a prize that was owed. A repeat changes nothing.
+
+    :param note: who took it where, or who carries it under which number: the winner reads it.
+        Without a note an owed coupon is issued; with one, something was given in its place
+    :raises UnknownOutcome: if nothing was won by it
+    :raises HandoverUnclear: without a note, for a thing
+    :raises WordsTooLong: :raises personal.NamesSomebody: as the note is
+    :raises DomainError: if a coupon cannot be issued, see `coupons.issue`
+    """
+    found = DrawOutcome.objects.select_related("draw", "prize").filter(pk=outcome_id)
+    outcome = found.exclude(prize=None).first()
+    if outcome is None or outcome.prize is None:
+        raise UnknownOutcome
+    # Of two who hand it over, the second finds it done.
+    points.lock(ledger.holder_of(outcome.member_id))
+    earlier = PrizeHandover.objects.filter(pk=outcome_id).first()
+    if earlier is not None:
+        return earlier
+    note = note.strip()
+    require_note(note)
+    if not note and outcome.prize.kind != PrizeKind.COUPON:
+        raise HandoverUnclear
+    if not note:
+        winner = members.identity_of(outcome.member_id)
+        _give_coupon(outcome, outcome.prize, winner, at=at)
+    _record("draw.prize_handed_over", outcome.draw, by, number=outcome.number, note=note)
+    return PrizeHandover.objects.create(outcome=outcome, at=at, by=by, note=note)
 
 
 def _grant(draw: Draw, outcome: DrawOutcome, won: int, member: Identity) -> None:

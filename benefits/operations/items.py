@@ -13,7 +13,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from benefits.models.coupons import CodesFrom
 from benefits.models.items import (
+    Handover,
     Item,
     ItemLimit,
     ItemPrice,
@@ -23,6 +25,7 @@ from benefits.models.items import (
     ListingPicture,
     ListingState,
 )
+from benefits.operations import coupons
 from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, ApprovalState, User
@@ -46,6 +49,21 @@ class HandoverMissing(Invalid):
 class PartnerMissing(Invalid):
     code = "partner_missing"
     message = _("Say which partner it is from.")
+
+
+class CouponMissing(Invalid):
+    code = "coupon_missing"
+    message = _("Say which coupon it is.")
+
+
+class DrawMissing(Invalid):
+    code = "draw_missing"
+    message = _("Say which prize draw it is for.")
+
+
+class GivenOnline(Invalid):
+    code = "given_online"
+    message = _("Coupons and draws are given online at once, and in no other way.")
 
 
 class SaleTurned(Invalid):
@@ -142,6 +160,8 @@ class Terms:
     description: dict[str, str] = field(default_factory=dict)
     category_id: int | None = None
     partner_id: int | None = None
+    batch_id: int | None = None
+    draw_id: int | None = None
     tiers: Sequence[str] = ()
     tags: Sequence[int] = ()
     limits: Sequence[Limit] = ()
@@ -159,6 +179,7 @@ class Terms:
             raise HandoverMissing
         if self.source == ItemSource.PARTNER and self.partner_id is None:
             raise PartnerMissing
+        self._require_gift()
         if self.on_sale_from and self.on_sale_until and self.on_sale_until <= self.on_sale_from:
             raise SaleTurned
         if any(not each.points and not each.cash for each in self.prices):
@@ -168,11 +189,20 @@ class Terms:
         if len({(each.tier, each.period) for each in self.limits}) < len(self.limits):
             raise LimitTwice
 
+    def _require_gift(self) -> None:
+        if (self.source == ItemSource.COUPON) != (self.batch_id is not None):
+            raise CouponMissing
+        if (self.source == ItemSource.DRAW) != (self.draw_id is not None):
+            raise DrawMissing
+        is_given = self.batch_id is not None or self.draw_id is not None
+        if is_given and tuple(self.handovers) != (Handover.ONLINE,):
+            raise GivenOnline
+
 
 # Fields of a listing that are the terms' as they stand.
 PLAIN = (
-    "names", "summary", "description", "category_id", "source", "partner_id", "on_sale_from",
-    "on_sale_until", "cost", "value",
+    "names", "summary", "description", "category_id", "source", "partner_id", "batch_id",
+    "draw_id", "on_sale_from", "on_sale_until", "cost", "value",
 )  # fmt: skip
 LISTS = ("handovers", "tiers", "tags")
 
@@ -285,10 +315,13 @@ def hold_draft(*, listing_id: int, revision: int) -> Listing:
 
     :raises NotFound, DraftNotOpen, DraftWaits, DraftChanged: as `save_draft`
     :raises PriceMissing: if it could not be sold
+    :raises coupons.NotForMembers: if its coupons are given out as a file of codes
     """
     draft = _open_draft(listing_id, revision)
     if not draft.prices.exists():
         raise PriceMissing
+    if draft.batch and draft.batch.codes_from == CodesFrom.GENERATED:
+        raise coupons.NotForMembers
     return draft
 
 

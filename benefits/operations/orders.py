@@ -31,11 +31,11 @@ from benefits.models.orders import (
     Taker,
     Why,
 )
-from benefits.models.rights import NOTE_MAX
-from benefits.operations import _paying, claims
+from benefits.operations import _giving, _paying, claims
+from benefits.operations._using import require_note
 from benefits.queries import guests_of
 from benefits.queries import orders as queries
-from common import audit, personal
+from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import User
 from members import cards
@@ -103,11 +103,6 @@ class ShipmentMissing(Invalid):
 class WhyMissing(Invalid):
     code = "reason_missing"
     message = _("Say why.")
-
-
-class NoteTooLong(Invalid):
-    code = "note_too_long"
-    message = _("Use at most %(count)s characters.")
 
 
 class CardOfAnother(Invalid):
@@ -198,7 +193,7 @@ def place(
     :raises CostsMoney: if points alone do not pay for it, and nobody takes money for us
     :raises OrderReferenceReused: if it stands for another order
     :raises points.InsufficientPoints: if the points are too few
-    :raises DomainError: and as `claims.claim` and `claims.take_stock`
+    :raises DomainError: and as `claims.claim`, `claims.take_stock` and `_giving.give`
     """
     if not 1 <= len(reference) <= REFERENCE_MAX:
         raise points.InvalidReference
@@ -220,6 +215,8 @@ def place(
     claims.take_stock(
         item_id=item_id, quantity=quantity, reference=name, at=at, store_id=order.store_id
     )
+    if order.state == OrderState.PAID:
+        _give(order, at=at)
     return order
 
 
@@ -299,6 +296,7 @@ def money_came(order: Order, *, at: datetime) -> None:
     Spend what was set aside: it is paid. Called by `operations.payments`, behind the order's lock.
 
     :raises points.HoldEnded: if it is not set aside any more
+    :raises DomainError: if what it gives by itself cannot be given, see `_giving.give`
     """
     assert order.state == OrderState.PLACED, "it waits for money"
     if order.debit_seq is not None:
@@ -306,6 +304,13 @@ def money_came(order: Order, *, at: datetime) -> None:
         spent = points.confirm(held=_debited(order), at=at, source=_source(at))
         order.debit_seq = spent.redemption
     _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
+    _give(order, at=at)
+
+
+def _give(order: Order, *, at: datetime) -> None:
+    if _giving.gives(order):
+        _giving.give(order, at=at)
+        _take(order, OrderStepKind.RECEIVED, OrderState.RECEIVED, at=at, who=THE_MEMBER)
 
 
 def run_out(order: Order, *, at: datetime) -> None:
@@ -500,10 +505,13 @@ def take_back(*, order_id: int, note: str, to_stock: bool, at: datetime, by: Use
     :param to_stock: whether the pieces can be sold again
     :raises UnknownOrder: :raises WhyMissing: if so
     :raises WrongOrderState: unless it was sent, received or is asked to be taken back
+    :raises DrawnAlready: :raises coupons.CouponUsed: if what it gave cannot be taken away any more
     """
     order = held(order_id)
     _require_reason(note=note)
     _require(order, OrderState.SHIPPED, OrderState.RECEIVED, OrderState.RETURN_ASKED)
+    if _giving.gives(order):
+        _giving.take_away(order, note=note, at=at, by=by)
     who = staff(by)
     _give_back(order, at=at, who=who, to_stock=to_stock)
     return _taken(order, OrderStepKind.RETURNED, OrderState.RETURNED, at=at, who=who, note=note)
@@ -664,9 +672,7 @@ def _taken(
 ) -> Order:
     """Take a step, and have it in the audit trail if staff took it."""
     note = note.strip()
-    if len(note) > NOTE_MAX:
-        raise NoteTooLong(count=NOTE_MAX)
-    personal.keep_out(note)
+    require_note(note)
     if who.by is not None:
         audit.record(action=f"order.{kind.lower()}", target=order.number, by=who.by, reason=note)
     _take(order, kind, state, at=at, who=who, why=why, note=note)

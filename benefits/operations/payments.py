@@ -35,7 +35,6 @@ from common import audit
 from common.errors import DomainError, NotFound
 from common.models import User
 from common.outside import Away, NotNow, Refused
-from points.operations import HoldEnded
 
 logger = logging.getLogger(__name__)
 
@@ -203,10 +202,12 @@ def _is_taken(order: Order, at: datetime) -> bool:
     if order.state != OrderState.PLACED:
         return False
     try:
-        orders.money_came(order, at=at)
-    except HoldEnded:
-        # Somebody gave the points back meanwhile.
-        orders.run_out(order, at=at)
+        with transaction.atomic():
+            orders.money_came(order, at=at)
+    except DomainError as refusal:
+        # Somebody gave the points back meanwhile, or what they ordered is all given out.
+        logger.warning("order %s is paid and cannot be had: %s", order.number, refusal.code)
+        orders.run_out(orders.held(order.pk), at=at)
         return False
     return True
 

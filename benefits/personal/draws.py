@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 
-from benefits.models.draws import DrawOutcome
+from benefits.models.draws import DrawOutcome, PrizeHandover
 from common import personal
 
 personal.stays(
@@ -22,17 +23,26 @@ personal.stays(
         "number": _("number"),
         "at": _("at"),
         "prize": _("prize"),
+        "handed_over": _("handed over"),
     },
     tables=["benefits_drawoutcome"],
 )
 def draws(member_id: int) -> list[dict[str, Any]]:
-    found = DrawOutcome.objects.filter(member_id=member_id).select_related("draw", "prize")
+    found = DrawOutcome.objects.filter(member_id=member_id)
+    found = found.select_related("draw", "prize", "handover")
     return [
         {
             "draw": str(each.draw),
             "number": each.number,
             "at": each.at,
             "prize": str(each.prize) if each.prize else "",
+            "handed_over": _told(getattr(each, "handover", None)),
         }
         for each in found.order_by("pk")
     ]
+
+
+def _told(handover: PrizeHandover | None) -> str:
+    if handover is None:
+        return ""
+    return f"{localdate(handover.at).isoformat()} {handover.note}".strip()

@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from benefits import drawing
-from benefits.models.draws import Draw, DrawOutcome, DrawPrize, DrawState
+from benefits.models.draws import Draw, DrawOutcome, DrawPrize, DrawState, PrizeHandover
+from benefits.models.items import Item, ItemState
 from benefits.queries.items import begins
 from benefits.queries.rights import guests_of
 
@@ -52,10 +53,28 @@ def told_of() -> QuerySet[Draw]:
     return Draw.objects.exclude(state=DrawState.DRAFT).order_by("-closes_at", "-pk")
 
 
+def tickets(draw: Draw) -> QuerySet[Item]:
+    """Items of the shop that are goes at a draw."""
+    found = Item.objects.filter(state=ItemState.LISTED, live__draw=draw)
+    return found.select_related("live").order_by("pk")
+
+
 def outcomes_of(member_id: int) -> QuerySet[DrawOutcome]:
     """What a member has drawn, latest first; also who was joined with the member."""
     found = DrawOutcome.objects.filter(member_id__in=guests_of(member_id))
-    return found.select_related("draw", "prize").order_by("-at", "-pk")
+    return found.select_related("draw", "prize", "handover").order_by("-at", "-pk")
+
+
+def owed(draw: Draw) -> QuerySet[DrawOutcome]:
+    """What was won of a draw and its winner does not have yet, longest waiting first."""
+    found = draw.outcomes.filter(prize__isnull=False, handover=None)
+    return found.select_related("prize", "member").order_by("number")
+
+
+def handed_over(draw: Draw) -> QuerySet[PrizeHandover]:
+    """What staff handed over of a draw, the latest first."""
+    found = PrizeHandover.objects.filter(outcome__draw=draw, by__isnull=False)
+    return found.select_related("outcome__prize", "outcome__member", "by").order_by("-at", "-pk")
 
 
 def published(draw: Draw) -> dict[str, Any]:

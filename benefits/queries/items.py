@@ -16,6 +16,8 @@ from django.utils.formats import date_format
 from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext_lazy as _
 
+from benefits.models.coupons import BatchState, CodesFrom
+from benefits.models.draws import DrawState
 from benefits.models.items import (
     Category,
     Claim,
@@ -324,6 +326,22 @@ def obstacles(
             yield ItemSoldOut(item=listing.name)
         elif quantity > pieces:
             yield TooFewInStock(item=listing.name, left=pieces)
+    if not _is_given(listing, at, quantity):
+        yield ItemSoldOut(item=listing.name)
+
+
+def _is_given(listing: Listing, at: datetime, quantity: int) -> bool:
+    """Of coupons and draws: whether there are some. Whether a member may have one, they say."""
+    if listing.batch is not None:
+        batch, day = listing.batch, localdate(at)
+        is_good = batch.state == BatchState.RUNNING and day <= batch.last_on
+        if batch.codes_from == CodesFrom.POOL:
+            return is_good
+        return is_good and batch.issued + quantity <= batch.total
+    if listing.draw is not None:
+        draw = listing.draw
+        return draw.state == DrawState.RUNNING and draw.opens_at <= at < draw.closes_at
+    return True
 
 
 def _window(listing: Listing, at: datetime) -> Iterator[DomainError]:

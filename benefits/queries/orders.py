@@ -5,6 +5,8 @@ from collections.abc import Collection
 
 from django.db.models import QuerySet
 
+from benefits.models.coupons import Coupon
+from benefits.models.draws import DrawOutcome
 from benefits.models.items import Listing
 from benefits.models.orders import Order, OrderState, OrderStep
 from benefits.queries.rights import Guests
@@ -30,6 +32,28 @@ def steps(order_id: int) -> QuerySet[OrderStep]:
     """First to last."""
     found = OrderStep.objects.filter(order=order_id).select_related("actor", "client")
     return found.order_by("nth")
+
+
+def gifts(order: Order) -> list[str]:
+    """By which references coupons and draws know what each piece of an order gave."""
+    return [f"order:{order.pk}:{nth}" for nth in range(1, order.claim.quantity + 1)]
+
+
+def coupons_given(order: Order) -> list[Coupon]:
+    """What an order gave; empty for all but those for coupons."""
+    listing = order.claim.listing
+    if listing.batch_id is None:
+        return []
+    found = Coupon.objects.filter(batch=listing.batch_id, reference__in=gifts(order))
+    return list(found.order_by("pk"))
+
+
+def draws_given(order: Order) -> list[DrawOutcome]:
+    """What an order came to; empty for all but those for draws."""
+    if order.claim.listing.draw_id is None:
+        return []
+    found = DrawOutcome.objects.filter(reference__in=gifts(order))
+    return list(found.select_related("draw", "prize", "handover").order_by("number"))
 
 
 def stores(listing: Listing) -> QuerySet[Store]:

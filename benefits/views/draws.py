@@ -92,7 +92,8 @@ class DrawPage(MemberPage):
             # Only of the member's own: the number stood in an address.
             drawn=mine.filter(number=int(drawn)).first() if _is_number(drawn) else None,
             left=left,
-            may_enter=is_open and left != 0,
+            may_enter=is_open and left != 0 and not draw.needs_ticket,
+            tickets=queries.tickets(draw) if is_open else (),
             is_soon=now < draw.opens_at,
             is_over=_is_over(draw, now),
             seed=draw.seed if draw.state == DrawState.CLOSED else None,

@@ -137,6 +137,8 @@ class OrderPage(MemberPage):
             handover=words.handover(order.handover),
             address=getattr(order, "address", None),
             steps=queries.steps(order.pk),
+            coupons=queries.coupons_given(order),
+            outcomes=queries.draws_given(order),
             payment=payment,
             can_cancel=order.state in (OrderState.PLACED, OrderState.PAID),
             can_receive=order.state == OrderState.SHIPPED,

@@ -13,13 +13,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from benefits import approvals as listings
+from benefits.models.coupons import CodesFrom, CouponBatch
+from benefits.models.draws import Draw, PrizeKind
 from benefits.models.items import Category, Handover, Item, ItemState, Listing
-from benefits.operations import items, stock
+from benefits.operations import draws, items, stock
+from benefits.operations.coupons import BatchDraft
 from benefits.operations.item_pictures import keep_picture
 from benefits.operations.items import Limit, Price, Shown, Terms
 from common import approvals
 from common.models import User
-from membership.demo import drawing
+from membership.demo import drawing, treats
 from partners.models import Organization, OrganizationKind, Store
 
 ITEMS = Path(__file__).with_name("shop.yaml")
@@ -53,6 +56,7 @@ HOW = {
     ),
 }
 REASON = "演示商品上架"
+AMOUNTS = ("amount", "pays", "most", "minimum_spend")
 # Of pieces that are collected, each of the first stores has some.
 STORES, AT_A_STORE = 3, 5
 
@@ -67,18 +71,81 @@ def fill(*, today: date, writer: User, approver: User) -> int:
         for nth, (code, names) in enumerate(CATEGORIES.items())
     }
     partners = {code: _partner(code) for code in PARTNERS}
+    gifts = _gifts(told, today=today, writer=writer, approver=approver)
     listed = set(Item.objects.values_list("code", flat=True))
     # The first stands in front: what is listed last is the newest.
     for each in reversed(told):
         if each["code"] not in listed:
-            _list(each, shelves, partners, today=today, writer=writer, approver=approver)
+            _list(each, shelves, partners, gifts, today=today, writer=writer, approver=approver)
     return len(told)
+
+
+def _gifts(
+    told: list[dict[str, Any]], *, today: date, writer: User, approver: User
+) -> dict[str, dict[str, Any]]:
+    """What items give by themselves, by the code of the item: `batch_id` or `draw_id`."""
+    who: dict[str, Any] = {"writer": writer, "approver": approver, "at": timezone.now()}
+    found: dict[str, dict[str, Any]] = {}
+    for each in told:
+        code = each["code"]
+        if "coupon" in each:
+            batch = CouponBatch.objects.filter(code=code).first()
+            batch = batch or treats.running_batch(_batch(each, today), **who)
+            found[code] = {"batch_id": batch.pk}
+        elif "draw" in each:
+            draw = Draw.objects.filter(code=code).first()
+            draw = draw or treats.running_draw(code, _draw(each, today, found), **who)
+            found[code] = {"draw_id": draw.pk}
+    return found
+
+
+def _batch(told: dict[str, Any], today: date) -> BatchDraft:
+    said = dict(told["coupon"])
+    numbers: dict[str, Any] = {name: Decimal(said.pop(name)) for name in AMOUNTS if name in said}
+    return BatchDraft(
+        code=told["code"],
+        names=_by_language(told["names"]),
+        description=_by_language(told["told"]),
+        kind=said["kind"],
+        item=_by_language(said["item"]) if "item" in said else {},
+        categories=tuple(said.get("categories", ())),
+        first_on=today,
+        last_on=today + timedelta(days=365),
+        good_days=90,
+        total=said.get("total", 5_000),
+        codes_from=CodesFrom.MEMBERS,
+        **numbers,
+    )
+
+
+def _draw(told: dict[str, Any], today: date, gifts: dict[str, dict[str, Any]]) -> draws.Terms:
+    """A draw by tickets alone, with a coupon among its prizes."""
+    said = told["draw"]
+    coupon = draws.Prize(
+        names=_by_language(("维修 30 元券", "維修 30 元券", "30 yuan for repairs")),
+        kind=PrizeKind.COUPON,
+        batch_id=gifts["coupon-30"]["batch_id"],
+        parts=100_000,
+        pieces=50,
+        cost=Decimal(28),
+    )
+    return draws.Terms(
+        names=_by_language(told["names"]),
+        description=_by_language(told["told"]),
+        opens_at=_midnight(today),
+        closes_at=_midnight(today + timedelta(days=said["days"])),
+        needs_ticket=True,
+        limit_count=said["times"],
+        limit_period=said["per"],
+        budget=Decimal(6_500),
+        prizes=[*treats.PRIZES[:2], coupon, *treats.PRIZES[2:]],
+    )
 
 
 @transaction.atomic
 def _list(
-    told: dict[str, Any], shelves: dict[str, Category], partners: dict[str, Organization], *,
-    today: date, writer: User, approver: User,
+    told: dict[str, Any], shelves: dict[str, Category], partners: dict[str, Organization],
+    gifts: dict[str, dict[str, Any]], *, today: date, writer: User, approver: User,
 ) -> None:  # fmt: skip
     at = timezone.now()
     picture = keep_picture(file=drawing.png(told["motif"], told["hue"]), by=writer, at=at)
@@ -101,6 +168,7 @@ def _list(
             value=Decimal(told["value"]) if "value" in told else None,
             pictures=[Shown(picture.pk, _by_language(told["names"]))],
             **_window(told, today),
+            **gifts.get(told["code"], {}),
         ),
         by=writer,
         at=at,

@@ -47,29 +47,47 @@ _AWAY = {*story.CLOSED, *story.FROZEN}
 @transaction.atomic
 def _coupons(holders: Iterable[Identity], writer: User, approver: User, at: datetime) -> None:
     day = localdate(at)
-    batch = coupons.draft(
-        content=coupons.BatchDraft(
-            code=COUPON,
-            names=_named("冬季保养券", "冬季保養券", "Winter care"),
-            kind=CouponKind.AMOUNT,
-            amount=Decimal(50),
-            minimum_spend=Decimal(300),
-            first_on=day,
-            last_on=day + timedelta(days=90),
-            total=500,
-            codes_from=CodesFrom.MEMBERS,
-            per_member=1,
-        ),
-        at=at,
-        by=writer,
+    content = coupons.BatchDraft(
+        code=COUPON,
+        names=_named("冬季保养券", "冬季保養券", "Winter care"),
+        kind=CouponKind.AMOUNT,
+        amount=Decimal(50),
+        minimum_spend=Decimal(300),
+        first_on=day,
+        last_on=day + timedelta(days=90),
+        total=500,
+        codes_from=CodesFrom.MEMBERS,
+        per_member=1,
     )
-    asked = coupons.ask_to_run(batch_id=batch.pk, reason=REASON, at=at, by=writer)
-    approvals.approve(approval_id=asked.pk, by=approver, at=at)
+    batch = running_batch(content, writer=writer, approver=approver, at=at)
     for one in holders:
         coupons.issue(
             batch_id=batch.pk, member=one, reference=f"demo:{one.number}", at=at,
             who=Who(by=writer),
         )  # fmt: skip
+
+
+def running_batch(
+    content: coupons.BatchDraft, *, writer: User, approver: User, at: datetime
+) -> CouponBatch:
+    """A batch of coupons, drafted by one and approved by another."""
+    batch = coupons.draft(content=content, at=at, by=writer)
+    asked = coupons.ask_to_run(batch_id=batch.pk, reason=REASON, at=at, by=writer)
+    approvals.approve(approval_id=asked.pk, by=approver, at=at)
+    return batch
+
+
+def running_draw(
+    code: str, terms: draws.Terms, *, writer: User, approver: User, at: datetime
+) -> Draw:
+    """A prize draw, drafted by one and approved by another."""
+    draw = draws.create(code=code, terms=terms, by=writer)
+    asked = asking.submit_draw(
+        draw_id=draw.pk, revision=draw.revision, at=at, reference=f"demo:{code}", by=writer,
+        reason=REASON,
+    )  # fmt: skip
+    approvals.approve(approval_id=asked.pk, by=approver, at=at)
+    return draw
 
 
 @transaction.atomic
@@ -78,25 +96,17 @@ def _draw(
 ) -> None:
     is_over = code == OVER
     names = ("秋季抽奖", "秋季抽獎", "Autumn") if is_over else ("冬季抽奖", "冬季抽獎", "Winter")
-    draw = draws.create(
-        code=code,
-        terms=draws.Terms(
-            names=_named(names[0], names[1], f"{names[2]} draw"),
-            description=_named("每位会员每天可抽一次。", "每位會員每天可抽一次。", "Once a day."),
-            opens_at=begun,
-            closes_at=begun + LENGTH,
-            limit_count=1,
-            limit_period=Period.DAY,
-            budget=Decimal(5000),
-            prizes=_PRIZES,
-        ),
-        by=writer,
+    terms = draws.Terms(
+        names=_named(names[0], names[1], f"{names[2]} draw"),
+        description=_named("每位会员每天可抽一次。", "每位會員每天可抽一次。", "Once a day."),
+        opens_at=begun,
+        closes_at=begun + LENGTH,
+        limit_count=1,
+        limit_period=Period.DAY,
+        budget=Decimal(5000),
+        prizes=PRIZES,
     )
-    asked = asking.submit_draw(
-        draw_id=draw.pk, revision=draw.revision, at=begun, reference=f"demo:{code}", by=writer,
-        reason=REASON,
-    )  # fmt: skip
-    approvals.approve(approval_id=asked.pk, by=approver, at=begun)
+    draw = running_draw(code, terms, writer=writer, approver=approver, at=begun)
     for nth, one in enumerate(drawers):
         at = begun + timedelta(hours=1, minutes=nth)
         draws.enter(member=one, draw_id=draw.pk, reference=f"demo:{code}:{one.number}", at=at)
@@ -108,7 +118,7 @@ def _named(simplified: str, traditional: str, english: str) -> dict[str, str]:
     return {"zh-hans": simplified, "zh-hant": traditional, "en": english}
 
 
-_PRIZES = (
+PRIZES = (
     draws.Prize(
         names=_named("行车记录仪", "行車記錄儀", "Dash cam"), kind=PrizeKind.THING,
         parts=5_000, pieces=3, cost=Decimal(399),

@@ -100,6 +100,7 @@ APPROVE_COUPONS = [
 DRAWS = ["benefits.view_draw"]
 DRAFT_DRAWS = ["benefits.edit_draw"]
 APPROVE_DRAWS = ["benefits.approve_draw"]
+HAND_OVER = ["benefits.deliver_draw"]
 RESEARCH = ["benefits.view_candidate"]
 # Who asks members; who judges candidates; who says what is adopted.
 ASK_MEMBERS = [*RESEARCH, "benefits.change_candidate"]
@@ -111,6 +112,7 @@ ROLES = {
         *APPROVE, *APPROVE_TIERS, *DRAFT, *PUBLISH, *LOGO, *CATALOGUE, *LISTINGS, *LIST,
         *ORDERS, *REFUND, "benefits.export_order",
         *COUPONS, *DRAWS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
+        *HAND_OVER,
         *ASK_MEMBERS, *ASSESS, *ADOPT,
         "partners.add_region", "partners.change_region",
         "partners.add_organization", "partners.change_organization",
@@ -127,6 +129,7 @@ ROLES = {
         "campaigns.view_importrun", "campaigns.view_segment", *CATALOGUE, *LISTINGS, *LIST,
         *ORDERS, *REFUND, "benefits.export_order",
         *COUPONS, *DRAWS, *DRAFT_COUPONS, *APPROVE_COUPONS, *DRAFT_DRAWS, *APPROVE_DRAWS,
+        *HAND_OVER,
         *ASK_MEMBERS, *ASSESS, *ADOPT,
     ],
     "campaign manager": [
@@ -139,7 +142,7 @@ ROLES = {
     ],
     "customer care": [
         *CARE, *LEDGER, *TIERS, *SAID, *RULES, *NETWORK, *APPROVALS, *CATALOGUE, *COUPONS, *DRAWS,
-        "benefits.view_order", *REFUND,
+        *HAND_OVER, "benefits.view_order", *REFUND,
     ],
     "dealer manager": [
         *OF_DEALERS, "members.decide_application", "members.activate_member",

@@ -117,6 +117,7 @@ def test_what_must_not_change_cannot():
         "benefits_couponconflict",
         "benefits_couponstep",
         "benefits_drawoutcome",
+        "benefits_prizehandover",
         "benefits_itempicture",
         "benefits_orderstep",
         "benefits_paymentnews",

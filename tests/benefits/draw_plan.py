@@ -20,9 +20,13 @@ _numbers = itertools.count(1)
 
 def prize(name, parts, pieces, *, points=0, cost="1.00", **more):
     return draws.Prize(
-        names={"zh-hans": name}, kind="POINTS" if points else "THING", parts=parts,
+        names={"zh-hans": name}, kind=_kind(points, more.get("batch_id")), parts=parts,
         pieces=pieces, cost=Decimal(cost), points=points, **more,
     )  # fmt: skip
+
+
+def _kind(points, batch_id):
+    return "COUPON" if batch_id else "POINTS" if points else "THING"
 
 
 def terms(*prizes, **more):

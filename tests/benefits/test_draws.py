@@ -13,16 +13,20 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 
 from benefits import approvals as asking
-from benefits import drawing
+from benefits import drawing, operations
+from benefits.models import NOTE_MAX
+from benefits.models.coupons import Coupon
 from benefits.models.draws import Draw, DrawOutcome, DrawPrize
-from benefits.operations import draws
+from benefits.operations import coupons, draws
 from benefits.queries import draws as queries
-from common import approvals
+from common import approvals, personal
+from common.models import AuditRecord
 from members.models import Member
 from messaging.models import Message
 from points import operations as points
 from points.models import Entry
 from points.queries import balance
+from tests.benefits.coupon_plan import running
 from tests.benefits.draw_plan import certain, plant_seed, prize, published, terms
 from tests.factories import identity, lot, member, staff
 from tests.factories.points import NOON
@@ -270,3 +274,95 @@ def _run(folder, file):
     return subprocess.run(
         [sys.executable, folder / "recipe.py", file], capture_output=True, text=True, check=False
     )
+
+
+def won(*prizes, **more):
+    """A draw that is drawn from once, and what it came to."""
+    draw = published(*prizes, **more)
+    return draw, enter(draw, identity())
+
+
+class TestHandingOver:
+    def test_points_are_there_at_once(self):
+        draw, outcome = won(certain())
+
+        assert (outcome.handover.by, list(queries.owed(draw))) == (None, [])
+
+    def test_a_thing_is_owed_until_staff_say_that_the_winner_has_it(self):
+        draw, outcome = won(prize("茶杯", 1_000_000, 5))
+        assert list(queries.owed(draw)) == [outcome]
+
+        by = staff()
+        for note in ("顺丰 SF1001", "又一次"):
+            draws.hand_over(outcome_id=outcome.pk, note=note, by=by, at=NOON)
+
+        told = [(each.by, each.note) for each in queries.handed_over(draw)]
+        assert (told, list(queries.owed(draw))) == ([(by, "顺丰 SF1001")], [])
+        assert AuditRecord.objects.filter(action="draw.prize_handed_over").count() == 1
+
+    @pytest.mark.parametrize(
+        ("note", "refusal"),
+        [
+            ("  ", draws.HandoverUnclear),
+            ("x" * (NOTE_MAX + 1), operations.WordsTooLong),
+            ("打给 13800138000", personal.NamesSomebody),
+        ],
+    )
+    def test_says_how(self, note, refusal):
+        draw, outcome = won(prize("茶杯", 1_000_000, 5))
+        with pytest.raises(refusal):
+            draws.hand_over(outcome_id=outcome.pk, note=note, by=staff(), at=NOON)
+        assert queries.owed(draw).exists()
+
+    def test_nothing_won_is_nothing_to_hand_over(self):
+        _draw, outcome = won(prize("茶杯", 0, 5))
+        for pk in (outcome.pk, 10**12):
+            with pytest.raises(draws.UnknownOutcome):
+                draws.hand_over(outcome_id=pk, note="给了", by=staff(), at=NOON)
+
+    def test_a_coupon_is_the_winners_own_at_once(self):
+        batch = running()
+        draw, outcome = won(prize("券", 1_000_000, 5, batch_id=batch.pk))
+
+        assert Coupon.objects.get().member_id == outcome.member_id
+        assert (outcome.handover.by, list(queries.owed(draw))) == (None, [])
+
+    def test_a_coupon_that_is_not_there_stays_owed_and_the_outcome_stands(self):
+        batch = running(total=1, per_member=1)
+        draw, first = won(prize("券", 1_000_000, 5, batch_id=batch.pk))
+        second = enter(draw, identity(), "second")
+
+        assert (second.number, second.prize_id) == (2, first.prize_id)
+        assert list(queries.owed(draw)) == [second]
+        with pytest.raises(coupons.BatchExhausted):
+            draws.hand_over(outcome_id=second.pk, note="", by=staff(), at=NOON)
+        draws.hand_over(outcome_id=second.pk, note="换了同值积分", by=staff(), at=NOON)
+        assert Coupon.objects.count() == 1
+        assert not queries.owed(draw).exists()
+        assert not list(queries.differences(Draw.objects.get(pk=draw.pk)))
+
+    def test_a_coupon_that_is_owed_is_issued_once_it_can_be(self):
+        one, batch = identity(), running(per_member=1)
+        draw = published(prize("券", 1_000_000, 5, batch_id=batch.pk))
+        enter(draw, one, "first")
+        second = enter(draw, one, "second")
+        assert list(queries.owed(draw)) == [second]
+
+        coupons.revoke(coupon_id=Coupon.objects.get().pk, reason="误发", at=NOON, by=staff())
+        draws.hand_over(outcome_id=second.pk, note="", by=staff(), at=NOON)
+
+        assert Coupon.objects.filter(member=one.id, state="OPEN").count() == 1
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"kind": "COUPON"},
+            {"kind": "THING", "batch_id": 1},
+            {"kind": "POINTS", "points": 5, "batch_id": 1},
+            {"kind": "COUPON", "points": 5, "batch_id": 1},
+        ],
+    )
+    def test_a_prize_is_one_thing(self, said):
+        unclear = draws.Prize(names={"zh-hans": "券"}, parts=1, pieces=1, cost=Decimal(1), **said)
+        with pytest.raises(draws.PrizeUnclear):
+            terms(unclear).require_sense()

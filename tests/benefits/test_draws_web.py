@@ -13,6 +13,7 @@ from benefits.operations import draws
 from members import operations as members
 from points.queries import balance
 from tests.benefits.draw_plan import certain, prize, published, terms
+from tests.benefits.shop import listed
 from tests.factories import identity, lot, member, plain, staff
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +157,34 @@ def test_takes_few_queries_however_much_was_drawn(browser, django_assert_max_num
 
     with django_assert_max_num_queries(QUERIES_MAX):
         browser.get(path)
+
+
+def test_without_a_ticket_the_page_leads_to_the_shop(browser, who):
+    draw = running(needs_ticket=True)
+    item = listed(
+        source="DRAW", handovers=("ONLINE",), draw_id=draw.pk, is_counted=False, pieces=None
+    )
+
+    page = text(browser.get(PAGE))
+
+    assert "Each go at this draw needs a ticket from the shop." in page
+    assert reverse("benefits:item", args=[item.code]) in page
+    assert 'name="reference"' not in page
+    answer = enter(browser)
+    assert answer.status_code == 422
+    assert not DrawOutcome.objects.exists()
+
+
+def test_a_prize_says_where_it_is(browser, who):
+    draw = running(prize("茶杯", 1_000_000, 7))
+    enter(browser)
+    assert "Our staff will hand it over to you." in text(browser.get(PAGE))
+
+    draws.hand_over(
+        outcome_id=DrawOutcome.objects.get().pk, note="顺丰 SF1001", by=staff(), at=timezone.now()
+    )
+
+    page = text(browser.get(PAGE))
+    assert "Handed over on" in page
+    assert "顺丰 SF1001" in page
+    assert draw.code in page

@@ -5,10 +5,12 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from benefits.models.coupons import Coupon
 from benefits.models.orders import Order
 from benefits.operations import orders
 from benefits.operations.items import Price
 from members import operations as members
+from tests.benefits import coupon_plan, draw_plan
 from tests.benefits.buying import AT, collectable, order, points_of, received, rich, sent
 from tests.benefits.plan import publish
 from tests.benefits.shop import listed, price, remaining
@@ -139,3 +141,43 @@ def test_nobody_sees_or_touches_anothers_order(of):
         assert stranger.post(page, {"why": "OTHER"}).status_code == 404
     assert orders.held(made.pk).state == "PAID"
     assert stranger.get(reverse("benefits:orders")).context["orders"].count() == 0
+
+
+def test_a_coupon_is_had_at_once_and_opened_from_the_order(
+    client, of, django_assert_max_num_queries
+):
+    batch = coupon_plan.running()
+    item = listed(source="COUPON", handovers=("ONLINE",), batch_id=batch.pk, is_counted=False)
+    page, form = ask(client, item, handover="ONLINE", quantity=2)
+
+    answer = client.post(page, form)
+
+    with django_assert_max_num_queries(9):
+        told = client.get(answer.url).content.decode()
+    for coupon in Coupon.objects.all():
+        assert reverse("benefits:coupon", args=[coupon.pk]) in told
+    assert Coupon.objects.filter(member=of.id).count() == 2
+    assert "Give it back" not in told
+
+
+def test_what_a_ticket_came_to_stands_on_the_order(client, of):
+    draw = draw_plan.published(draw_plan.certain())
+    item = listed(source="DRAW", handovers=("ONLINE",), draw_id=draw.pk, is_counted=False)
+    page, form = ask(client, item, handover="ONLINE")
+
+    told = client.get(client.post(page, form).url).content.decode()
+
+    assert "The points are in your account." in told
+    assert reverse("benefits:draw", args=[draw.code]) in told
+
+
+def test_a_ticket_that_cannot_be_used_is_refused_on_the_form(client, of):
+    draw = draw_plan.published(age_min=18)
+    item = listed(source="DRAW", handovers=("ONLINE",), draw_id=draw.pk, is_counted=False)
+    page, form = ask(client, item, handover="ONLINE")
+
+    answer = client.post(page, form)
+
+    assert answer.status_code == 422
+    assert "your birthday is not known" in answer.content.decode()
+    assert points_of(of) == 5000

@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from benefits.models.draws import Draw
+from benefits.models.draws import Draw, PrizeHandover
 from benefits.operations import draws
+from benefits.queries import draws as queries
 from common import approvals
 from common.models import Approval
+from tests.benefits.coupon_plan import running
 from tests.benefits.draw_plan import certain, drafted, prize, published
 from tests.factories import identity, plain, staff
 from tests.factories.points import NOON
@@ -146,6 +148,60 @@ def test_closing_wants_the_code_of_the_draw(client):
 
     draw.refresh_from_db()
     assert draw.state == "RUNNING"
+
+
+def test_what_was_won_stands_there_until_it_is_handed_over(client, at_work):
+    draw = published(prize("茶杯", 1_000_000, 5))
+    for n in range(2):
+        draws.enter(member=identity(), draw_id=draw.pk, reference=f"r{n}", at=NOON)
+    care = at_work("customer care")
+    assert "owed_2_note" in care.get(page(draw)).content.decode()
+
+    asked = {"do": "hand_over", "outcome": "1", "note": "顺丰 SF1001"}
+    told = care.post(page(draw), asked, follow=True).content.decode()
+    again = care.post(page(draw), asked | {"note": "另一个"}, follow=True).content.decode()
+    care.post(page(draw), asked | {"outcome": "2", "note": ""})
+
+    assert "顺丰 SF1001" in told
+    assert "Noted: the winner has the prize." in told
+    assert "This prize has been handed over meanwhile." in again
+    assert [each.note for each in PrizeHandover.objects.all()] == ["顺丰 SF1001"]
+    assert [each.number for each in queries.owed(draw)] == [2]
+
+
+@pytest.mark.parametrize("outcome", ["", "-1", "x", "9" * 12, "七"])
+def test_a_prize_that_is_none_is_not_handed_over(client, outcome):
+    draw = published(prize("茶杯", 1_000_000, 5))
+
+    answer = client.post(
+        page(draw), {"do": "hand_over", "outcome": outcome, "note": "给了"}, follow=True
+    )
+
+    assert "This prize has been handed over meanwhile." in answer.content.decode()
+
+
+def test_who_may_not_hand_over_does_not(at_work):
+    draw = published(prize("茶杯", 1_000_000, 5))
+    draws.enter(member=identity(), draw_id=draw.pk, reference="r", at=NOON)
+    planner = at_work("campaign manager")
+
+    assert 'value="hand_over"' not in planner.get(page(draw)).content.decode()
+    asked = {"do": "hand_over", "outcome": "1", "note": "给了"}
+    assert planner.post(page(draw), asked).status_code == 403
+    assert queries.owed(draw).exists()
+
+
+def test_a_prize_may_be_a_coupon(client):
+    batch = running()
+    client.post(
+        reverse("admin:draw-draft"), said(CUP | {"batch": str(batch.pk)}, needs_ticket="on")
+    )
+
+    drawn = Draw.objects.get()
+    assert drawn.needs_ticket
+    assert [(each.kind, each.batch_id) for each in drawn.prizes.all()] == [("COUPON", batch.pk)]
+    edit = client.get(reverse("admin:draw-edit", args=[drawn.pk])).content.decode()
+    assert f'value="{batch.pk}" selected' in edit
 
 
 def test_who_only_looks_changes_nothing(at_work):

@@ -13,6 +13,7 @@ from benefits.operations import items as operations
 from benefits.operations.items import Limit, Price
 from common import approvals
 from common.models import Approval
+from tests.benefits import coupon_plan
 from tests.benefits.plan import publish
 from tests.benefits.shop import AT, drafted, listed, submitted
 from tests.factories import staff, store
@@ -95,6 +96,22 @@ def test_an_item_is_written_sent_approved_and_seen(writer, approver):
 
     assert Item.objects.get().state == "LISTED"
     assert "Thermos" in text_of(writer.get(page("items")))
+
+
+def test_an_item_gives_a_coupon_by_itself(writer):
+    batch = coupon_plan.drafted()
+    given = form(code="voucher", source="COUPON", handovers=["ONLINE"], batch=str(batch.pk))
+    writer.post(page("item-new"), given)
+
+    draft = Listing.objects.get()
+    assert (draft.batch_id, draft.draw_id) == (batch.pk, None)
+    told = text_of(writer.get(page("listing", draft.pk)))
+    assert str(batch) in told
+    assert "Its coupons do not run: nobody can order it." in told
+    edited = writer.get(page("listing-edit", draft.pk)).content.decode()
+    assert f'value="{batch.pk}" selected' in edited
+    refused = writer.post(page("item-new"), given | {"code": "other", "batch": ""})
+    assert "Say which coupon it is." in text_of(refused)
 
 
 def test_a_draft_that_makes_no_sense_says_what_is_wrong(writer):
