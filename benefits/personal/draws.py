@@ -13,6 +13,11 @@ personal.stays(
     why="Which number was drawn and what it won: without it a draw cannot be proven.",
 )
 
+personal.stays(
+    "benefits_prizehandover",
+    why="That a prize was handed over, by whom: notes name nobody.",
+)
+
 
 @personal.section(
     "benefits.draws",
@@ -25,7 +30,7 @@ personal.stays(
         "prize": _("prize"),
         "handed_over": _("handed over"),
     },
-    tables=["benefits_drawoutcome"],
+    tables=["benefits_drawoutcome", "benefits_prizehandover"],
 )
 def draws(member_id: int) -> list[dict[str, Any]]:
     found = DrawOutcome.objects.filter(member_id=member_id)
