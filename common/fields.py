@@ -1,5 +1,5 @@
 """
-Encrypted text columns and their blind index.
+Encrypted columns, of text and of bytes, and the blind index of text.
 
 Each value is sealed with AES-256-GCM under the first key of FIELD_KEYS, bound to its column, and
 stored as `<key id>:<base64 of nonce and ciphertext>`. Older keys of the list still open what they
@@ -26,26 +26,43 @@ KEY_BYTES = 32
 
 def seal(text: str, *, column: str) -> str:
     """Encrypt under the newest key. `column` must be given again to open it."""
+    return seal_bytes(text.encode(), column=column)
+
+
+def seal_bytes(raw: bytes, *, column: str) -> str:
+    """As `seal`, of what is no text, such as a picture."""
     key_id, cipher = next(iter(_ciphers(tuple(settings.FIELD_KEYS)).items()))
-    return _sealed(text, key_id, cipher, column.encode())
+    return _sealed(raw, key_id, cipher, column.encode())
 
 
 def seal_many(texts: Sequence[str | None], *, column: str) -> list[str | None]:
     """As `seal`, for a column of many rows. What is empty stays so."""
     key_id, cipher = next(iter(_ciphers(tuple(settings.FIELD_KEYS)).items()))
     bound = column.encode()
-    return [text and _sealed(text, key_id, cipher, bound) for text in texts]
+    return [text and _sealed(text.encode(), key_id, cipher, bound) for text in texts]
 
 
-def _sealed(text: str, key_id: str, cipher: AESGCM, column: bytes) -> str:
+def _sealed(opened: bytes, key_id: str, cipher: AESGCM, column: bytes) -> str:
     nonce = os.urandom(NONCE_BYTES)
-    raw = nonce + cipher.encrypt(nonce, text.encode(), column)
+    raw = nonce + cipher.encrypt(nonce, opened, column)
     return f"{key_id}:{base64.b64encode(raw).decode()}"
 
 
 def unseal(stored: str, *, column: str) -> str:
     """
     Decrypt what `seal` made.
+
+    :raises ImproperlyConfigured: as `unseal_bytes`, or if it is no text
+    """
+    try:
+        return unseal_bytes(stored, column=column).decode()
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(f"A value of {column} is no text") from error
+
+
+def unseal_bytes(stored: str, *, column: str) -> bytes:
+    """
+    Decrypt what `seal_bytes` or `seal` made.
 
     :raises ImproperlyConfigured: if its key is not among FIELD_KEYS, or the value was tampered with
     """
@@ -58,7 +75,7 @@ def unseal(stored: str, *, column: str) -> str:
         raise ImproperlyConfigured(f"FIELD_KEYS lacks the key {key_id!r} that sealed {column}")
     try:
         raw = base64.b64decode(encoded, validate=True)
-        return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], column.encode()).decode()
+        return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], column.encode())
     except (InvalidTag, ValueError) as error:
         raise ImproperlyConfigured(f"A value of {column} does not open with its key") from error
 
@@ -113,6 +130,23 @@ class EncryptedTextField(models.TextField):
 
     def get_lookup(self, lookup_name: str) -> Any:
         # An equality test against a fresh ciphertext can never be true: refuse it loudly.
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+    @property
+    def _column(self) -> str:
+        return f"{self.model._meta.db_table}.{self.column}"
+
+
+class EncryptedBytesField(models.TextField):
+    """Bytes, such as a picture, that are sealed in the database as text is."""
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else seal_bytes(bytes(value), column=self._column)
+
+    def from_db_value(self, value: str | None, *_context: object) -> bytes | None:
+        return None if value is None else unseal_bytes(value, column=self._column)
+
+    def get_lookup(self, lookup_name: str) -> Any:
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
 
     @property

@@ -13,19 +13,31 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, transaction
 
-from common.fields import EncryptedTextField, newest_key_id, seal, unseal
+from common.fields import (
+    EncryptedBytesField,
+    EncryptedTextField,
+    newest_key_id,
+    seal_bytes,
+    unseal_bytes,
+)
 
 # Values per transaction: their rows are held for some milliseconds.
 CHUNK_VALUES = 500
+# Of columns of pictures: some megabytes.
+CHUNK_PICTURES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A sealed column, in the database's names. `label` is what a value is bound to."""
+    """
+    A sealed column, in the database's names. `label` is what a value is bound to, `chunk` how many
+    values are sealed anew at once.
+    """
 
     table: str
     key: str
     name: str
+    chunk: int = CHUNK_VALUES
 
     @property
     def label(self) -> str:
@@ -35,11 +47,16 @@ class Column:
 def sealed_columns() -> list[Column]:
     """Every encrypted column there is, those of the history tables included."""
     return [
-        Column(model._meta.db_table, str(model._meta.pk.column), str(field.column))
+        Column(
+            model._meta.db_table,
+            str(model._meta.pk.column),
+            str(field.column),
+            CHUNK_PICTURES if isinstance(field, EncryptedBytesField) else CHUNK_VALUES,
+        )
         for model in apps.get_models(include_auto_created=True)
         if model._meta.managed and not model._meta.proxy
         for field in model._meta.local_fields
-        if isinstance(field, EncryptedTextField)
+        if isinstance(field, EncryptedTextField | EncryptedBytesField)
     ]
 
 
@@ -77,7 +94,7 @@ def _next(column: Column, after: Any) -> list[tuple[Any, str]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {key}, {_quoted(column.name)} FROM {_left(column)}{beyond}"  # noqa: S608 - names
-            f" ORDER BY {key} LIMIT {CHUNK_VALUES} FOR NO KEY UPDATE",
+            f" ORDER BY {key} LIMIT {column.chunk} FOR NO KEY UPDATE",
             [newest_key_id(), *arguments],
         )
         return cursor.fetchall()
@@ -89,7 +106,10 @@ def _write(column: Column, rows: list[tuple[Any, str]]) -> None:
         cursor.executemany(
             f"UPDATE {_quoted(column.table)} SET {_quoted(column.name)} = %s"  # noqa: S608 - names
             f" WHERE {_quoted(column.key)} = %s",
-            [(seal(unseal(stored, column=label), column=label), key) for key, stored in rows],
+            [
+                (seal_bytes(unseal_bytes(stored, column=label), column=label), key)
+                for key, stored in rows
+            ],
         )
 
 

@@ -3,9 +3,10 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
+
+import common.fields
 
 
 class Migration(migrations.Migration):
@@ -113,12 +114,12 @@ class Migration(migrations.Migration):
                 ('step', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='picture', serialize=False, to='benefits.step')),
                 ('media_type', models.CharField(max_length=10)),
                 ('size', models.PositiveIntegerField(help_text='In bytes.')),
-                ('content', models.BinaryField()),
+                ('content', common.fields.EncryptedBytesField()),
             ],
             options={
                 'verbose_name': 'picture of a delivery',
                 'verbose_name_plural': 'pictures of deliveries',
-                'constraints': [models.CheckConstraint(condition=models.Q(('size', django.db.models.functions.text.Length('content')), ('size__range', (1, 2000000))), name='benefits_picture_bounded'), models.CheckConstraint(condition=models.Q(('media_type__in', ['image/jpeg', 'image/png'])), name='benefits_picture_type_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('size__range', (1, 2000000))), name='benefits_picture_bounded'), models.CheckConstraint(condition=models.Q(('media_type__in', ['image/jpeg', 'image/png'])), name='benefits_picture_type_known')],
             },
         ),
         migrations.CreateModel(

@@ -10,9 +10,10 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Length, Now
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from common.fields import EncryptedBytesField
 from common.localized import localized
 from members.models import Member
 from partners.models import ApiClient, Store
@@ -326,7 +327,8 @@ class Step(models.Model):
 
 class Picture(models.Model):
     """
-    The photo or signature that proves a delivery. Personal data: unlike other rows it may go.
+    The photo or signature that proves a delivery, sealed. Personal data: unlike other rows it may
+    go.
 
     Read it without `content` where only that there is one is shown.
     """
@@ -336,7 +338,7 @@ class Picture(models.Model):
     )
     media_type = models.CharField(max_length=10)
     size = models.PositiveIntegerField(help_text="In bytes.")
-    content = models.BinaryField()
+    content = EncryptedBytesField()
 
     class Meta:
         verbose_name = _("picture of a delivery")
@@ -344,7 +346,7 @@ class Picture(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="benefits_picture_bounded",
-                condition=Q(size=Length("content"), size__range=(1, PROOF_BYTES_MAX)),
+                condition=Q(size__range=(1, PROOF_BYTES_MAX)),
             ),
             models.CheckConstraint(
                 name="benefits_picture_type_known",

@@ -1,12 +1,14 @@
 """Rights are booked, delivered with a proof, undone in time, and rated."""
 
+import base64
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from benefits import operations, queries
 from benefits.models import Picture, Proof, Rating, Right, Step
-from common import personal
+from common import personal, resealing
 from common.models import AuditRecord
 from members import cards
 from members import operations as members
@@ -52,6 +54,12 @@ def of():
 def year_too(of):
     night("2026-01-01")
     return of
+
+
+def in_the_table():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT content FROM benefits_picture")
+        return cursor.fetchone()[0]
 
 
 def card(of, day=DAY):
@@ -172,7 +180,22 @@ class TestTheProof:
         right = deliver(of, "wash", shown=operations.Shown(proof=Proof.PHOTO, picture=JPEG))
 
         picture = Picture.objects.get(step__right=right)
-        assert (picture.media_type, bytes(picture.content)) == ("image/jpeg", JPEG)
+        assert (picture.media_type, picture.content) == ("image/jpeg", JPEG)
+
+    def test_a_photo_is_sealed_and_sealed_anew_with_a_new_key(self, of, settings):
+        deliver(of, "wash", shown=operations.Shown(proof=Proof.PHOTO, picture=JPEG))
+        column = next(
+            each for each in resealing.sealed_columns() if each.label == "benefits_picture.content"
+        )
+        stored = in_the_table()
+        settings.FIELD_KEYS = [f"k2:{base64.b64encode(b'n' * 32).decode()}", *settings.FIELD_KEYS]
+
+        assert sum(resealing.reseal(column)) == 1
+
+        settings.FIELD_KEYS = settings.FIELD_KEYS[:1]
+        assert Picture.objects.get().content == JPEG
+        assert [each.partition(":")[0] for each in (stored, in_the_table())] == ["k1", "k2"]
+        assert JPEG not in base64.b64decode(stored.partition(":")[2])
 
     @pytest.mark.parametrize(
         ("picture", "refusal"),
