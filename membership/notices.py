@@ -1,4 +1,7 @@
-"""What members are told about their login, and that two memberships of theirs are one now."""
+"""
+What members are told about their login, that two memberships of theirs are one now, and the
+receipts of the counter.
+"""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +13,8 @@ EMAIL_CONFIRMED = "account.email_confirmed"
 MERGED = "account.joined"
 HANDED_OVER = "counter.handed_over"
 BILL_PAID = "counter.bill_paid"
+COUPON_USED = "counter.coupon_used"
+COUPON_GAVE = "counter.coupon_gave"
 
 
 def register() -> None:
@@ -61,5 +66,27 @@ def register() -> None:
             "off": templates.MONEY,
             "store": templates.TEXT,
             "balance": templates.NUMBER,
+        },
+    )
+    templates.register(
+        COUPON_USED,
+        subject=_("Coupon used: %(coupon)s"),
+        body=_("“%(coupon)s” took %(off)s off your bill at %(store)s. Receipt %(number)s."),
+        variables={
+            "coupon": templates.TEXT,
+            "off": templates.MONEY,
+            "store": templates.TEXT,
+            "number": templates.TEXT,
+        },
+    )
+    templates.register(
+        COUPON_GAVE,
+        subject=_("Coupon used: %(coupon)s"),
+        body=_("%(store)s took “%(coupon)s” for: %(item)s. Receipt %(number)s."),
+        variables={
+            "coupon": templates.TEXT,
+            "item": templates.TEXT,
+            "store": templates.TEXT,
+            "number": templates.TEXT,
         },
     )

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.timezone import localdate
+from django.utils.translation import gettext
 
 from benefits import operations as benefits
 from benefits import queries as rights
@@ -321,6 +322,8 @@ class ReceiptPage(VisitPart):
         except DomainError as refusal:
             context = self.get_context_data(refused=str(refusal.sentence))
             return self.render_to_response(context, status=refusal.status)
+        if deed == "send":
+            messages.success(request, gettext("The receipt is sent to the member."))
         return redirect(request.path)
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -404,7 +407,7 @@ class BillPage(ReceiptPage):
 
 class CouponPage(ReceiptPage):
     template_name = "counter/coupon.html"
-    deeds = {"undo": "undo"}
+    deeds = {"undo": "undo", "send": "send"}
 
     def arrive(self) -> HttpResponseBase | None:
         if answer := super().arrive():
@@ -422,6 +425,11 @@ class CouponPage(ReceiptPage):
         # A second tap finds it good again, and leaves it so.
         if self.coupon.state == CouponState.USED:
             benefits.undo_coupon(coupon_id=self.coupon.pk, at=now, who=self.counter.who)
+
+    def send(self, *, now: datetime) -> None:
+        if self.coupon.state != CouponState.USED:
+            raise Http404
+        receipts.send_coupon(self.coupon, to=self.member, at=self.counter, now=now)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         receipt = receipts.of_coupon(self.coupon, now=timezone.now())

@@ -146,6 +146,22 @@ def send_right(right: Right, *, to: Member, at: Counter, now: datetime) -> None:
     )
 
 
+def send_coupon(coupon: Coupon, *, to: Member, at: Counter, now: datetime) -> None:
+    """Send the member the receipt of a coupon that was used, once."""
+    receipt = of_coupon(coupon, now=now)
+    off = coupon.discount
+    gives: dict[str, object] = {"off": off} if off else {"item": receipt.item or receipt.name}
+    template = notices.COUPON_USED if off else notices.COUPON_GAVE
+    messaging.send(
+        member_id=to.pk,
+        template=template,
+        key=f"{template}:{receipt.number}",
+        variables={"coupon": receipt.name, "store": at.store.name, "number": receipt.number}
+        | gives,
+        at=now,
+    )
+
+
 def send_bill(held: Entry, *, to: Member, at: Counter, now: datetime) -> None:
     """Send the member the receipt of a bill that points paid a part of, once."""
     receipt = of_bill(held, now=now)

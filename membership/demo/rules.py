@@ -7,7 +7,14 @@ from typing import Any
 from membership.demo import cast
 from programme import documents
 
-RETAIL = Path(documents.__file__).parent / "programmes" / "retail.yaml"
+PROGRAMMES = Path(documents.__file__).parent / "programmes"
+RETAIL, CAR_OWNER = PROGRAMMES / "retail.yaml", PROGRAMMES / "car-owner.yaml"
+# What the club does for cars, as the shipped programme for them says it; its first tier is our
+# first one, and the tier we have not is left out.
+FOR_CARS = (
+    "insurance-discount", "season-check", "labour-offset", "roadside", "pick-up", "airport",
+)  # fmt: skip
+FIRST_TIER = {"owner": "regular"}
 SEASON = "service-season"
 SEASON_NAMES = {"zh-hans": "养护季", "zh-hant": "養護季", "en": "Service season"}
 
@@ -80,6 +87,18 @@ def document(*, today: date) -> dict[str, Any]:
             }
         ]
     }
+    made["benefits"]["of_tiers"] += _for_cars({each["code"] for each in made["tiers"]["levels"]})
     diamond = made["tiers"]["levels"][-1]
     diamond["application"] = {"measure": "spend", "at_least": "15000", "window": {"months": 12}}
     return made
+
+
+def _for_cars(levels: set[str]) -> list[dict[str, Any]]:
+    of_tiers = documents.parse(CAR_OWNER.read_text())["benefits"]["of_tiers"]
+    found = {each["code"]: each for each in of_tiers}
+    return [found[code] | {"tiers": _known(found[code]["tiers"], levels)} for code in FOR_CARS]
+
+
+def _known(cells: dict[str, Any], levels: set[str]) -> dict[str, Any]:
+    ours = {FIRST_TIER.get(code, code): cell for code, cell in cells.items()}
+    return {code: cell for code, cell in ours.items() if code in levels}

@@ -7,9 +7,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import localdate
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 
 from common import audit
 from common.errors import DomainError, Invalid
@@ -130,7 +129,7 @@ def terms_on_bills(at: datetime) -> BillTerms:
 def _note(bill: Decimal, off: Decimal) -> str:
     """What the member reads beside the entry. In one language: a note is kept as it was."""
     with override(settings.LANGUAGE_CODE):
-        told = say("Bill %(bill)s, %(off)s by points, %(rest)s to pay")
+        told = gettext("Bill %(bill)s, %(off)s by points, %(rest)s to pay")
         return told % {"bill": f"{bill:.2f}", "off": off, "rest": f"{bill - off:.2f}"}
 
 

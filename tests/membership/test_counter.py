@@ -401,6 +401,11 @@ class TestDelivering:
         (message,) = Message.objects.filter(template="counter.handed_over")
         assert message.member_id == of.id
 
+    def test_the_clerk_reads_that_it_was_sent(self, at_till, of):
+        receipt = deliver(at_till, meet(at_till, of))
+
+        assert "The receipt is sent" in said(do(at_till, receipt, "send"))
+
     def test_nothing_is_handed_to_who_is_frozen(self, at_till, of):
         page = meet(at_till, of)
         members.freeze(member_id=of.id, by=factories.staff(), reason="fraud")
@@ -594,6 +599,29 @@ class TestCoupons:
 
         coupon.refresh_from_db()
         assert coupon.state == "OPEN"
+
+    def test_the_receipt_is_sent_once_and_of_what_was_undone_never(self, at_till, of, coupon):
+        receipt = self.use(at_till, meet(at_till, of))
+        assert 'value="send"' in said(receipt)
+        for _twice in range(2):
+            do(at_till, receipt, "send")
+
+        (message,) = Message.objects.filter(template="counter.coupon_used")
+        assert message.member_id == of.id
+        assert message.variables["off"] == "30.00"
+        undone = do(at_till, receipt, "undo")
+        assert 'value="send"' not in said(undone)
+        assert do(at_till, undone, "send").status_code == 404
+
+    def test_the_receipt_of_what_is_free_says_what_it_was(self, at_till, of):
+        free = issued(running(kind="ITEM", item={"zh-hans": "茶", "en": "Tea"}), of)
+        token = coupon_queries.token_of(free)
+        page = meet(at_till, of)
+
+        do(at_till, self.use(at_till, page, code=token), "send")
+
+        (message,) = Message.objects.filter(template="counter.coupon_gave")
+        assert message.variables["item"] == "Tea"
 
     def test_is_not_undone_later_nor_at_another_store(self, at_till, of, coupon, store, clock):
         receipt = self.use(at_till, meet(at_till, of))

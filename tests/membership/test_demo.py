@@ -276,6 +276,20 @@ class TestDemo:
 MEMBER_STATES = ("ACTIVE", "PRE_REGISTERED", "FROZEN", "CLOSED")
 
 
+def test_tiers_have_benefits_of_every_sort():
+    made = rules.document(today=date(2026, 7, 5))
+    kinds = {each["code"]: set(each["tiers"]) for each in made["benefits"]["of_tiers"]}
+    levels = {each["code"] for each in made["tiers"]["levels"]}
+
+    assert {
+        "shop-discount", "member-day-discount", "birthday-gift", "shop-voucher", "health-check",
+        "private-custom", "fast-lane", "response-24h", "dedicated-service", "season-check",
+        "labour-offset", "insurance-discount", "roadside", "pick-up", "airport",
+    } == set(kinds)  # fmt: skip
+    assert all(tiers and tiers <= levels for tiers in kinds.values())
+    assert "regular" in kinds["roadside"]
+
+
 def test_without_the_demo_there_are_staff_and_nobody_else(db, settings):
     settings.SANDBOX = True
 
