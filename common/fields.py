@@ -12,7 +12,7 @@ import hmac
 import os
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -137,7 +137,13 @@ class EncryptedTextField(models.TextField):
         return f"{self.model._meta.db_table}.{self.column}"
 
 
-class EncryptedBytesField(models.TextField):
+if TYPE_CHECKING:
+    _TextOfBytes = models.TextField[bytes, bytes]
+else:
+    _TextOfBytes = models.TextField
+
+
+class EncryptedBytesField(_TextOfBytes):
     """Bytes, such as a picture, that are sealed in the database as text is."""
 
     def get_prep_value(self, value: Any) -> str | None:
