@@ -5,15 +5,23 @@ from datetime import date
 import pytest
 from django.db import transaction
 
+from benefits.models.coupons import Coupon
 from benefits.models.items import Claim, StockMove
-from benefits.operations import claims
+from benefits.models.orders import Order
+from benefits.operations import claims, coupons
 from benefits.operations.items import Limit
+from benefits.operations.orders import Delivery
 from benefits.queries import items as queries
+from tests.benefits import coupon_plan
+from tests.benefits.buying import order, points_of, rich
 from tests.benefits.plan import publish, someone
 from tests.benefits.shop import claim, listed, remaining, take
 from tests.concurrency.racing import Racer, at_once, until_waiting
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.usefixtures("_committed")]
+
+
+ONLINE = Delivery(handover="ONLINE")
 
 
 @pytest.mark.parametrize("locked", [True, False])
@@ -74,3 +82,20 @@ def test_what_comes_back_twice_at_once_comes_back_once():
     at_once(*[lambda: claims.return_stock(reference=reference, at=item.listed_at)] * 2)
 
     assert remaining(item) == 3
+
+
+def test_of_many_who_buy_coupons_as_many_get_one_as_there_are():
+    publish()
+    batch = coupon_plan.running(total=5)
+    item = listed(
+        source="COUPON", handovers=("ONLINE",), batch_id=batch.pk, is_counted=False, pieces=None
+    )
+    buyers = [rich() for _ in range(12)]
+
+    answers = at_once(*[lambda one=one: order(one, item, delivery=ONLINE) for one in buyers])
+
+    refused = [each for each in answers if not isinstance(each, Order)]
+    assert len(refused) == 7, answers
+    assert {type(each) for each in refused} <= {queries.ItemSoldOut, coupons.BatchExhausted}
+    assert (Order.objects.count(), Coupon.objects.count()) == (5, 5)
+    assert sum(points_of(one) for one in buyers) == 12 * 5000 - 5 * 1000
