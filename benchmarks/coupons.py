@@ -122,7 +122,7 @@ def _codes(count: int) -> list[str]:
     """A batch's codes, as an office takes them away."""
     batch = _approved(count)
     _make()
-    return coupons.take_codes(batch_id=batch.pk, at=timezone.now(), by=_user("approves"))
+    return coupons.take_codes(batch_id=batch.pk, at=timezone.now(), by=approving())
 
 
 def _make() -> None:
@@ -131,7 +131,7 @@ def _make() -> None:
 
 def _approved(total: int) -> CouponBatch:
     """A batch that a second person let run: thirty yuan off, good everywhere this month."""
-    now, author = timezone.now(), _user("drafts")
+    now, author = timezone.now(), drafting()
     batch = coupons.draft(
         content=coupons.BatchDraft(
             code=f"benchmark-{time.time_ns()}",
@@ -148,8 +148,17 @@ def _approved(total: int) -> CouponBatch:
         by=author,
     )
     request = coupons.ask_to_run(batch_id=batch.pk, reason="benchmark", at=now, by=author)
-    approvals.approve(approval_id=request.pk, by=_user("approves"), at=now)
+    approvals.approve(approval_id=request.pk, by=approving(), at=now)
     return batch
+
+
+def drafting() -> User:
+    """Who writes what somebody else approves."""
+    return _user("drafts")
+
+
+def approving() -> User:
+    return _user("approves")
 
 
 def _user(what: str) -> User:

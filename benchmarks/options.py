@@ -10,6 +10,7 @@ PARTS = (
     "http",
     "quotes",
     "coupons",
+    "shop",
     "checkpoint",
     "statement",
     "growth",
