@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from benefits.coupons import discounts
 from common.fields import EncryptedTextField
@@ -33,9 +34,9 @@ class CouponKind(models.TextChoices):
 
 
 class Stacking(models.TextChoices):
-    STACKS = discounts.STACKS, _("Together with others")
+    STACKS = discounts.STACKS, pgettext_lazy("a coupon", "Together with others")
     ONCE = discounts.ONCE, _("Once a receipt, together with others")
-    EXCLUSIVE = discounts.EXCLUSIVE, _("Alone")
+    EXCLUSIVE = discounts.EXCLUSIVE, pgettext_lazy("a coupon", "Alone")
 
 
 class CodesFrom(models.TextChoices):
@@ -50,8 +51,8 @@ class BatchState(models.TextChoices):
     """Of an ended one no more coupons are given out; those that were stay good, unless revoked."""
 
     DRAFT = "DRAFT", _("Draft")
-    RUNNING = "RUNNING", _("Running")
-    ENDED = "ENDED", _("Ended")
+    RUNNING = "RUNNING", pgettext_lazy("a batch of coupons", "Running")
+    ENDED = "ENDED", pgettext_lazy("a batch of coupons", "Ended")
     REVOKED = "REVOKED", _("Revoked")
 
 
@@ -176,7 +177,7 @@ class CouponBatch(models.Model):
 
 
 class CouponState(models.TextChoices):
-    OPEN = "OPEN", _("Open")
+    OPEN = "OPEN", pgettext_lazy("a coupon", "Open")
     RESERVED = "RESERVED", _("Reserved")
     USED = "USED", _("Used")
     LAPSED = "LAPSED", _("Lapsed")

@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from benefits.drawing import PARTS
 from benefits.models.coupons import CouponBatch
@@ -25,7 +26,7 @@ from members.models import Member
 
 class DrawState(models.TextChoices):
     DRAFT = "DRAFT", _("Draft")
-    RUNNING = "RUNNING", _("Running")
+    RUNNING = "RUNNING", pgettext_lazy("a prize draw", "Running")
     CLOSED = "CLOSED", _("Over")
 
 

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from benefits.models.items import Claim, Handover
 from benefits.models.rights import NOTE_MAX
@@ -31,7 +32,7 @@ class OrderState(models.TextChoices):
     PICKED = "PICKED", _("Picked")
     SHIPPED = "SHIPPED", _("Shipped")
     READY = "READY", _("Ready at the store")
-    RECEIVED = "RECEIVED", _("Received")
+    RECEIVED = "RECEIVED", pgettext_lazy("an order", "Received")
     CLOSED = "CLOSED", _("Completed")
     CANCELLED = "CANCELLED", _("Cancelled")
     RETURN_ASKED = "RETURN_ASKED", _("Return asked for")
@@ -157,7 +158,7 @@ class OrderStepKind(models.TextChoices):
     PICKED = "PICKED", _("Picked")
     SHIPPED = "SHIPPED", _("Shipped")
     READY = "READY", _("Ready at the store")
-    RECEIVED = "RECEIVED", _("Received")
+    RECEIVED = "RECEIVED", pgettext_lazy("an order", "Received")
     CLOSED = "CLOSED", _("Completed")
     CANCELLED = "CANCELLED", _("Cancelled")
     RETURN_ASKED = "RETURN_ASKED", _("Return asked for")

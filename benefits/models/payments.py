@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from benefits.models.orders import Order
 
@@ -122,7 +123,7 @@ class PaymentNews(models.Model):
 class RefundState(models.TextChoices):
     WAITING = "WAITING", _("To be asked for")
     RUNNING = "RUNNING", _("On its way")
-    DONE = "DONE", _("Given back")
+    DONE = "DONE", pgettext_lazy("money", "Given back")
     FAILED = "FAILED", _("Failed: see to it at the provider")
 
 
