@@ -31,6 +31,7 @@ from benefits.models.draws import (
 from benefits.operations import coupons
 from benefits.operations._using import require_note
 from benefits.queries import draws as queries
+from benefits.queries.draws import UnknownDraw
 from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, ApprovalState, User
@@ -58,11 +59,6 @@ def register() -> None:
         body=_("You won %(prize)s in the draw “%(draw)s”, draw number %(number)s."),
         variables={"prize": NAMES, "draw": NAMES, "number": templates.NUMBER},
     )
-
-
-class UnknownDraw(NotFound):
-    code = "unknown_draw"
-    message = _("There is no such prize draw.")
 
 
 class DrawCodeTaken(DomainError):

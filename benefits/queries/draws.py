@@ -1,19 +1,27 @@
 """Questions about prize draws."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from benefits import drawing
 from benefits.models.draws import Draw, DrawOutcome, DrawPrize, DrawState, PrizeHandover
 from benefits.models.items import Item, ItemState
 from benefits.queries.items import begins
 from benefits.queries.rights import guests_of
+from common.errors import NotFound
 
 OUTCOMES_AT_ONCE = 2_000
+
+
+class UnknownDraw(NotFound):
+    code = "unknown_draw"
+    message = _("There is no such prize draw.")
 
 
 def cost_at_most(prizes: Sequence[DrawPrize]) -> Decimal:
@@ -77,25 +85,55 @@ def handed_over(draw: Draw) -> QuerySet[PrizeHandover]:
     return found.select_related("outcome__prize", "outcome__member", "by").order_by("-at", "-pk")
 
 
+def draw(code: str) -> Draw:
+    """:raises UnknownDraw: if none was published under this code"""
+    found = told_of().filter(code=code).first()
+    if found is None:
+        raise UnknownDraw
+    return found
+
+
+def open_to_members(at: datetime) -> list[Draw]:
+    """Draws that members can enter at a moment, the first to end first, with their prizes."""
+    found = told_of().filter(state=DrawState.RUNNING, opens_at__lte=at, closes_at__gt=at)
+    return list(found.order_by("closes_at", "pk").prefetch_related("prizes"))
+
+
+def times_drawn_of(draws: Sequence[Draw], member_id: int, day: date) -> Counter[int]:
+    """As `times_drawn`, of several draws at once; those without a limit are not counted."""
+    counted = Q(pk__in=[])
+    for each in draws:
+        if each.limit_count is not None:
+            counted |= Q(draw=each, on__gte=begins(each.limit_period, day))
+    found = DrawOutcome.objects.filter(counted, member_id__in=guests_of(member_id))
+    return Counter(dict(found.values_list("draw").annotate(Count("pk"))))
+
+
 def published(draw: Draw) -> dict[str, Any]:
     """
     What anybody needs to check a draw: its rules, the seed once it is closed, and every outcome in
     the order of numbers. Nothing of members.
     """
-    prizes = list(draw.prizes.order_by("position"))
-    outcomes = draw.outcomes.order_by("number").values_list(
-        "number", "result", "hit", "prize__position"
-    )
+    outcomes = published_outcomes(draw).iterator(OUTCOMES_AT_ONCE)
+    return published_rules(draw) | {"outcomes": [list(row) for row in outcomes]}
+
+
+def published_rules(draw: Draw) -> dict[str, Any]:
     return {
         "code": draw.code,
         "seed_hash": draw.seed_hash,
         "seed": draw.seed if draw.state == DrawState.CLOSED else None,
         "prizes": [
             {"parts": each.parts, "pieces": each.pieces, "consolation": each.is_consolation}
-            for each in prizes
+            for each in draw.prizes.order_by("position")
         ],
-        "outcomes": [list(row) for row in outcomes.iterator(OUTCOMES_AT_ONCE)],
     }
+
+
+def published_outcomes(draw: Draw) -> QuerySet[DrawOutcome, tuple[Any, ...]]:
+    """Number, result, level hit and level given of each, in the order of numbers."""
+    found = draw.outcomes.order_by("number")
+    return found.values_list("number", "result", "hit", "prize__position")
 
 
 def differences(draw: Draw) -> Iterator[str]:

@@ -26,6 +26,7 @@ from points import operations as points
 from tests import factories
 from tests.benefits.buying import at_store, order
 from tests.benefits.coupon_plan import bill, issued, running
+from tests.benefits.draw_plan import approved, certain
 from tests.benefits.plan import always, deliver
 from tests.benefits.shop import listed
 from tests.factories.activities import cap, kind, named, rewarding
@@ -171,6 +172,10 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
         benefits={"of_tiers": [always("tow", BASE["code"])]},
     )
     listed("thermos", pieces=5)
+    approved(
+        certain(1_000), code="fair", opens_at=LONG_AGO,
+        closes_at=datetime(2100, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
     store = factories.store(code="S-1")
     member, other = (factories.member(name=name, store=store) for name in ("王小明", "王大明"))
     for purpose in ConsentPurpose:
@@ -227,6 +232,7 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
                 "to_release": {"values": TO_RELEASE},
                 "benefits": {"values": ["tow"]},
                 "items": {"values": ["thermos"]},
+                "draws": {"values": ["fair"]},
                 "deliveries": {"values": delivered},
                 "coupons": {"values": coupons},
                 "to_verify": {"values": to_verify},
@@ -251,6 +257,7 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
                 "path.reference": {"dictionary": "documents", "probability": 0.8},
                 "body.benefit": {"dictionary": "benefits", "probability": 0.9},
                 "path.code": {"dictionary": "items", "probability": 0.8},
+                "path.draw": {"dictionary": "draws", "probability": 0.8},
                 "path.order": {"dictionary": "to_pick", "probability": 0.8},
                 "path.company": {"dictionary": "companies", "probability": 0.8},
                 "body.code": {"dictionary": "coupons", "probability": 0.9},

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -431,6 +431,10 @@ CALLS = {
     "orders/{order}/ready/": {"POST": {"store": "{store}"}},
     "orders/{order}/handover/": {"POST": {"store": "{store}", "card": "MC1"}},
     "members/{number}/orders/": {"GET": None},
+    "members/{number}/draws/": {"GET": None},
+    "members/{number}/draws/summer/": {"POST": {"reference": "G-1"}},
+    "members/{number}/outcomes/": {"GET": None},
+    "draws/summer/": {"GET": None},
     "consent-texts/": {"GET": None},
     "members/{number}/": {"GET": None},
     "members/{number}/groups/": {"GET": None},
@@ -464,6 +468,7 @@ CALLS = {
 }  # fmt: skip
 SAMPLES = {"number": "M0000000018", "purchase": "P-1", "application": "A-1", "company": 1,
            "order": "D0000000001"}  # fmt: skip
+BEFORE, AFTER = datetime(2024, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 # What a right call of these answers is no refusal.
 ANSWERED = ("members/", "consent-texts/", "quotes/", "redemptions/X-1/", "batches/")
 
@@ -471,6 +476,7 @@ ANSWERED = ("members/", "consent-texts/", "quotes/", "redemptions/X-1/", "batche
 @pytest.fixture
 def names(planted):
     store = planted["of"].enrolling_store
+    draw_plan.approved(draw_plan.certain(), code="summer", opens_at=BEFORE, closes_at=AFTER)
     return {
         "number": planted["number"],
         "twin": planted["twin"].number,

@@ -40,6 +40,11 @@ def terms(*prizes, **more):
 
 def published(*prizes, code="summer", seed=None, **more):
     plain()
+    return approved(*prizes, code=code, seed=seed, **more)
+
+
+def approved(*prizes, code, seed=None, **more):
+    """As `published`, under the rulebook that is there."""
     draw = draws.create(code=code, terms=terms(*prizes, **more), by=staff())
     wish = asking.submit_draw(
         draw_id=draw.pk, revision=1, at=NOON, reference=code, by=staff(), reason="夏天"
