@@ -78,7 +78,7 @@ class Draw(models.Model):
     seed = EncryptedTextField(null=True, help_text="Nobody is shown it before the draw is closed.")
     seed_hash = models.CharField(_("hash of the seed"), max_length=64, blank=True)
     drawn = models.PositiveIntegerField(_("drawn"), default=0)
-    closed_at = models.DateTimeField(_("closed at"), null=True)
+    closed_at = models.DateTimeField(pgettext_lazy("a prize draw", "closed at"), null=True)
 
     class Meta:
         verbose_name = _("prize draw")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from benefits.models.rights import CODE_MAX, NOTE_MAX, Source
 from common.localized import localized
@@ -111,7 +112,7 @@ class Survey(models.Model):
     titles = models.JSONField(_("title"))
     intros = models.JSONField(_("introduction"), default=dict)
     opens_on = models.DateField(_("first day"))
-    closes_on = models.DateField(_("last day"))
+    closes_on = models.DateField(pgettext_lazy("a survey", "last day"))
     levels = models.JSONField(_("tiers"), default=list)
     tag = models.ForeignKey(
         Tag, null=True, blank=True, on_delete=models.PROTECT, related_name="+",

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from common.fields import EncryptedBytesField
 from common.localized import localized
@@ -161,7 +162,7 @@ class Right(models.Model):
         default=False, help_text="Made as it was used: its benefit is not counted."
     )
     booked_for = models.DateTimeField(_("booked for"), null=True)
-    delivered_at = models.DateTimeField(_("delivered at"), null=True)
+    delivered_at = models.DateTimeField(pgettext_lazy("a right", "delivered at"), null=True)
     store = models.ForeignKey(
         Store, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("store")
     )
