@@ -15,6 +15,7 @@ PARTS = (
     "statement",
     "growth",
     "tiers",
+    "rights",
     "night",
     "import",
     "proof",
