@@ -80,16 +80,18 @@ def test_tells_only_of_draws_that_are_open(till, of):
 
 
 def test_counts_each_draw_in_its_own_period_and_only_the_members_own(till, of, place):
-    for code, period in {"daily": "DAY", "weekly": "WEEK"}.items():
-        published(code=code, limit_count=3, limit_period=period)
+    for code, period in {"daily": "DAY", "yearly": "YEAR"}.items():
+        published(code=code, limit_count=3, limit_period=period, opens_at=NOON - 24 * HOUR)
     published(code="free")
     other = identity(member(store=place))
-    gone = [(of, "daily"), (of, "weekly"), (of, "weekly"), (of, "free"), (other, "daily")]
+    with time_machine.travel(NOON - 24 * HOUR, tick=False):
+        assert go(till, of, "before", "daily").status_code == 200
+    gone = [(of, "daily"), (of, "yearly"), (of, "yearly"), (of, "free"), (other, "daily")]
     for nth, (who, code) in enumerate(gone):
         assert go(till, who, f"G-{nth}", code).status_code == 200
 
     left = {each["code"]: each["left"] for each in running(till, of)}
-    assert left == {"daily": 2, "weekly": 1, "free": None}
+    assert left == {"daily": 2, "yearly": 1, "free": None}
 
 
 def test_more_draws_are_no_more_queries(till, of, django_assert_max_num_queries):
