@@ -22,7 +22,7 @@ from common.models import JobRun, User
 from members import operations as members
 from members import queries as members_queries
 from members.queries import Identity
-from membership.demo import cast, desk, rights, story, treats
+from membership.demo import cast, desk, rights, story, treats, wishes
 from partners.models import Organization, OrganizationKind, Region, Store
 from partners.queries import brand, main_store
 from points import operations as points
@@ -57,6 +57,7 @@ def build(*, run: JobRun, care: User, writer: User, approver: User) -> Iterator[
     evening = events_told[-1].at
     desk.lay(people=everybody, known=playing.known, shops=playing.shops, care=care, at=evening)
     treats.give(known=playing.known, writer=writer, approver=approver, at=evening)
+    wishes.ask(known=playing.known, writer=writer, approver=approver, at=evening)
     nights.begin(max(timezone.localdate(), end))
     while events.deliver_waiting(now=timezone.now()):
         pass

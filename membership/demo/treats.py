@@ -31,7 +31,7 @@ HOLDERS, DRAWERS = range(12), range(60)
 
 def give(*, known: Mapping[int, Identity], writer: User, approver: User, at: datetime) -> None:
     """Put all of it there, as of `at`. `known`: the members by their position in the cast."""
-    found = {place: one for place, one in known.items() if place not in _AWAY}
+    found = {place: one for place, one in known.items() if place not in AWAY}
     if not CouponBatch.objects.filter(code=COUPON).exists():
         _coupons([found[each] for each in HOLDERS if each in found], writer, approver, at)
     drawers = [found[each] for each in DRAWERS if each in found]
@@ -41,7 +41,7 @@ def give(*, known: Mapping[int, Identity], writer: User, approver: User, at: dat
 
 
 # They can take part in nothing.
-_AWAY = {*story.CLOSED, *story.FROZEN}
+AWAY = {*story.CLOSED, *story.FROZEN}
 
 
 @transaction.atomic

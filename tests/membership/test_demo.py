@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from datetime import date, timedelta
 from io import StringIO
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 from benefits.models import Right
 from benefits.models.coupons import Coupon
 from benefits.models.draws import Draw
+from benefits.models.research import Answer, Candidate, Evaluation, Survey
 from benefits.queries import draws as draw_queries
 from campaigns import segments
 from campaigns.models import Segment
@@ -24,7 +26,7 @@ from members.models import (
 )
 from members.phones import normalize
 from members.queries import phone_index
-from membership.demo import building, cast, desk, logins, rules, story, treats
+from membership.demo import building, cast, desk, logins, rules, story, treats, wishes
 from partners.models import ApiClient, Organization, Scope, Store
 from points import nightly
 from points.models import Account, Activity, Entry
@@ -159,6 +161,7 @@ class TestDemo:
         self.check_tiers()
         self.check_desk()
         self.check_treats()
+        self.check_wishes()
         used = set(Right.objects.filter(store__isnull=False).values_list("state", flat=True))
         assert {"DELIVERED", "RATED"} <= used
         today = timezone.localdate()
@@ -218,6 +221,15 @@ class TestDemo:
         assert runs.drawn > 0
         assert list(draw_queries.differences(over)) == []
 
+    def check_wishes(self):
+        """A survey runs and was answered; of its candidates one is adopted and one is not."""
+        survey = Survey.objects.get()
+        assert survey.state == "PUBLISHED"
+        assert Answer.objects.count() > 10
+        stages = Counter(Candidate.objects.values_list("stage", flat=True))
+        assert stages == {"IDEA": 4, "ADOPTED": 1, "REJECTED": 1}
+        assert Evaluation.objects.get().candidates.count() == len(wishes.CANDIDATES)
+
     def check_logins(self, sandbox):
         told = json.loads(demo("--logins"))
 
@@ -267,6 +279,7 @@ class TestDemo:
         assert Member.objects.count() == few + len(desk.TWINS)
         self.check_desk()
         self.check_treats()
+        self.check_wishes()
         events = story.story(cast.people(start=run.day - story.LENGTH, end=run.day), end=run.day)
         visits = sum(isinstance(event, story.Visited) for event in events)
         assert Activity.objects.filter(kind="PURCHASE").count() == visits
