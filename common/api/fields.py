@@ -211,14 +211,17 @@ class Values(StrictField):
     """Values by code; which codes there are, and of which kind each is, the operation knows."""
 
     _PLAIN = (str, int, Decimal, bool, type(None))
+    # No text anywhere holds NUL, which the database does not know: `parsing` refuses it.
+    _TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
     schema = {
         "type": "object",
         "maxProperties": 50,
         "propertyNames": {"pattern": STORE_CODE},
         "additionalProperties": {
             "anyOf": [
-                {"type": ["string", "number", "boolean", "null"]},
-                {"type": "array", "items": {"type": "string"}, "maxItems": 50},
+                {"type": ["number", "boolean", "null"]},
+                _TEXT,
+                {"type": "array", "items": _TEXT, "maxItems": 50},
             ]
         },
     }

@@ -9,7 +9,9 @@ from django.utils.timezone import localdate
 from benefits.models.orders import Order, OrderStep
 from benefits.nightly.orders import follow_orders, verify_orders, verify_stock
 from benefits.operations import orders
+from benefits.operations.orders import Delivery
 from points.queries import start_of_day
+from tests.benefits import coupon_plan
 from tests.benefits.buying import AT, order, received, rich, sent
 from tests.benefits.plan import LADDER, publish
 from tests.benefits.shop import listed
@@ -76,7 +78,14 @@ def test_what_is_right_raises_no_alarm():
         had = received(one, item, by=by)
         orders.take_back(order_id=had.pk, note="退", to_stock=to_stock, at=AT, by=by)
 
-    assert verify_orders(day=localdate(AT)) == {"orders": 4, "differences": 0}
+    batch = coupon_plan.running()
+    voucher = listed(source="COUPON", handovers=("ONLINE",), batch_id=batch.pk, is_counted=False)
+    for taken_back in (False, True):
+        given = order(one, voucher, delivery=Delivery(handover="ONLINE"))
+        if taken_back:
+            orders.take_back(order_id=given.pk, note="退", to_stock=True, at=AT, by=by)
+
+    assert verify_orders(day=localdate(AT)) == {"orders": 6, "differences": 0}
     assert verify_stock(day=localdate(AT)) == {"places": 1, "differences": 0}
 
 

@@ -148,7 +148,11 @@ def test_a_coupon_is_had_at_once_and_opened_from_the_order(
 ):
     batch = coupon_plan.running()
     item = listed(source="COUPON", handovers=("ONLINE",), batch_id=batch.pk, is_counted=False)
+    with django_assert_max_num_queries(9):
+        client.get(reverse("benefits:item", args=[item.code]))
     page, form = ask(client, item, handover="ONLINE", quantity=2)
+    with django_assert_max_num_queries(9):
+        client.get(page)
 
     answer = client.post(page, form)
 

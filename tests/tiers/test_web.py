@@ -171,12 +171,13 @@ class TestRoundTrips:
             assert client.get(address).status_code == 200
             return [each for each in statements if each.startswith(("\n", "SELECT", "WITH"))]
 
-    def test_the_tier_page_costs_six(self, client, of):
+    def test_the_tier_page_costs_seven(self, client, of):
         publish()
         gather(of, "2026-06-01", points=10000)
 
-        # session, user with member; standing, days; decisions; unread messages
-        assert len(self.asked(client, "/tier/")) == 6
+        # session, user with member; standing, days; decisions; what the next tier opens in the
+        # shop; unread messages
+        assert len(self.asked(client, "/tier/")) == 7
 
     def test_the_home_page_costs_eight(self, client, of):
         publish()
