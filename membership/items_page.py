@@ -355,7 +355,10 @@ class PreviewPage(ItemPageBase, TemplateView):
         chosen = tier if tier in dict(levels) else (levels[0][0] if levels else None)
         shopper = queries.Shopper(member_id=0, tier=chosen, tags=frozenset(self.listing.tags))
         return super().get_context_data(
-            **shown(self.listing.item, self.listing, shopper), levels=levels, tier=chosen, **context
+            **shown(self.listing.item, self.listing, shopper, queries.said(self.listing)),
+            levels=levels,
+            tier=chosen,
+            **context,
         )
 
 

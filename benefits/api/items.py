@@ -12,7 +12,7 @@ from django.utils.timezone import localdate, localtime
 from benefits.api.documents import CODE
 from benefits.models.items import Item
 from benefits.queries import items as queries
-from benefits.queries.items import Card, Shopper, Wish
+from benefits.queries.items import Card, Said, Shopper, Wish
 from common.api.fields import Text, member_number
 from common.api.pagination import InvalidCursor, PageParameters, cursor_at, position_of
 from common.api.parameters import Parameters
@@ -151,11 +151,13 @@ class CatalogueItem(ApiView):
         number = self.query.get("member")
         shopper = _shopper(number)
         item = queries.item(code)
-        found = list(queries.obstacles(item, shopper, at=timezone.now()))
+        assert item.live is not None, "it was listed"
+        said = queries.said(item.live)
+        found = list(queries.obstacles(item, shopper, said, at=timezone.now()))
         if any(isinstance(each, queries.ItemNotForMember) for each in found):
             # What is for chosen members only, others do not even see.
             raise queries.UnknownItem
-        return respond(_item(item, shopper, found, request))
+        return respond(_item(item, shopper, said, found, request))
 
 
 def _shopper(number: str | None) -> Shopper:
@@ -179,12 +181,11 @@ def _card(card: Card, request: Request) -> CardAnswer:
     )
 
 
-def _item(item: Item, shopper: Shopper, found: list[Any], request: Request) -> ItemAnswer:
+def _item(
+    item: Item, shopper: Shopper, said: Said, found: list[Any], request: Request
+) -> ItemAnswer:
     listing = item.live
     assert listing is not None, "it was listed"
-    paid = queries.prices(listing.pk, shopper.tier)
-    limits = queries.limits(listing.pk, shopper.tier)
-    pictures = queries.pictures(listing.pk)
     return ItemAnswer(
         code=item.code,
         state=item.state,
@@ -197,10 +198,10 @@ def _item(item: Item, shopper: Shopper, found: list[Any], request: Request) -> I
         tiers=listing.tiers,
         on_sale_from=listing.on_sale_from and localtime(listing.on_sale_from),
         on_sale_until=listing.on_sale_until and localtime(listing.on_sale_until),
-        prices=[PriceAnswer(each.pk, each.points, each.cash) for each in paid],
-        limits=[LimitAnswer(each.count, each.period) for each in limits],
-        left=queries.left([item.pk]).get(item.pk),
-        pictures=[_address(request, each, "item_picture") for each in pictures],
+        prices=[PriceAnswer(each.pk, each.points, each.cash) for each in said.paid(shopper.tier)],
+        limits=[LimitAnswer(each.count, each.period) for each in said.limits_of(shopper.tier)],
+        left=said.left,
+        pictures=[_address(request, each, "item_picture") for each in said.pictures],
         obstacles=[ObstacleAnswer(each.code, each.sentence) for each in found],
     )
 

@@ -55,13 +55,14 @@ def claim(
         raise NoPieces
     points.lock(member.id)
     # Read behind the lock: whoever waited for it sees what the one before has done.
-    found = Item.objects.select_related("live").filter(pk=item_id).first()
+    found = Item.objects.select_related("live", *queries.GIVEN).filter(pk=item_id).first()
     if found is None or found.live is None or found.state == ItemState.DRAFT:
         raise queries.UnknownItem
     shopper = queries.shopper(member.id, localdate(at))
-    for obstacle in queries.obstacles(found, shopper, at=at, quantity=quantity):
+    said = queries.said(found.live)
+    for obstacle in queries.obstacles(found, shopper, said, at=at, quantity=quantity):
         raise obstacle
-    paid = {each.pk: each for each in queries.prices(found.live.pk, shopper.tier)}
+    paid = {each.pk: each for each in said.paid(shopper.tier)}
     if price_id not in paid:
         raise PriceChanged(item=found.live.name)
     return Claim.objects.create(

@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, When
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.functions import Cast, Coalesce, JSONObject
 from django.utils.formats import date_format
 from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext_lazy as _
@@ -82,6 +83,10 @@ class TooFewInStock(DomainError):
     message = _("Only %(left)s of “%(item)s” are left.")
 
 
+# What an item gives by itself; whether there is some of it is an obstacle or none.
+GIVEN = ("live__batch", "live__draw")
+
+
 # --- What is listed -------------------------------------------------------------------------------
 
 
@@ -91,8 +96,8 @@ def item(code: str) -> Item:
 
     :raises UnknownItem: if it was never listed
     """
-    found = Item.objects.select_related("live__category", "live__partner").filter(code=code)
-    one = found.exclude(state=ItemState.DRAFT).first()
+    found = Item.objects.select_related("live__category", "live__partner", *GIVEN)
+    one = found.exclude(state=ItemState.DRAFT).filter(code=code).first()
     if one is None:
         raise UnknownItem
     return one
@@ -254,17 +259,58 @@ def of_tier(of: Collection[ItemPrice], tier: str | None) -> list[ItemPrice]:
     return sorted(paid, key=lambda each: (each.points, each.cash))
 
 
-def prices(listing_id: int, tier: str | None) -> list[ItemPrice]:
-    return of_tier(ItemPrice.objects.filter(listing=listing_id), tier)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """
+    What stands beside a listing: every tier's prices and limits, its pictures, the first one first,
+    and how many pieces are left; None where they are not counted.
+    """
+
+    prices: list[ItemPrice]
+    limits: list[ItemLimit]
+    pictures: list[dict[str, Any]]
+    left: int | None
+
+    def paid(self, tier: str | None) -> list[ItemPrice]:
+        """What a tier pays, the fewest points first."""
+        return of_tier(self.prices, tier)
+
+    def limits_of(self, tier: str | None) -> list[ItemLimit]:
+        """The limits that concern a tier: its own of a period, else the general one."""
+        of_period: dict[str, ItemLimit] = {}
+        for each in sorted(self.limits, key=lambda limit: limit.tier):
+            if each.tier in ("", tier):
+                of_period[each.period] = each
+        return list(of_period.values())
 
 
-def limits(listing_id: int, tier: str | None) -> list[ItemLimit]:
-    """The limits that concern a tier: its own of a period, else the general one."""
-    found = ItemLimit.objects.filter(Q(tier="") | Q(tier=tier or ""), listing=listing_id)
-    of_period: dict[str, ItemLimit] = {}
-    for each in found.order_by("tier"):
-        of_period[each.period] = each
-    return list(of_period.values())
+def said(listing: Listing) -> Said:
+    """All that stands beside a listing, in one query."""
+    of_it = {"listing": OuterRef("pk")}
+    # JSON has no decimals.
+    price = JSONObject(pk="pk", tier="tier", points="points", cash=Cast("cash", models.TextField()))
+    limit = JSONObject(tier="tier", period="period", count="count")
+    there = Stock.objects.filter(item=OuterRef("item")).values("item")
+    shown = ListingPicture.objects.filter(**of_it).order_by("position")
+    prices, limits, pictures, left, is_counted = (
+        Listing.objects.filter(pk=listing.pk)
+        .values_list(
+            ArraySubquery(ItemPrice.objects.filter(**of_it).values_list(price)),
+            ArraySubquery(ItemLimit.objects.filter(**of_it).values_list(limit)),
+            ArraySubquery(shown.values_list(PICTURE)),
+            Coalesce(Subquery(there.annotate(sum=Sum("remaining")).values("sum")), 0),
+            "item__is_counted",
+        )
+        .get()
+    )
+    return Said(
+        prices=[
+            ItemPrice(listing=listing, **each | {"cash": Decimal(each["cash"])}) for each in prices
+        ],
+        limits=[ItemLimit(listing=listing, **each) for each in limits],
+        pictures=pictures,
+        left=left if is_counted else None,
+    )
 
 
 def begins(period: str, day: date) -> date:
@@ -281,24 +327,32 @@ def begins(period: str, day: date) -> date:
     return date.min
 
 
-def had(shopper: Shopper, item_id: int, *, since: date) -> int:
+def had(shopper: Shopper, item_id: int, *, since: Collection[date]) -> dict[date, int]:
     """
-    How many pieces a member has of an item, by the day of ordering; given back ones not. What those
-    had who were joined with the member counts as the member's.
+    How many pieces a member has of an item, by the day of ordering from each of some days on; given
+    back ones not. What those had who were joined with the member counts as the member's.
     """
+    if not since:
+        return {}
     found = Claim.objects.filter(
-        member_id__in=guests_of(shopper.member_id), item=item_id, on__gte=since, given_back_at=None
+        member_id__in=guests_of(shopper.member_id), item=item_id, on__gte=min(since),
+        given_back_at=None,
+    )  # fmt: skip
+    counted = found.aggregate(
+        **{f"n{day:%Y%m%d}": Sum("quantity", filter=Q(on__gte=day)) for day in since}
     )
-    return found.aggregate(pieces=Sum("quantity"))["pieces"] or 0
+    return {day: counted[f"n{day:%Y%m%d}"] or 0 for day in since}
 
 
 def obstacles(
-    found: Item, shopper: Shopper, *, at: datetime, quantity: int = 1
+    found: Item, shopper: Shopper, said: Said, *, at: datetime, quantity: int = 1
 ) -> Iterator[DomainError]:
     """
     Why a member cannot order so many pieces of an item that was listed: the weightiest first.
 
     Points and money are no part of it: what they suffice for, who pays with them finds out.
+
+    :param said: what stands beside its live listing
     """
     listing = found.live
     assert listing is not None, "it was listed"
@@ -306,13 +360,14 @@ def obstacles(
         yield ItemNotListed(item=listing.name)
     yield from _window(listing, at)
     is_of_tier = not listing.tiers or shopper.tier in listing.tiers
-    if not is_of_tier or not prices(listing.pk, shopper.tier):
+    if not is_of_tier or not said.paid(shopper.tier):
         yield ItemNotForTier(item=listing.name)
     if listing.tags and shopper.tags.isdisjoint(listing.tags):
         yield ItemNotForMember(item=listing.name)
-    for limit in limits(listing.pk, shopper.tier):
-        since = begins(limit.period, localdate(at))
-        more = max(0, limit.count - had(shopper, found.pk, since=since))
+    limits = [(each, begins(each.period, localdate(at))) for each in said.limits_of(shopper.tier)]
+    taken = had(shopper, found.pk, since={since for _limit, since in limits})
+    for limit, since in limits:
+        more = max(0, limit.count - taken[since])
         if quantity > more:
             yield ItemLimitReached(
                 item=listing.name,
@@ -320,12 +375,10 @@ def obstacles(
                 period=limit.get_period_display(),
                 left=more,
             )
-    if found.is_counted:
-        pieces = left([found.pk])[found.pk]
-        if pieces == 0:
-            yield ItemSoldOut(item=listing.name)
-        elif quantity > pieces:
-            yield TooFewInStock(item=listing.name, left=pieces)
+    if said.left == 0:
+        yield ItemSoldOut(item=listing.name)
+    elif said.left is not None and quantity > said.left:
+        yield TooFewInStock(item=listing.name, left=said.left)
     if not _is_given(listing, at, quantity):
         yield ItemSoldOut(item=listing.name)
 

@@ -17,7 +17,7 @@ from benefits.forms.items import ShopForm
 from benefits.models.items import Item, ItemPicture, ItemPrice, Listing
 from benefits.queries import items as queries
 from benefits.queries import payments
-from benefits.queries.items import Card, Shopper, Sort, Wish
+from benefits.queries.items import Card, Said, Shopper, Sort, Wish
 from common.localized import localized
 from members.views import MemberPage
 from points import queries as points
@@ -139,18 +139,20 @@ class ItemPage(MemberPage):
         except queries.UnknownItem as error:
             raise Http404 from error
         shopper = queries.shopper(self.member.pk, localdate(now))
+        assert item.live is not None, "it was listed"
+        said = queries.said(item.live)
         return super().get_context_data(
-            **shown(item, item.live, shopper), **self._judged(item, shopper), **kwargs
+            **shown(item, item.live, shopper, said), **self._judged(item, shopper, said), **kwargs
         )
 
-    def _judged(self, item: Item, shopper: Shopper) -> dict[str, Any]:
+    def _judged(self, item: Item, shopper: Shopper, said: Said) -> dict[str, Any]:
         now = timezone.now()
-        found = list(queries.obstacles(item, shopper, at=now))
+        found = list(queries.obstacles(item, shopper, said, at=now))
         if any(isinstance(each, queries.ItemNotForMember) for each in found):
             # What is for chosen members only, others do not even see.
             raise Http404
         spendable = points.spendable_points(self.member.pk, on=localdate(now), at=now)
-        paid = queries.prices(item.live_id or 0, shopper.tier)
+        paid = said.paid(shopper.tier)
         return {
             "obstacles": [each.sentence for each in found],
             "spendable": spendable,
@@ -159,25 +161,23 @@ class ItemPage(MemberPage):
         }
 
 
-def shown(item: Item, listing: Listing | None, shopper: Shopper) -> dict[str, Any]:
+def shown(item: Item, listing: Listing, shopper: Shopper, said: Said) -> dict[str, Any]:
     """What the page says of an item by one of its listings, whoever looks at it."""
-    assert listing is not None, "it was listed"
-    every = list(ItemPrice.objects.filter(listing=listing))
-    own = queries.of_tier(every, shopper.tier)
-    found = queries.pictures(listing.pk)
     return {
         "item": item,
         "listing": listing,
         "value": words.price(0, listing.value) if listing.value else "",
         "told": localized(listing.summary),
         "paragraphs": localized(listing.description).splitlines(),
-        "pictures": [each | {"alt": localized(each["alt"]) or listing.name} for each in found],
-        "prices": [(each, words.price(each.points, each.cash)) for each in own],
-        "other_tiers": _of_other_tiers(every, shopper.tier),
-        "limits": [words.limit(each) for each in queries.limits(listing.pk, shopper.tier)],
+        "pictures": [
+            each | {"alt": localized(each["alt"]) or listing.name} for each in said.pictures
+        ],
+        "prices": [(each, words.price(each.points, each.cash)) for each in said.paid(shopper.tier)],
+        "other_tiers": _of_other_tiers(said.prices, shopper.tier),
+        "limits": [words.limit(each) for each in said.limits_of(shopper.tier)],
         "handovers": [words.handover(each) for each in listing.handovers],
         "for_tiers": [tier for code in listing.tiers if (tier := _tier(code))],
-        "left": _left(item),
+        "left": _left(said.left),
     }
 
 
@@ -198,6 +198,5 @@ def _tier(code: str) -> str:
     return level.name if level else code
 
 
-def _left(item: Item) -> str:
-    pieces = queries.left([item.pk]).get(item.pk)
+def _left(pieces: int | None) -> str:
     return words.left(pieces) if pieces is not None and 0 < pieces <= FEW_LEFT else ""

@@ -67,9 +67,15 @@ class OrderItemPage(MemberPage):
     def shopper(self) -> catalogue.Shopper:
         return catalogue.shopper(self.member.pk, localdate())
 
+    @cached_property
+    def said(self) -> catalogue.Said:
+        assert self.item.live is not None, "it was listed"
+        return catalogue.said(self.item.live)
+
     def _is_hindered(self) -> bool:
         return any(
-            True for _each in catalogue.obstacles(self.item, self.shopper, at=timezone.now())
+            True
+            for _each in catalogue.obstacles(self.item, self.shopper, self.said, at=timezone.now())
         )
 
     def _form(self, said: Any = None) -> OrderForm:
@@ -84,8 +90,7 @@ class OrderItemPage(MemberPage):
         )
 
     def _prices(self) -> list[Any]:
-        paid = catalogue.prices(self.item.live_id or 0, self.shopper.tier)
-        return payments.payable(paid)
+        return payments.payable(self.said.paid(self.shopper.tier))
 
     def _told(self, form: OrderForm) -> dict[str, Any]:
         now = timezone.now()

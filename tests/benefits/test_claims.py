@@ -37,7 +37,7 @@ def test_a_claim_names_what_the_member_was_offered():
 def test_a_tier_with_prices_of_its_own_pays_these_only():
     item = listed(prices=(Price(1000), Price(800, tier="t1"), Price(500, 20, tier="t1")))
     everybodys, of_t1 = (
-        [each.points for each in queries.prices(item.live.pk, tier)] for tier in ("t2", "t1")
+        [each.points for each in queries.said(item.live).paid(tier)] for tier in ("t2", "t1")
     )
 
     assert (everybodys, of_t1) == ([1000], [500, 800])

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -304,3 +305,16 @@ def many(item, count):
     Item.objects.filter(state="DRAFT").update(
         state="LISTED", listed_at=AT, live=Listing.objects.filter(item=OuterRef("pk")).values("pk")
     )
+
+
+def test_an_item_and_its_order_take_fewer_than_ten_questions(client, django_assert_max_num_queries):
+    item = listed(
+        pieces=3,
+        handovers=("SHIP",),
+        prices=(Price(1000), Price(800, tier="t1")),
+        limits=(Limit(1, "MONTH"), Limit(5, "YEAR"), Limit(3, "MONTH", "t1")),
+        value=Decimal(120),
+    )
+    for page in ("benefits:item", "benefits:order_item"):
+        with django_assert_max_num_queries(9):
+            assert client.get(reverse(page, args=[item.code])).status_code == 200
