@@ -31,7 +31,7 @@ from benefits.models.items import (
     Period,
     Stock,
 )
-from benefits.queries.rights import guests_of
+from benefits.queries.rights import Guests
 from common.errors import DomainError, NotFound
 from common.localized import localized
 from members.models import Tagging
@@ -335,7 +335,7 @@ def had(shopper: Shopper, item_id: int, *, since: Collection[date]) -> dict[date
     if not since:
         return {}
     found = Claim.objects.filter(
-        member_id__in=guests_of(shopper.member_id), item=item_id, on__gte=min(since),
+        member_id__in=Guests(shopper.member_id), item=item_id, on__gte=min(since),
         given_back_at=None,
     )  # fmt: skip
     counted = found.aggregate(
