@@ -1,13 +1,14 @@
 """What a coupon is worth, and on which conditions, in words."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from benefits import words
-from benefits.models.coupons import Coupon, CouponKind, Stacking
+from benefits.models.coupons import BatchState, Coupon, CouponKind, CouponState, Stacking
 from benefits.queries.coupons import Definition
 from common.amounts import money
 from common.localized import localized
@@ -38,6 +39,20 @@ def conditions(batch: Definition, currency: str) -> Iterator[str]:
         yield _("One of these a receipt")
     if told := localized(batch.description):
         yield told
+
+
+def state(coupon: Coupon, day: date) -> str:
+    """
+    What a member may make of it on a day: the night may not have come yet, and a revoked batch
+    leaves its coupons as they are. Of a coupon with `batch_state`.
+    """
+    told = CouponState(coupon.state)
+    if told in (CouponState.OPEN, CouponState.RESERVED):
+        if getattr(coupon, "batch_state", "") == BatchState.REVOKED:
+            told = CouponState.REVOKED
+        elif coupon.last_on < day:
+            told = CouponState.LAPSED
+    return str(told.label)
 
 
 def days(coupon: Coupon) -> str:

@@ -4,12 +4,17 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 
 from common import context
 from common.api.rendering import add_headers
 
+# As psycopg2 and PostgreSQL say it.
+NUL_IN_TEXT = "cannot contain NUL"
+NUL_IN_JSON = "\\u0000 cannot be converted to text"
 SAFE_ID = re.compile(r"[\w.-]{8,64}\Z", re.ASCII)
 
 
@@ -52,6 +57,25 @@ class SameSecurityMiddleware(SecurityMiddleware):
             self._headers[secure] = dict(super().process_response(request, empty).items())
         add_headers(response, self._headers[secure])
         return response
+
+
+class NulMiddleware:
+    """
+    A text with the character NUL that got as far as the database, which keeps none, is a bad
+    request: no keyboard types it, so pages need no words for it. What was begun is rolled back.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, _request: HttpRequest, exception: Exception) -> None:
+        if (isinstance(exception, ValueError) and NUL_IN_TEXT in str(exception)) or (
+            isinstance(exception, DataError) and NUL_IN_JSON in str(exception)
+        ):
+            raise BadRequest from exception
 
 
 def _address_before_the_proxy(request: HttpRequest) -> str:

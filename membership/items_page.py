@@ -91,6 +91,8 @@ class ItemsPage(ConsolePage, TemplateView):
 def _found(*, q: str, state: str, source: str, shelf: str) -> QuerySet[Item]:
     found = Item.objects.order_by("-pk")
     present = Listing.objects.filter(state__in=(ListingState.DRAFT, ListingState.LIVE))
+    # No text of the database holds NUL, and no driver takes one.
+    q, shelf = (each.replace("\0", "") for each in (q, shelf))
     if text := q.strip()[:100]:
         # Some thousand items: their names, in all languages, are read through.
         named = present.annotate(told=Cast("names", TextField())).filter(told__icontains=text)

@@ -42,8 +42,8 @@ class Provider:
         # Cleared, it takes a message and says nothing until it is set again.
         self.speaks = threading.Event()
         self.speaks.set()
-        self.has_taken = threading.Event()
         self.lock = threading.Lock()
+        self.taken = threading.Condition(self.lock)
         # How long it thinks about each.
         self.seconds = 0.0
 
@@ -57,10 +57,15 @@ class Provider:
 
     def remember(self, one):
         time.sleep(self.seconds)
-        with self.lock:
+        with self.taken:
             self.sent.append(one)
-        self.has_taken.set()
+            self.taken.notify_all()
         self.speaks.wait()
+
+    def has_taken(self, count, seconds):
+        """Wait until so many were taken; False if they were not in so many seconds."""
+        with self.taken:
+            return self.taken.wait_for(lambda: len(self.sent) >= count, seconds)
 
 
 class Request:

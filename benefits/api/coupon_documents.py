@@ -24,6 +24,7 @@ from common.api.fields import (
     store_code,
 )
 from common.api.rendering import Answer
+from partners.api.authentication import Caller
 
 CATEGORY = r"^[a-z][a-z0-9_-]{0,31}$"
 LINES_MAX = 500
@@ -129,7 +130,7 @@ class CouponAnswer(Answer):
     # The last good day.
     last_on: date
     discount: str | None
-    # Where and when it was used, or for which receipt it is set aside.
+    # When and for which receipt it was used or is set aside, if that was at one of your stores.
     receipt: str | None
     reserved_until: datetime | None
     used_at: datetime | None
@@ -172,9 +173,9 @@ class KeyAnswer(Answer):
 
 
 def coupon_answer(
-    coupon: Coupon, batch: Definition, discount: Decimal | None = None
+    coupon: Coupon, batch: Definition, by: Caller, discount: Decimal | None = None
 ) -> CouponAnswer:
-    terms = batch.terms
+    terms, is_theirs = batch.terms, _is_of(by, coupon.store_id)
     is_percent, is_amount = terms.kind == CouponKind.PERCENT, terms.kind == CouponKind.AMOUNT
     return CouponAnswer(
         id=coupon.pk,
@@ -193,23 +194,44 @@ def coupon_answer(
         first_on=coupon.first_on,
         last_on=coupon.last_on,
         discount=_money(discount),
-        receipt=coupon.receipt or None,
-        reserved_until=coupon.reserved_until and localtime(coupon.reserved_until),
-        used_at=coupon.used_at and localtime(coupon.used_at),
+        receipt=(is_theirs and coupon.receipt) or None,
+        reserved_until=_moment(coupon.reserved_until) if is_theirs else None,
+        used_at=_moment(coupon.used_at) if is_theirs else None,
     )
+
+
+def _is_of(by: Caller, store_id: int | None) -> bool:
+    """Whether a store is one of those whose documents a client may read."""
+    if store_id is None or queries.organization_of(store_id) != by.organization_id:
+        return False
+    return by.only_stores is None or store_id in by.only_stores
+
+
+def _moment(at: datetime | None) -> datetime | None:
+    return None if at is None else localtime(at)
 
 
 def _money(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:.2f}"
 
 
-def member_coupons_answer(number: str, found: Sequence[Coupon]) -> MemberCouponsAnswer:
+def member_coupons_answer(number: str, found: Sequence[Coupon], by: Caller) -> MemberCouponsAnswer:
+    """Of a member's coupons, those that can be used at one of the client's stores."""
+    told = [(each, queries.definition(each.batch_id)) for each in found]
     return MemberCouponsAnswer(
         number,
         [
-            MemberCouponAnswer(
-                coupon_answer(each, queries.definition(each.batch_id)), queries.token_of(each)
-            )
-            for each in found
+            MemberCouponAnswer(coupon_answer(each, batch, by), queries.token_of(each))
+            for each, batch in told
+            if _is_good_at(batch, by)
         ],
+    )
+
+
+def _is_good_at(batch: Definition, by: Caller) -> bool:
+    # The brand's own systems, such as the members' app, show them all.
+    if by.is_brand and by.only_stores is None:
+        return True
+    return batch.is_everywhere or (
+        by.organization_id in batch.organizations or not batch.stores.isdisjoint(by.stores.values())
     )

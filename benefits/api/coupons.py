@@ -89,16 +89,16 @@ class Verify(ApiView):
         keeps_answers=keeps_answers,
     )
     def post(self, request: Request) -> HttpResponse:
-        body = VerifyInput.read(request.data)
+        body, by = VerifyInput.read(request.data), caller(request)
         taken = operations.verify(
             code=body["code"],
             at=timezone.now(),
-            who=_who(caller(request), body),
+            who=_who(by, body),
             lines=lines_in(body),
             receipt=body.get("receipt", ""),
             member=_member(body),
         )
-        return respond(coupon_answer(taken.coupon, taken.batch, taken.discount))
+        return respond(coupon_answer(taken.coupon, taken.batch, by, taken.discount))
 
 
 class Reserve(ApiView):
@@ -116,18 +116,18 @@ class Reserve(ApiView):
         examples=[example("For ten minutes", EXAMPLE | {"minutes": 10})],
     )
     def post(self, request: Request) -> HttpResponse:
-        body = ReserveInput.read(request.data)
+        body, by = ReserveInput.read(request.data), caller(request)
         minutes = body.get("minutes", operations.RESERVED_FOR / timedelta(minutes=1))
         taken = operations.reserve(
             code=body["code"],
             at=timezone.now(),
-            who=_who(caller(request), body),
+            who=_who(by, body),
             receipt=body["receipt"],
             lines=lines_in(body),
             member=_member(body),
             for_=timedelta(minutes=minutes),
         )
-        return respond(coupon_answer(taken.coupon, taken.batch, taken.discount))
+        return respond(coupon_answer(taken.coupon, taken.batch, by, taken.discount))
 
 
 class Release(ApiView):
@@ -135,20 +135,23 @@ class Release(ApiView):
 
     @describe(
         summary="Release a reserved coupon",
-        description="What is not reserved for this receipt stays as it is.",
+        description=(
+            "What is not reserved for this receipt stays as it is; of what another organization "
+            "did with it nothing is told."
+        ),
         body=CouponReleaseInput,
         answers={200: CouponAnswer},
         refusals=[UnknownStore, TooMany, operations.UnknownCoupon],
     )
     def post(self, request: Request) -> HttpResponse:
-        body = CouponReleaseInput.read(request.data)
+        body, by = CouponReleaseInput.read(request.data), caller(request)
         coupon = operations.release(
             code=body["code"],
             at=timezone.now(),
-            who=_who(caller(request), body),
+            who=_who(by, body),
             receipt=body["receipt"],
         )
-        return respond(coupon_answer(coupon, queries.definition(coupon.batch_id)))
+        return respond(coupon_answer(coupon, queries.definition(coupon.batch_id), by))
 
 
 class Consume(ApiView):
@@ -167,17 +170,17 @@ class Consume(ApiView):
         examples=[example("For a bill of 268 yuan", EXAMPLE)],
     )
     def post(self, request: Request) -> HttpResponse:
-        body = ConsumeInput.read(request.data)
+        body, by = ConsumeInput.read(request.data), caller(request)
         taken = operations.consume(
             code=body["code"],
             at=timezone.now(),
-            who=_who(caller(request), body),
+            who=_who(by, body),
             receipt=body["receipt"],
             lines=lines_in(body),
             member=_member(body),
             note=body.get("note", ""),
         )
-        answer = coupon_answer(taken.coupon, taken.batch, taken.discount)
+        answer = coupon_answer(taken.coupon, taken.batch, by, taken.discount)
         return respond(answer, status=200 if taken.is_repeat else 201)
 
 
@@ -199,15 +202,15 @@ class UndoUse(ApiView):
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        body = UndoCouponInput.read(request.data)
+        body, by = UndoCouponInput.read(request.data), caller(request)
         coupon = operations.undo(
             code=body["code"],
             at=timezone.now(),
-            who=_who(caller(request), body),
+            who=_who(by, body),
             receipt=body["receipt"],
             note=body.get("note", ""),
         )
-        return respond(coupon_answer(coupon, queries.definition(coupon.batch_id)))
+        return respond(coupon_answer(coupon, queries.definition(coupon.batch_id), by))
 
 
 class Offline(ApiView):
@@ -269,14 +272,14 @@ class OfMember(ApiView):
 
     @describe(
         summary="Read a member's coupons",
-        description="Those that can be used, the first to lapse first.",
+        description="Those that can be used at your stores, the first to lapse first.",
         answers={200: MemberCouponsAnswer},
         refusals=[UnknownMember],
     )
     def get(self, request: Request, number: str) -> HttpResponse:
         member = members.identify(number)
         found = queries.usable(queries.of_member(member.id), localdate())
-        return respond(member_coupons_answer(member.number, list(found)))
+        return respond(member_coupons_answer(member.number, list(found), caller(request)))
 
 
 urlpatterns: list[URLPattern] = [

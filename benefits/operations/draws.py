@@ -35,6 +35,7 @@ from benefits.queries.draws import UnknownDraw
 from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, ApprovalState, User
+from common.moments import require_years
 from members import queries as members
 from members.models import Member
 from members.queries import Identity
@@ -203,6 +204,7 @@ class Terms:
         language = settings.LANGUAGE_CODE
         if not all(names.get(language) for names in (self.names, *(p.names for p in self.prizes))):
             raise DrawNameMissing(language=dict(settings.LANGUAGES)[language])
+        require_years(self.opens_at, self.closes_at)
         if self.closes_at <= self.opens_at:
             raise DrawTurned
         if not self.prizes:

@@ -29,6 +29,7 @@ from benefits.operations import coupons
 from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import Approval, ApprovalState, User
+from common.moments import require_years
 
 
 class CodeTaken(DomainError):
@@ -180,6 +181,7 @@ class Terms:
         if self.source == ItemSource.PARTNER and self.partner_id is None:
             raise PartnerMissing
         self._require_gift()
+        require_years(self.on_sale_from, self.on_sale_until)
         if self.on_sale_from and self.on_sale_until and self.on_sale_until <= self.on_sale_from:
             raise SaleTurned
         if any(not each.points and not each.cash for each in self.prices):

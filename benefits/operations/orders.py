@@ -38,7 +38,7 @@ from benefits.queries import orders as queries
 from common import audit
 from common.errors import DomainError, Invalid, NotFound
 from common.models import User
-from members import cards
+from members import cards, phones
 from members import queries as members
 from members.queries import Identity, MemberClosed
 from points import operations as points
@@ -156,7 +156,7 @@ class Delivery:
     address: str = ""
 
     def require_sense(self, offered: list[str]) -> None:
-        """:raises HandoverNotOffered, AddressMissing: if it makes none"""
+        """:raises HandoverNotOffered, AddressMissing, phones.InvalidPhone: if it makes none"""
         if self.handover not in offered:
             raise HandoverNotOffered
         parts = [
@@ -166,6 +166,8 @@ class Delivery:
             part.strip() and len(part) <= limit and part.isprintable() for part, limit in parts
         ):
             raise AddressMissing
+        if self.handover == Handover.SHIP:
+            phones.normalize(self.phone)
 
 
 # --- Placing --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from benefits.queries import research as queries
 from common import audit, events
 from common.errors import DomainError, Invalid, NotFound
 from common.models import User
+from common.moments import require_years
 from points import operations as ledger
 from points import queries as points
 from tiers import queries as tiers
@@ -93,7 +94,9 @@ def draft_survey(*, facts: SurveyFacts, by: User, survey_id: int | None = None) 
 
     :raises UnknownSurvey: :raises SurveyIsAsked: if it is none any more
     :raises WrongDays: if it ends before it begins
+    :raises common.moments.YearOutOfRange: if so
     """
+    require_years(facts.opens_on, facts.closes_on)
     if facts.closes_on < facts.opens_on:
         raise WrongDays
     survey = _draft(survey_id) if survey_id else Survey()

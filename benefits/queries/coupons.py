@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils.timezone import make_aware
 
 from benefits.coupons import discounts, tokens
@@ -54,6 +54,10 @@ class Definition:
     @property
     def name(self) -> str:
         return localized(self.names)
+
+    @property
+    def is_everywhere(self) -> bool:
+        return not self.stores and not self.organizations
 
     @property
     def is_bill_needed(self) -> bool:
@@ -110,7 +114,7 @@ def currency() -> str:
 
 def places(batch: Definition) -> list[str]:
     """The names of the stores and organizations at which a batch is good; none: everywhere."""
-    if not batch.stores and not batch.organizations:
+    if batch.is_everywhere:
         return []
     organizations = Organization.objects.filter(pk__in=batch.organizations).order_by("name")
     stores = Store.objects.filter(pk__in=batch.stores).order_by("name")
@@ -121,8 +125,12 @@ def places(batch: Definition) -> list[str]:
 
 
 def of_member(member_id: int) -> QuerySet[Coupon]:
-    """Every coupon of a member, and of who was merged into them; what lapses first comes first."""
+    """
+    Every coupon of a member, and of who was merged into them; what lapses first comes first. With
+    `batch_state`.
+    """
     found = Coupon.objects.filter(member_id__in=Guests(member_id))
+    found = found.annotate(batch_state=F("batch__state"))
     return found.select_related("store").order_by("last_on", "pk")
 
 

@@ -93,4 +93,5 @@ def _told(coupon: Coupon) -> dict[str, Any]:
         "name": batch.name,
         "worth": words.worth(batch, queries.currency()),
         "days": words.days(coupon),
+        "state": words.state(coupon, localdate()),
     }

@@ -17,6 +17,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import empty
 
+from common.moments import YEARS, YearOutOfRange
+
 # No control, line-separating or direction-changing characters; no blank at either end.
 _UNSEEN = "\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff"
 _BLANK = " \\u00a0\\u3000"
@@ -33,7 +35,6 @@ CENT = Decimal("0.01")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 NONE, OFFSET_MAX = timedelta(0), timedelta(hours=16)
-YEARS = range(1900, 2201)
 
 
 class StrictField(serializers.Field):
@@ -149,7 +150,7 @@ class Moment(StrictField):
     """A time with its offset (RFC 3339)."""
 
     default_error_messages = {
-        "date_out_of_range": _("The year must lie between 1900 and 2200."),
+        "date_out_of_range": YearOutOfRange.message,
     }
     schema = {"type": "string", "format": "date-time"}
 

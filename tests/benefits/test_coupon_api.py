@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from benefits.models.coupons import CouponConflict, CouponStep
+from benefits.models.coupons import Coupon, CouponConflict, CouponStep
 from benefits.queries import coupons as queries
 from tests import factories
 from tests.benefits.coupon_plan import NOW, generated, issued, running
@@ -89,6 +89,13 @@ class TestVerifying:
         refused(answer, 429, "too_many")
         assert int(answer["Retry-After"]) > 0
 
+    def test_undoing_is_no_way_to_guess_either(self, till, coupon):
+        wrong = {"code": "0000-0000-0000-0000", "store": "S1", "receipt": "R1"}
+        for _ in range(30):
+            refused(till.send("coupons/undo/", wrong), 404, "unknown_coupon")
+
+        refused(till.send("coupons/undo/", wrong | {"code": coupon.code}), 429, "too_many")
+
 
 class TestUsing:
     def test_once(self, till, stranger, coupon):
@@ -155,6 +162,29 @@ def test_reserved_released_used_and_undone(till, stranger, coupon):
     assert stranger.send("coupons/consume/", theirs).status_code == 201
 
 
+@pytest.mark.parametrize("taken", ["reserve", "consume"])
+def test_what_another_organization_did_with_it_is_not_told(till, stranger, coupon, taken):
+    till.send(f"coupons/{taken}/", using(coupon, receipt="R-THEIRS"))
+    receipt = {"code": coupon.code, "receipt": "R1"}
+
+    ours = till.send("coupons/release/", receipt | {"store": "S1"}).json()
+    theirs = stranger.send("coupons/release/", receipt | {"store": "S2"}).json()
+
+    assert ours["receipt"] == "R-THEIRS"
+    hidden = (theirs["receipt"], theirs["reserved_until"], theirs["used_at"])
+    assert hidden == (None, None, None)
+    assert Coupon.objects.get().receipt == "R-THEIRS", "nor is it released"
+
+
+def test_a_reservation_of_another_that_is_over_is_not_told(till, stranger, coupon):
+    till.send("coupons/reserve/", using(coupon, receipt="R-THEIRS", minutes=1))
+    with time_machine.travel(NOW + timedelta(minutes=2), tick=False):
+        told = stranger.send("coupons/verify/", using(coupon, store="S2"))
+
+    assert told.status_code == 200
+    assert "R-THEIRS" not in told.content.decode()
+
+
 class TestOffline:
     def report(self, coupon, **more):
         return {
@@ -195,3 +225,30 @@ def test_a_members_coupons(till, of, coupon):
 
     assert [each["coupon"]["id"] for each in answer["coupons"]] == [coupon.pk]
     assert answer["coupons"][0]["token"] == queries.token_of(coupon)
+
+
+class TestWhoseCouponsATillReads:
+    """A token is as good as the coupon: nobody reads those that are for others' stores only."""
+
+    def read(self, caller, of):
+        answer = caller.ask(f"members/{of.number}/coupons/").json()
+        return [each["coupon"]["id"] for each in answer["coupons"]]
+
+    def test_only_those_good_at_its_stores(self, till, stranger, store, of, coupon):
+        at_store = issued(running(stores=(store.pk,)), of)
+        at_ours = issued(running(organizations=(store.organization_id,)), of)
+
+        assert self.read(till, of) == [coupon.pk, at_store.pk, at_ours.pk]
+        assert self.read(stranger, of) == [coupon.pk]
+
+    def test_the_brands_own_system_reads_all(self, store, of, coupon):
+        at_store = issued(running(stores=(store.pk,)), of)
+        brand = Till(factories.api_client(factories.brand()))
+
+        assert self.read(brand, of) == [coupon.pk, at_store.pk]
+
+    def test_a_reservation_of_another_is_not_told_there(self, till, stranger, of, coupon):
+        till.send("coupons/reserve/", using(coupon, receipt="R-THEIRS"))
+
+        assert "R-THEIRS" in till.ask(f"members/{of.number}/coupons/").content.decode()
+        assert "R-THEIRS" not in stranger.ask(f"members/{of.number}/coupons/").content.decode()

@@ -103,3 +103,20 @@ def test_the_page_asks_little(member_client, of, now, days, django_assert_max_nu
 
     with django_assert_max_num_queries(10):
         member_client.get(where)
+
+
+def test_says_what_became_of_it_before_the_night_does(member_client, of, now, days):
+    lapsed = issued(running(**days), of, at=now)
+    Coupon.objects.filter(pk=lapsed.pk).update(first_on=days["first_on"], last_on=days["first_on"])
+    batch = running(**days)
+    gone = issued(batch, of, at=now)
+    coupons.revoke_batch(batch_id=batch.pk, reason="Recall", by=batch.created_by)
+
+    page = member_client.get(reverse("benefits:coupons"))
+
+    states = {each["coupon"]: each["state"] for each in page.context["over"]}
+    assert states == {lapsed: "Lapsed", gone: "Revoked"}
+    for coupon, state in states.items():
+        told = member_client.get(reverse("benefits:coupon", args=[coupon.pk])).content.decode()
+        assert state in told
+        assert 'class="qr"' not in told

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from benefits.operations import coupons, draws
 from benefits.queries import draws as queries
 from common import approvals, personal
 from common.models import AuditRecord
+from common.moments import YearOutOfRange
 from members.models import Member
 from messaging.models import Message
 from points import operations as points
@@ -142,6 +143,8 @@ class TestPublishing:
         ("said", "refusal"),
         [
             ({"closes_at": NOON}, draws.DrawTurned),
+            ({"opens_at": datetime(1, 1, 1, tzinfo=UTC)}, YearOutOfRange),
+            ({"closes_at": datetime(9999, 12, 31, tzinfo=UTC)}, YearOutOfRange),
             ({"limit_count": 1}, draws.LimitUnclear),
             ({"prizes": []}, draws.PrizesMissing),
             ({"prizes": [prize("a", 600_000, 1), prize("b", 400_001, 1)]}, draws.OddsTooHigh),

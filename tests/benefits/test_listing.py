@@ -1,5 +1,6 @@
 """How items come into the catalogue: drafted, approved by somebody else, delisted (B4)."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from benefits.operations import items as operations
 from benefits.operations.items import Limit, Price
 from common import approvals
 from common.models import AuditRecord
+from common.moments import YearOutOfRange
 from tests.benefits.shop import AT, approved, changed, drafted, listed, submitted, terms
 from tests.factories import staff
 
@@ -155,6 +157,8 @@ def test_what_is_delisted_comes_back_by_an_approval_only():
         ({"handovers": ()}, operations.HandoverMissing),
         ({"source": "PARTNER"}, operations.PartnerMissing),
         ({"on_sale_from": AT, "on_sale_until": AT}, operations.SaleTurned),
+        ({"on_sale_from": datetime(1, 1, 1, tzinfo=UTC)}, YearOutOfRange),
+        ({"on_sale_until": datetime(9999, 12, 31, tzinfo=UTC)}, YearOutOfRange),
         ({"prices": (Price(0),)}, operations.PriceOfNothing),
         ({"prices": (Price(1), Price(1))}, operations.PriceTwice),
         ({"limits": (Limit(1, "DAY"), Limit(2, "DAY"))}, operations.LimitTwice),

@@ -16,6 +16,7 @@ from common import personal
 from common.personal import NamesSomebody
 from members import cards
 from members import operations as members
+from members.phones import InvalidPhone
 from points import operations as points
 from points.models import Entry, Lot
 from tests.benefits.buying import (
@@ -105,6 +106,10 @@ def test_without_enough_points_nothing_happens():
     [
         (Delivery(handover="ONLINE"), orders.HandoverNotOffered),
         (Delivery(handover="SHIP", recipient="王", phone="1"), orders.AddressMissing),
+        (
+            Delivery(handover="SHIP", recipient="王", phone="abc", address="上海市"),
+            InvalidPhone,
+        ),
         (Delivery(handover="STORE"), orders.StoreNotOffered),
     ],
 )

@@ -108,6 +108,8 @@ def test_who_saves_over_another_is_told(client):
         (said(CUP | {"pieces": "-1"}), "greater than or equal to 1"),
         (said({}), "It has no prize"),
         (said(CUP, closes_at_0="2026-06-14"), "closes before it opens"),
+        (said(CUP, opens_at_0="0001-01-01"), "The year must lie between 1900 and 2200."),
+        (said(CUP, closes_at_0="9999-12-31"), "The year must lie between 1900 and 2200."),
         (said(CUP, limit_count="3"), "A limit says how often"),
     ],
 )

@@ -121,6 +121,8 @@ def test_a_draft_that_makes_no_sense_says_what_is_wrong(writer):
     answer = writer.post(page("item-new"), form(code="cup", source="PARTNER"))
 
     assert "Say which partner it is from." in text_of(answer)
+    answer = writer.post(page("item-new"), form(code="cup", on_sale_from="0001-01-01T00:00"))
+    assert "The year must lie between 1900 and 2200." in text_of(answer)
     assert not Item.objects.exists()
 
 
@@ -201,6 +203,7 @@ def test_items_are_searched_and_filtered(writer):
     assert found(q="PEN") == found(state="WAITS") == found(state="DRAFT") == {"pen"}
     assert found(shelf="life") == {"cup"}
     assert found(q="100%") == set()
+    assert found(q="\0") == found(shelf="\0") == found()
 
 
 def test_stock_is_received_and_corrected_with_a_reason(writer):

@@ -5,12 +5,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
+from benefits.models.draws import PrizeHandover
+from benefits.operations import draws
 from campaigns.member_files import keeping
+from common.middleware import NulMiddleware
+from common.models import AuditRecord
 from members import queries
 from members.models import Member
 from tests import factories
+from tests.benefits import coupon_plan
+from tests.benefits.draw_plan import prize, published
+from tests.factories.points import NOON
+from tests.membership.conftest import console
 from tests.till import Till, refused
 
 pytestmark = pytest.mark.django_db
@@ -64,3 +75,47 @@ def test_a_file_brings_them(store, encoding):
     assert (of.name, of.birthday) == (NAME, date(2000, 2, 29))
     run.refresh_from_db()
     assert (run.report["brought"], run.report["refused"]) == (1, 1)
+
+
+def page(name, one):
+    return reverse(f"admin:{name}", args=[one.pk])
+
+
+class TestNul:
+    """No database text holds it, so wherever it was let in, it ends as a bad request."""
+
+    def test_in_a_reason_that_is_kept_as_json(self):
+        factories.plain()
+        batch = coupon_plan.running()
+        client, where = console(factories.staff(username="boss")), page("coupon-batch", batch)
+        kept = AuditRecord.objects.count()
+
+        said = {"do": "revoke", "reason": "a\0b", "code": batch.code}
+        answer = client.post(where, said)
+
+        assert answer.status_code == 400
+        batch.refresh_from_db()
+        assert batch.state == "RUNNING"
+        assert AuditRecord.objects.count() == kept
+
+    def test_in_a_text_of_its_own(self):
+        draw = published(prize("茶杯", 1_000_000, 5))
+        outcome = draws.enter(
+            draw_id=draw.pk, member=factories.identity(), at=NOON, reference="one"
+        )
+
+        said = {"do": "hand_over", "outcome": str(outcome.number), "note": "a\0b"}
+        client = console(factories.staff(username="boss"))
+        answer = client.post(page("draw", draw), said)
+
+        assert answer.status_code == 400
+        assert not PrizeHandover.objects.exists()
+
+    def test_other_mistakes_of_ours_are_not_the_callers(self, rf):
+        middleware = NulMiddleware(lambda _request: HttpResponse())
+
+        assert middleware.process_exception(rf.get("/"), ValueError("wrong")) is None
+        with pytest.raises(BadRequest):
+            middleware.process_exception(
+                rf.get("/"), ValueError("A string literal cannot contain NUL (0x00) characters.")
+            )

@@ -364,10 +364,7 @@ class TestHome:
             response = client.get("/")
         assert len(response.content) < 20_000
 
-    def test_with_tiers_tasks_and_offers_it_asks_nine_times(
-        self, django_assert_num_queries, monkeypatch
-    ):
-        monkeypatch.setattr(programmes, "CACHE_SECONDS", 600)
+    def test_with_tiers_tasks_and_offers_it_asks_nine_times(self, django_assert_num_queries):
         one = member()
         retail()
         client = logged_in(one)
@@ -392,10 +389,7 @@ class TestHome:
             "/security/", "/security/password/", "/help/",
         ],
     )  # fmt: skip
-    def test_no_page_of_a_member_asks_ten_times(
-        self, django_assert_max_num_queries, monkeypatch, path
-    ):
-        monkeypatch.setattr(programmes, "CACHE_SECONDS", 600)
+    def test_no_page_of_a_member_asks_ten_times(self, django_assert_max_num_queries, path):
         one = member()
         retail()
         client = logged_in(one)

@@ -334,6 +334,7 @@ class TestPublish:
         assert Version.objects.count() == 1
         assert Approval.objects.get().state == "PENDING"
 
+    @pytest.mark.usefixtures("_forgets_in_time")
     def test_not_in_the_last_minute_before_it(self, author, second):
         """Every process must know a version before its first day begins (CACHE_SECONDS)."""
         approval = submit(changed(author, valid_from="2026-06-16"), author)

@@ -27,6 +27,7 @@ from common.approvals import Facts, Payload
 from common.errors import DomainError, Invalid, NotFound
 from common.localized import localized
 from common.models import Approval, User
+from common.moments import require_years
 from programme.policies import FundingShare, of_funding
 
 KIND = "benefits.coupons"
@@ -298,6 +299,7 @@ def _close(batch: CouponBatch, state: BatchState, *, by: User, reason: str) -> C
 
 
 def _require_sense(content: BatchDraft) -> None:
+    require_years(content.first_on, content.last_on)
     if problem := content.problem():
         raise InvalidBatch(problem=problem)
 

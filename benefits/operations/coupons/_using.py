@@ -201,9 +201,10 @@ def undo(
     :param by_office: staff who may undo what any store took, however long ago
     :raises UnknownCoupon: :raises NotUsed: if it is not used, or by another store
     :raises TooLateToUndoCoupon: after that
+    :raises common.limits.TooMany: after too many wrong codes from there
     """
     personal.keep_out(note)
-    coupon = lock(_find(code).pk if coupon_id is None else coupon_id)
+    coupon = _found(code, who, hold=True) if coupon_id is None else lock(coupon_id)
     is_theirs = by_office or coupon.store_id == who.store_id
     if coupon.state != CouponState.USED or not is_theirs or receipt not in ("", coupon.receipt):
         raise NotUsed
@@ -232,7 +233,7 @@ def _found(code: str, who: Who, *, hold: bool = False) -> Coupon:
         raise
 
 
-def _find(code: str, *, hold: bool = False) -> Coupon:
+def _find(code: str, *, hold: bool) -> Coupon:
     """By what was typed or scanned; its row is locked if it is to be held."""
     if tokens.is_one(code):
         try:
@@ -331,7 +332,7 @@ def require_day(coupon: Coupon, day: date) -> None:
 
 def require_place(batch: Definition, store_id: int) -> None:
     """:raises WrongStore: if it is neither one of the stores nor of an organization named"""
-    if (not batch.stores and not batch.organizations) or store_id in batch.stores:
+    if batch.is_everywhere or store_id in batch.stores:
         return
     if queries.organization_of(store_id) not in batch.organizations:
         raise WrongStore
