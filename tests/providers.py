@@ -266,8 +266,8 @@ class WeChat(Provider):
 
 class WeChatPay(Provider):
     """
-    WeChat Pay, API v3: Native orders, their query and close, refunds; and its notices. It has keys
-    of its own; of ours it knows the public one.
+    WeChat Pay, API v3: Native and H5 orders, their query and close, refunds; and its notices. It
+    has keys of its own; of ours it knows the public one.
     """
 
     merchant, app, serial, key_id = "1900000001", "wx1", "5157F09EFDC096DE", "PUB_KEY_ID_0119"
@@ -279,6 +279,8 @@ class WeChatPay(Provider):
     def __init__(self):
         super().__init__()
         self.orders, self.refunds = {}, {}
+        # By number: in which way, and with which words it was asked for.
+        self.asked = {}
         # How refunds end.
         self.refunded = "SUCCESS"
 
@@ -323,8 +325,8 @@ class WeChatPay(Provider):
 
     def take(self, request):
         path, orders = request.path, "/v3/pay/transactions/out-trade-no/"
-        if path == "/v3/pay/transactions/native":
-            return self.begin(json.loads(request.body))
+        if path in ("/v3/pay/transactions/native", "/v3/pay/transactions/h5"):
+            return self.begin(json.loads(request.body), path.rpartition("/")[2])
         if path == "/v3/refund/domestic/refunds":
             return self.give_back(json.loads(request.body))
         number, _, what = path.removeprefix(orders).partition("/")
@@ -339,7 +341,7 @@ class WeChatPay(Provider):
         assert request.query == f"mchid={self.merchant}"
         return self.signed(200, order)
 
-    def begin(self, wanted):
+    def begin(self, wanted, way):
         number, amount = wanted["out_trade_no"], wanted["amount"]
         is_right = (
             (wanted["mchid"], wanted["appid"]) == (self.merchant, self.app)
@@ -350,12 +352,18 @@ class WeChatPay(Provider):
             and amount["currency"] == "CNY"
             and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d\d:\d\d", wanted["time_expire"])
             and "?" not in wanted["notify_url"]
+            and (way == "native" or self.knows_scene(wanted["scene_info"]))
         )
         if not is_right:
             return self.error("PARAM_ERROR", 400)
         known = self.orders.get(number)
+        if known and known["trade_state"] == "CLOSED":
+            return self.error("ORDER_CLOSED", 400)
         if known and known["trade_state"] != "NOTPAY":
             return self.error("ORDERPAID", 400)
+        if known and self.asked[number] != (way, wanted):
+            return self.error("INVALID_REQUEST", 400, "201 商户订单号重复")
+        self.asked[number] = way, wanted
         self.orders[number] = {
             "appid": self.app,
             "mchid": self.merchant,
@@ -365,10 +373,20 @@ class WeChatPay(Provider):
             "amount": dict(amount),
         }
         self.remember(wanted)
+        if way == "h5":
+            door = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb"
+            return self.signed(200, {"h5_url": f"{door}?prepay_id=wx{number}&package=1"})
         return self.signed(200, {"code_url": f"weixin://wxpay/bizpayurl?pr={number[-8:]}"})
 
+    @staticmethod
+    def knows_scene(scene):
+        is_address = re.fullmatch(r"[0-9a-f.:]{3,45}", scene["payer_client_ip"])
+        return bool(is_address) and scene["h5_info"] == {"type": "Wap"}
+
     def give_back(self, wanted):
-        order = self.orders.get(wanted["out_trade_no"])
+        named = wanted["transaction_id"]
+        found = [each for each in self.orders.values() if each.get("transaction_id") == named]
+        order = found[0] if found else None
         if order is None or order["trade_state"] not in ("SUCCESS", "REFUND"):
             return self.error("RESOURCE_NOT_EXISTS", 404)
         amount = {"refund": order["amount"]["total"], "total": order["amount"]["total"]}

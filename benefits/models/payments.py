@@ -1,9 +1,11 @@
 """
-Tables of money for orders: what is to be paid, what providers said of it, and what goes back.
+Tables of money for orders: what is to be paid, how it was put to a provider, what providers said of
+it, and what goes back.
 
 An order whose price asks for money has one payment. What must always hold: what is to be paid does
-not change; a payment is paid once, by one transaction of the provider; what was paid and is not
-wanted any more has a refund. Triggers see to the first two, the night's proof to the third.
+not change; it is put to the provider in one way at a time; it is paid once, by one transaction of
+the provider; what was paid and is not wanted any more has a refund. Triggers and constraints see
+to the first three, the night's proof to the last.
 """
 
 from django.db import models
@@ -13,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from benefits.models.orders import Order
+from benefits.payments import port
 
 # As long as WeChat Pay lets a merchant's number be.
 NUMBER_MAX = 32
@@ -42,9 +45,6 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     until = models.DateTimeField(_("to be paid until"))
     state = models.CharField(_("state"), max_length=7, choices=PaymentState.choices)
-    address = models.CharField(
-        max_length=ADDRESS_MAX, blank=True, default="", help_text="What the payer's phone opens."
-    )
     transaction = models.CharField(
         _("number at the provider"), max_length=TRANSACTION_MAX, blank=True, default=""
     )
@@ -77,6 +77,49 @@ class Payment(models.Model):
                 fields=["due_at"], condition=Q(due_at__isnull=False), name="benefits_payment_due"
             )
         ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class PaymentWay(models.TextChoices):
+    NATIVE = port.NATIVE, _("A code for another phone")
+    H5 = port.H5, _("On this phone, in WeChat")
+
+
+class PaymentTry(models.Model):
+    """
+    A payment as it was put to its provider in one way. Each has a number of its own: one that was
+    closed, or asked for in another way, is of no more use there.
+    """
+
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, db_index=False, related_name="tries"
+    )
+    nth = models.PositiveSmallIntegerField()
+    way = models.CharField(max_length=6, choices=PaymentWay.choices)
+    number = models.CharField(max_length=NUMBER_MAX, help_text="Ours, at the provider.")
+    address = models.CharField(
+        max_length=ADDRESS_MAX, blank=True, default="",
+        help_text="What the payer's phone opens; empty: the provider has not said yet.",
+    )  # fmt: skip
+    begun_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, help_text="Since when nobody can pay it so.")
+
+    class Meta:
+        verbose_name = _("payment put to a provider")
+        verbose_name_plural = _("payments put to providers")
+        constraints = [
+            models.UniqueConstraint(fields=["number"], name="benefits_paymenttry_number_once"),
+            # It also leads to a payment's tries.
+            models.UniqueConstraint(
+                fields=["payment", "nth"], name="benefits_paymenttry_numbered"
+            ),
+            models.UniqueConstraint(
+                fields=["payment"], condition=Q(closed_at=None),
+                name="benefits_paymenttry_one_at_a_time",
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.number

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -25,12 +25,14 @@ from benefits.models.payments import (
     Payment,
     PaymentNews,
     PaymentState,
+    PaymentTry,
+    PaymentWay,
     Refund,
     RefundState,
     Verdict,
 )
 from benefits.operations import _paying, orders
-from benefits.payments import Asked, Back, BackState, Standing, Told
+from benefits.payments import Asked, Back, BackState, Provider, Standing, Told
 from common import audit
 from common.errors import DomainError, NotFound
 from common.models import User
@@ -44,6 +46,8 @@ TAKEN_AT_ONCE = 20
 LEASE = timedelta(minutes=2)
 # How long after its time was over an order is kept for a provider that does not answer.
 WAITS_FOR_WORD = timedelta(hours=1)
+# What leads from a phone's browser into WeChat is good for five minutes there.
+H5_GOOD_FOR = timedelta(minutes=4)
 # A refund that is on its way, or was not taken, is asked after again: sooner at first.
 AGAIN_AFTER = timedelta(minutes=1)
 AGAIN_AT_MOST = timedelta(hours=6)
@@ -57,6 +61,11 @@ class UnknownPayment(NotFound):
 class NotPayableNow(DomainError):
     code = "not_payable"
     message = _("This order cannot be paid now.")
+
+
+class WayNotOffered(DomainError):
+    code = "payment_way_not_offered"
+    message = _("It cannot be paid in this way.")
 
 
 class ProviderAway(DomainError):
@@ -73,21 +82,35 @@ class RefundNotFailed(DomainError):
 # --- Asking for it --------------------------------------------------------------------------------
 
 
-def begin(*, order_id: int, at: datetime) -> Payment:
+def begin(
+    *, order_id: int, at: datetime, way: str = PaymentWay.NATIVE, payer_ip: str = ""
+) -> PaymentTry:
     """
-    Have the provider ask for the money: the payment then has an address that a phone opens.
+    Have the provider ask for the money: there is then an address that a phone opens. Of two ways
+    one is closed before the other is opened, so that nobody pays twice.
 
+    :param way: one of `ways`
+    :param payer_ip: where the payer's browser is
     :raises UnknownPayment: :raises NotPayableNow: if it is not waited for any more
+    :raises WayNotOffered: if the provider has no such way
     :raises ProviderAway: if the provider cannot say now
     """
     payment = _open(order_id, at)
-    if payment.address:
-        return payment
     provider = providers.named(payment.provider)
     if provider is None:
         raise ProviderAway
+    if way not in provider.ways:
+        raise WayNotOffered
     try:
-        address = provider.begin(_asked(payment))
+        one = _tried(payment.pk, way, at=at)
+        if one.way != way or _is_stale(one, at):
+            _withdraw(one, provider, at=at)
+            one = _tried(payment.pk, way, at=at)
+            if one.way != way:
+                # Somebody else was quicker, in another window.
+                raise ProviderAway
+        if not one.address:
+            _put(one, provider, _asked(payment, one, payer_ip))
     except Refused as refusal:
         # Such as: it is paid already. Who looks after it next will see.
         _note(payment, str(refusal))
@@ -95,9 +118,13 @@ def begin(*, order_id: int, at: datetime) -> Payment:
     except (Away, NotNow) as trouble:
         _note(payment, str(trouble))
         raise ProviderAway from trouble
-    Payment.objects.filter(pk=payment.pk).update(address=address, trouble="")
-    payment.address = address
-    return payment
+    return one
+
+
+def ways(payment: Payment) -> frozenset[str]:
+    """In which ways it can be paid."""
+    provider = providers.named(payment.provider)
+    return frozenset() if provider is None else provider.ways
 
 
 def _open(order_id: int, at: datetime) -> Payment:
@@ -110,18 +137,75 @@ def _open(order_id: int, at: datetime) -> Payment:
     return payment
 
 
-def _asked(payment: Payment) -> Asked:
+@transaction.atomic
+def _tried(payment_id: int, way: str, *, at: datetime) -> PaymentTry:
+    """The one that is open, of whichever way; else a new one, written before anybody is asked."""
+    _order, payment = _held(payment_id)
+    if payment.state != PaymentState.WAITING:
+        raise NotPayableNow
+    earlier = list(PaymentTry.objects.filter(payment=payment).order_by("nth"))
+    if earlier and earlier[-1].closed_at is None:
+        return earlier[-1]
+    nth = len(earlier) + 1
+    number = payment.number if nth == 1 else f"{payment.number}-{nth}"
+    return PaymentTry.objects.create(
+        payment=payment, nth=nth, way=way, number=number, begun_at=at
+    )  # fmt: skip
+
+
+def _is_stale(one: PaymentTry, at: datetime) -> bool:
+    return one.way == PaymentWay.H5 and bool(one.address) and at >= one.begun_at + H5_GOOD_FOR
+
+
+def _put(one: PaymentTry, provider: Provider, asked: Asked) -> None:
+    address = provider.begin(asked)
+    still = PaymentTry.objects.filter(pk=one.pk, closed_at=None)
+    if not still.update(address=address):
+        # Withdrawn meanwhile, in another window: two must not be open.
+        provider.close(one.number)
+        raise NotPayableNow
+    Payment.objects.filter(pk=one.payment_id).update(trouble="")
+    one.address = address
+
+
+def _withdraw(one: PaymentTry, provider: Provider, *, at: datetime) -> None:
+    """
+    Let nobody pay it so any more.
+
+    :raises NotPayableNow: if it is paid: then the payment is settled
+    """
+    told = _shut(one.number, provider)
+    if told.standing == Standing.PAID:
+        settle(told, provider=provider.name, at=at, was_asked=True)
+        raise NotPayableNow
+    PaymentTry.objects.filter(pk=one.pk, closed_at=None).update(closed_at=at)
+
+
+def _shut(number: str, provider: Provider) -> Told:
+    """How it stood when nobody could pay it any more."""
+    told = provider.ask(number)
+    if told.standing == Standing.OPEN:
+        # Refused if it was paid just now: then it is asked again.
+        provider.close(number)
+    return told
+
+
+def _asked(payment: Payment, one: PaymentTry, payer_ip: str) -> Asked:
     claim = payment.order.claim
     with override(settings.LANGUAGE_CODE):
         title = f"{claim.listing.name} ×{claim.quantity}"
-    address = reverse("benefits:payment_notice", args=[payment.provider])
+    notice = reverse("benefits:payment_notice", args=[payment.provider])
+    page = reverse("benefits:order_pay", args=[payment.order_id])
     return Asked(
-        number=payment.number,
+        number=one.number,
+        way=one.way,
         title=title,
         amount=payment.amount,
         currency=payment.currency,
         until=payment.until,
-        notify_url=settings.SITE_URL + address,
+        notify_url=settings.SITE_URL + notice,
+        return_url=settings.SITE_URL + page,
+        payer_ip=payer_ip,
     )
 
 
@@ -154,10 +238,11 @@ def settle(told: Told, *, provider: str, at: datetime, was_asked: bool = False) 
     :raises UnknownPayment: if there is none of this number
     """
     assert told.standing == Standing.PAID, "nothing else settles anything"
-    found = Payment.objects.filter(number=told.number, provider=provider).first()
+    is_named = Q(number=told.number) | Q(tries__number=told.number)
+    found = Payment.objects.filter(is_named, provider=provider).values_list("pk", flat=True).first()
     if found is None:
         raise UnknownPayment
-    order, payment = _held(found.pk)
+    order, payment = _held(found)
     verdict = _judged(payment, told, order, at)
     _, is_new = PaymentNews.objects.get_or_create(
         payment=payment,
@@ -292,14 +377,15 @@ def _follow_payment(payment_id: int, clock: Clock) -> None:
 
 
 def _closed(payment: Payment) -> Told:
-    """How a payment stood when nobody could pay it any more."""
+    """How a payment stood when nobody could pay it any more, in whichever way it was put."""
     provider = providers.named(payment.provider)
     if provider is None:
         raise Away("no account with this provider")
-    told = provider.ask(payment.number)
-    if told.standing == Standing.OPEN:
-        # Refused if it was paid just now: then it is asked again.
-        provider.close(payment.number)
+    told = Told(number=payment.number, standing=Standing.UNKNOWN)
+    for number in payment.tries.order_by("nth").values_list("number", flat=True):
+        told = _shut(number, provider)
+        if told.standing == Standing.PAID:
+            break
     return told
 
 
@@ -328,7 +414,7 @@ def _follow_refund(refund_id: int, clock: Clock) -> None:
     provider = providers.named(payment.provider)
     back = Back(
         number=refund.number,
-        payment=payment.number,
+        transaction=payment.transaction,
         amount=refund.amount,
         currency=payment.currency,
     )

@@ -7,6 +7,8 @@ Each is a `Provider` (`port`). Secrets stand in settings and go nowhere else.
 from django.conf import settings
 
 from benefits.payments.port import (
+    H5,
+    NATIVE,
     Asked,
     Back,
     BackState,
@@ -33,6 +35,8 @@ def named(name: str) -> Provider | None:
 
 
 __all__ = [
+    "H5",
+    "NATIVE",
     "Asked",
     "Back",
     "BackState",

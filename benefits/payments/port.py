@@ -12,6 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+# How a payment is put to a provider: see `benefits.models.payments.PaymentWay`.
+NATIVE, H5 = "NATIVE", "H5"
+
 
 class NotGenuine(Exception):
     """It is not signed by the provider, not now, or not meant for us."""
@@ -40,18 +43,24 @@ class BackState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """
-    :param number: our name for the payment, the same at every attempt
+    :param number: our name for the payment put in this way
+    :param way: one of the provider's
     :param title: what is bought, as the payer reads it
     :param until: after which the provider takes nothing
     :param notify_url: where the provider tells that it is paid
+    :param return_url: where the payer comes back to
+    :param payer_ip: where the payer's browser is; some ways ask for it
     """
 
     number: str
+    way: str
     title: str
     amount: Decimal
     currency: str
     until: datetime
     notify_url: str
+    return_url: str
+    payer_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +83,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Back:
-    """Money to give back: all of a payment. `number` is our name for the refund."""
+    """
+    Money to give back: all of a payment. `number` is our name for the refund, `transaction` the
+    provider's for what was paid.
+    """
 
     number: str
-    payment: str
+    transaction: str
     amount: Decimal
     currency: str
 
@@ -86,13 +98,17 @@ class Provider(Protocol):
     """
     :ivar name: as tables and addresses have it
     :ivar currencies: what can be paid in
+    :ivar ways: how payments can be put to it
     """
 
     name: str
     currencies: frozenset[str]
 
+    @property
+    def ways(self) -> frozenset[str]: ...
+
     def begin(self, asked: Asked) -> str:
-        """An address that the payer's phone opens, as a QR code or a link."""
+        """An address that the payer's phone opens: `NATIVE` as a QR code, `H5` as a link."""
 
     def ask(self, number: str) -> Told:
         """How a payment stands."""

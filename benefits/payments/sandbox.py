@@ -6,12 +6,13 @@ from datetime import datetime
 from django.conf import settings
 from django.urls import reverse
 
-from benefits.payments.port import Asked, Back, BackState, NotGenuine, Standing, Told
+from benefits.payments.port import NATIVE, Asked, Back, BackState, NotGenuine, Standing, Told
 
 
 class Sandbox:
     name = "sandbox"
     currencies = frozenset({"CNY", "EUR", "HKD", "USD"})
+    ways = frozenset({NATIVE})
 
     def begin(self, asked: Asked) -> str:
         return str(settings.SITE_URL) + reverse("benefits:sandbox_payment", args=[asked.number])

@@ -1,7 +1,9 @@
 """
-WeChat Pay, API v3, Native: a QR code that WeChat scans, or a link that it opens (Native支付).
+WeChat Pay, API v3: a QR code that another phone's WeChat scans (Native支付), and on a phone a link
+that leads from its browser into WeChat and back (H5支付).
 
-https://pay.weixin.qq.com/doc/v3/merchant/4012791874: orders, query, close, refunds, notices.
+https://pay.weixin.qq.com/doc/v3/merchant/4012791874: orders, query, close, refunds, notices;
+https://pay.weixin.qq.com/doc/v3/merchant/4012791832: H5.
 Requests are signed with the merchant's key (WECHATPAY2-SHA256-RSA2048); answers and notices by
 WeChat's, of which we hold the public key (微信支付公钥, not platform certificates). What a notice
 is about is sealed with AES-256-GCM under the APIv3 key.
@@ -27,7 +29,16 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from django.conf import settings
 from django.utils import timezone
 
-from benefits.payments.port import Asked, Back, BackState, NotGenuine, Standing, Told
+from benefits.payments.port import (
+    H5,
+    NATIVE,
+    Asked,
+    Back,
+    BackState,
+    NotGenuine,
+    Standing,
+    Told,
+)
 from common import outside
 from common.outside import Away, NotNow, Refused
 
@@ -74,21 +85,27 @@ class WeChatPay:
     name = "wechat"
     currencies = frozenset({"CNY"})
 
+    @property
+    def ways(self) -> frozenset[str]:
+        # WeChat opens H5 to a merchant on request only, for the domains that were named to it.
+        return frozenset({NATIVE, H5} if settings.WECHAT_PAY_H5 else {NATIVE})
+
     def begin(self, asked: Asked) -> str:
-        answer = self._call(
-            "POST",
-            "/v3/pay/transactions/native",
-            {
-                "appid": _app_id(),
-                "mchid": settings.WECHAT_PAY_MERCHANT_ID,
-                "description": _shortened(asked.title),
-                "out_trade_no": asked.number,
-                "time_expire": timezone.localtime(asked.until).isoformat(timespec="seconds"),
-                "notify_url": asked.notify_url,
-                "amount": {"total": _fen(asked.amount), "currency": asked.currency},
-            },
-        )
-        return str(answer["code_url"])
+        wanted = {
+            "appid": _app_id(),
+            "mchid": settings.WECHAT_PAY_MERCHANT_ID,
+            "description": _shortened(asked.title),
+            "out_trade_no": asked.number,
+            "time_expire": timezone.localtime(asked.until).isoformat(timespec="seconds"),
+            "notify_url": asked.notify_url,
+            "amount": {"total": _fen(asked.amount), "currency": asked.currency},
+        }
+        if asked.way != H5:
+            return str(self._call("POST", "/v3/pay/transactions/native", wanted)["code_url"])
+        scene = {"payer_client_ip": asked.payer_ip, "h5_info": {"type": "Wap"}}
+        answer = self._call("POST", "/v3/pay/transactions/h5", wanted | {"scene_info": scene})
+        # Without it WeChat leads back to whatever page was open before.
+        return f"{answer['h5_url']}&redirect_url={quote(asked.return_url, safe='')}"
 
     def ask(self, number: str) -> Told:
         merchant = settings.WECHAT_PAY_MERCHANT_ID
@@ -123,7 +140,7 @@ class WeChatPay:
             "POST",
             "/v3/refund/domestic/refunds",
             {
-                "out_trade_no": back.payment,
+                "transaction_id": back.transaction,
                 "out_refund_no": back.number,
                 "amount": {"refund": amount, "total": amount, "currency": back.currency},
             },

@@ -16,7 +16,7 @@ personal.stays(
     why="What a member number ordered, paid and got: without it no debit is explained.",
 )  # fmt: skip
 personal.stays(
-    "benefits_payment", "benefits_paymentnews", "benefits_refund",
+    "benefits_payment", "benefits_paymentnews", "benefits_paymenttry", "benefits_refund",
     why="Money that came and went, by the provider's numbers: books must be kept.",
 )  # fmt: skip
 
@@ -46,6 +46,7 @@ personal.stays(
         "benefits_orderaddress",
         "benefits_payment",
         "benefits_paymentnews",
+        "benefits_paymenttry",
         "benefits_refund",
     ],
 )

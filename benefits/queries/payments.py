@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from benefits import payments
 from benefits.models.items import ItemPrice
 from benefits.models.orders import Order
-from benefits.models.payments import Payment, PaymentNews, RefundState
+from benefits.models.payments import Payment, PaymentNews, PaymentTry, RefundState
 
 
 def payable(prices: Iterable[ItemPrice]) -> list[ItemPrice]:
@@ -17,6 +17,11 @@ def payable(prices: Iterable[ItemPrice]) -> list[ItemPrice]:
 def of_order(order_id: int) -> Payment | None:
     """The money of an order, with its refund if it has one."""
     return Payment.objects.select_related("refund").filter(order=order_id).first()
+
+
+def open_try(payment: Payment) -> PaymentTry | None:
+    """How it is put to the provider now, if it is."""
+    return PaymentTry.objects.filter(payment=payment, closed_at=None).first()
 
 
 def news(payment: Payment) -> list[PaymentNews]:

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView, View
 
-from benefits.models.payments import Payment, PaymentState, Verdict
+from benefits.models.payments import Payment, PaymentState, PaymentWay, Verdict
 from benefits.operations import payments as operations
 from benefits.payments import NotGenuine
 from benefits.queries import payments as queries
@@ -21,12 +21,15 @@ from common.amounts import money
 from common.errors import DomainError
 from common.htmx import HtmxRequest
 
+# What browsers of phones, and WeChat's own, call themselves.
+PHONE, WECHAT = "Mobi", "MicroMessenger"
+
 
 @method_decorator(never_cache, name="dispatch")
 class PayPage(OrderPage):
     """
-    What is still to be paid, until when, and a code for the payer's phone. It looks whether the
-    money has come; then it leads to the order.
+    What is still to be paid, until when, and how: on a phone a link into WeChat, else a code for
+    the payer's phone. It looks whether the money has come; then it leads to the order.
     """
 
     template_name = "shop/pay.html"
@@ -41,9 +44,14 @@ class PayPage(OrderPage):
         return self.render_to_response(self.get_context_data(payment=payment))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask the provider for a code."""
+        """Ask the provider for an address."""
         try:
-            operations.begin(order_id=self.order.pk, at=timezone.now())
+            operations.begin(
+                order_id=self.order.pk,
+                at=timezone.now(),
+                way=request.POST.get("way", PaymentWay.NATIVE),
+                payer_ip=request.META.get("REMOTE_ADDR", ""),
+            )
         except DomainError as refusal:
             payment = queries.of_order(self.order.pk)
             if payment is None or payment.state != PaymentState.WAITING:
@@ -61,8 +69,17 @@ class PayPage(OrderPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         payment: Payment = kwargs["payment"]
+        one = queries.open_try(payment)
+        is_begun = one is not None and bool(one.address)
+        browser = self.request.headers.get("User-Agent", "")
+        in_wechat = WECHAT in browser
+        has_h5 = PaymentWay.H5 in operations.ways(payment)
         return super().get_context_data(
-            qr=qr.drawn(payment.address) if payment.address else None,
+            qr=qr.drawn(one.address) if one and is_begun and one.way == PaymentWay.NATIVE else None,
+            link=one.address if one and is_begun and one.way == PaymentWay.H5 else "",
+            # WeChat's own browser opens none of its links.
+            on_this_phone=has_h5 and PHONE in browser and not in_wechat,
+            in_wechat=has_h5 and in_wechat,
             is_play=payment.provider == "sandbox",
             is_over=timezone.now() >= payment.until,
             **kwargs,

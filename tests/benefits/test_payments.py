@@ -4,20 +4,23 @@ import json
 import time
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 import time_machine
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from django.utils.timezone import localdate
 
 from benefits.models.orders import Order, OrderStep
-from benefits.models.payments import Payment, PaymentNews, Refund
+from benefits.models.payments import Payment, PaymentNews, PaymentTry, Refund
 from benefits.nightly.orders import verify_orders, verify_stock
 from benefits.operations import _paying, orders, payments
 from benefits.operations._paying import CostsMoney
 from benefits.operations.items import Limit, Price
+from benefits.payments import WeChatPay
 from benefits.payments.checks import wechat_pay_is_complete
 from points import operations as points
 from points.models import Entry, Lot
@@ -365,6 +368,127 @@ def test_a_refund_that_is_on_its_way_is_asked_after_and_one_that_fails_is_seen(p
     assert len(pay.refunds) == 1
     with pytest.raises(payments.RefundNotFailed):
         payments.refund_again(order_id=made.pk, note="再来", at=AT, by=by)
+
+
+# --- In several ways ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def phone(settings, pay):
+    settings.WECHAT_PAY_H5 = True
+
+
+def by_phone(one, *, at=AT):
+    return payments.begin(order_id=one.pk, at=at, way="H5", payer_ip="203.0.113.9")
+
+
+def open_there(pay):
+    """Numbers that somebody could pay."""
+    return [name for name, each in pay.orders.items() if each["trade_state"] == "NOTPAY"]
+
+
+@pytest.mark.usefixtures("phone")
+class TestOnThePhone:
+    def test_a_link_leads_into_wechat_and_back(self, pay, told):
+        made = placed()
+        one = by_phone(made)
+
+        assert one.address.startswith("https://wx.tenpay.com/")
+        back = quote(f"{settings.SITE_URL}{reverse('benefits:order_pay', args=[made.pk])}", safe="")
+        assert one.address.endswith(f"&redirect_url={back}")
+        assert pay.sent[0]["scene_info"]["payer_client_ip"] == "203.0.113.9"
+        assert told(pay.pay(one.number)) == 204
+        assert fresh(made).state == "PAID"
+
+    def test_of_two_ways_one_is_open_and_either_pays(self, pay, told):
+        one = rich()
+        made = placed(one)
+        code, link = begun(made), by_phone(made)
+        assert (code.way, link.way) == ("NATIVE", "H5")
+        assert link.number == f"{code.number}-2"
+        assert open_there(pay) == [link.number]
+        again = begun(made)
+        assert open_there(pay) == [again.number] == [f"{code.number}-3"]
+
+        assert told(pay.pay(again.number)) == 204
+        assert fresh(made).state == "PAID"
+        orders.cancel(order_id=made.pk, why="CHANGED_MIND", at=AT)
+        follow(AT)
+        assert Refund.objects.get().state == "DONE", "by the number of what was paid"
+        assert points_of(one) == 5000
+        assert nothing_is_wrong()
+
+    def test_who_has_paid_in_one_way_is_not_asked_in_another(self, pay):
+        made = placed()
+        pay.pay(begun(made).number)
+
+        with pytest.raises(payments.NotPayableNow):
+            by_phone(made)
+        assert fresh(made).state == "PAID"
+        assert len(pay.orders) == 1
+        assert PaymentNews.objects.get().was_asked
+
+    def test_a_link_is_good_for_minutes_and_then_there_is_another(self, pay):
+        made = placed()
+        first = by_phone(made)
+
+        assert by_phone(made, at=AT + timedelta(minutes=3)).address == first.address
+        assert len(pay.sent) == 1
+        second = by_phone(made, at=AT + timedelta(minutes=5))
+        assert open_there(pay) == [second.number] != [first.number]
+
+    def test_what_another_window_withdrew_meanwhile_is_closed(self, pay, monkeypatch):
+        made, begin = placed(), WeChatPay.begin
+
+        def slowly(provider, asked):
+            address = begin(provider, asked)
+            PaymentTry.objects.update(closed_at=AT)
+            return address
+
+        monkeypatch.setattr(WeChatPay, "begin", slowly)
+        with pytest.raises(payments.NotPayableNow):
+            begun(made)
+        assert open_there(pay) == []
+
+    def test_when_the_time_is_over_nobody_can_pay_in_any_way(self, pay):
+        made = placed()
+        begun(made), by_phone(made)
+        follow(LATER)
+
+        assert open_there(pay) == []
+        assert fresh(made).state == "CANCELLED"
+
+    def test_a_crash_before_the_answer_goes_on_under_the_same_number(self, pay):
+        made = placed()
+        pay.answers.append(HANG_UP)
+        with pytest.raises(payments.ProviderAway):
+            by_phone(made)
+
+        assert by_phone(made).number == payment_of(made).number
+        assert PaymentTry.objects.count() == 1
+
+    def test_the_database_keeps_to_one_at_a_time(self, pay):
+        made = placed()
+        one = begun(made)
+        changes = [
+            lambda: PaymentTry.objects.create(
+                payment=one.payment, nth=2, way="H5", number="other", begun_at=AT
+            ),
+            lambda: PaymentTry.objects.update(number="other"),
+            lambda: PaymentTry.objects.update(way="H5"),
+        ]
+        for change in changes:
+            with pytest.raises(DatabaseError), transaction.atomic():
+                change()
+
+
+def test_a_way_the_provider_has_not_is_refused(pay):
+    made = placed()
+
+    for way in ("H5", "", "native", "x" * 500):
+        with pytest.raises(payments.WayNotOffered):
+            payments.begin(order_id=made.pk, at=AT, way=way)
+    assert pay.sent == []
 
 
 # --- The rest -------------------------------------------------------------------------------------

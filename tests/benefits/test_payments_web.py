@@ -155,3 +155,55 @@ def test_staff_see_the_payment_and_ask_again_for_a_refund_that_failed(of, client
     boss.post(again, {"note": "已充值"})
 
     assert Refund.objects.get().state == "WAITING"
+
+
+PHONE = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
+COMPUTER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/150.0 Safari/537.36"
+
+
+class TestWithWhich:
+    @pytest.fixture(autouse=True)
+    def _with_h5(self, settings):
+        settings.WECHAT_PAY_H5 = True
+        with wechat_pay(settings) as self.server:
+            yield
+
+    def shown(self, client, made, browser):
+        answer = client.get(page("order_pay", made.pk), headers={"User-Agent": browser})
+        return answer.content.decode()
+
+    def test_a_phone_opens_wechat_by_a_link(self, client, of):
+        made = placed(of)
+        before = self.shown(client, made, PHONE)
+        assert 'value="H5"' in before
+        assert "Pay with another phone" in before
+        client.post(page("order_pay", made.pk), {"way": "H5"})
+
+        after = self.shown(client, made, PHONE)
+        # WeChat wants to know from which domain the payer comes.
+        assert 'href="https://wx.tenpay.com/' in after
+        assert 'referrerpolicy="origin"' in after
+        assert 'class="qr"' not in after
+        client.post(page("order_pay", made.pk), {"way": "NATIVE"})
+        assert 'class="qr"' in self.shown(client, made, PHONE)
+
+    def test_a_computer_shows_a_code(self, client, of):
+        made = placed(of)
+        assert 'value="H5"' not in self.shown(client, made, COMPUTER)
+        client.post(page("order_pay", made.pk), {"way": "NATIVE"})
+
+        assert 'class="qr"' in self.shown(client, made, COMPUTER)
+
+    def test_wechats_own_browser_is_told_to_use_the_phones(self, client, of):
+        told = self.shown(client, placed(of), f"{PHONE} MicroMessenger/8.0")
+
+        assert "Open this page in the browser of your phone" in told
+        assert 'value="H5"' not in told
+
+    def test_a_way_that_is_none_is_refused(self, client, of):
+        made = placed(of)
+        answer = client.post(page("order_pay", made.pk), {"way": "CASH"})
+
+        assert answer.status_code == 409
+        assert "cannot be paid in this way" in answer.content.decode()
+        assert self.server.sent == []

@@ -1,11 +1,11 @@
 """A notice, a cancellation and the end of the time for paying, at once: one comes first."""
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils.timezone import localdate
 
 from benefits.models.orders import Order, OrderStep
-from benefits.models.payments import Payment, PaymentNews, Refund
+from benefits.models.payments import Payment, PaymentNews, PaymentTry, Refund
 from benefits.nightly.orders import verify_orders, verify_stock
 from benefits.operations import orders, payments
 from benefits.operations.items import Price
@@ -105,3 +105,26 @@ def test_a_refund_is_asked_for_by_one_of_many_workers():
 
     assert sum(each["refunds"] for each in told) == 1
     assert (Refund.objects.get().state, Refund.objects.get().tries) == ("DONE", 1)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_two_windows_put_a_payment_in_one_way(locked, monkeypatch):
+    publish()
+    payment = payment_of(placed())
+    if not locked:
+        found = Order.objects.select_related("claim__listing")
+        monkeypatch.setattr(orders, "held", lambda order_id: found.get(pk=order_id))
+    second = Racer(lambda: payments._tried(payment.pk, "H5", at=AT))
+
+    with transaction.atomic():
+        first = payments._tried(payment.pk, "NATIVE", at=AT)
+        second.go()
+        until_waiting(second)
+
+    if locked:
+        assert second.answer() == first
+    else:
+        # Only the unique index stops it, and that is no answer for a member.
+        with pytest.raises(IntegrityError):
+            second.answer()
+    assert PaymentTry.objects.count() == 1

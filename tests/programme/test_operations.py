@@ -150,6 +150,7 @@ class TestRulebookOn:
         with pytest.raises(queries.NoRulebook):
             queries.rulebook(10**9)
 
+    @pytest.mark.usefixtures("_forgets_in_time")
     def test_is_asked_of_the_database_every_five_seconds(
         self, django_assert_num_queries, monkeypatch
     ):
