@@ -17,6 +17,8 @@ class Scope(models.TextChoices):
     BENEFITS_READ = "benefits:read", _("Read members' rights and discounts")
     BENEFITS_DELIVER = "benefits:deliver", _("Deliver members' rights")
     ORDERS_READ = "orders:read", _("Read orders that are collected at the stores")
+    ORDERS_PLACE = "orders:place", _("Place and cancel orders for members")
+    ORDERS_REFUND = "orders:refund", _("Take orders back at the stores")
     ORDERS_WORK = "orders:work", _("Prepare and hand over orders at the stores")
     COUPONS_READ = "coupons:read", _("Verify coupons and read members' coupons")
     COUPONS_USE = "coupons:use", _("Use, reserve and undo coupons")

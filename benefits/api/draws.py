@@ -1,6 +1,5 @@
 """Prize draws for members' apps: what runs, drawing once, and what lets anybody check a draw."""
 
-import hashlib
 from datetime import datetime
 
 from django.http import HttpResponse
@@ -26,7 +25,7 @@ from members.queries import (
     SpendingStopped,
     UnknownMember,
 )
-from partners.api.authentication import Caller, caller
+from partners.api.authentication import caller
 from partners.models import Scope
 from points import operations as points
 
@@ -176,7 +175,7 @@ class Enter(ApiView):
         outcome = operations.enter(
             member=member,
             draw_id=found.pk,
-            reference=_ours(by, body["reference"]),
+            reference=by.own(body["reference"]),
             at=timezone.now(),
         )
         return respond(_outcome(queries.outcomes_of(member.id).get(pk=outcome.pk)))
@@ -237,12 +236,6 @@ class Proof(ApiView):
                 next_cursor=cursor_at(rows[-1][0]) if more else None,
             )
         )
-
-
-def _ours(by: Caller, said: str) -> str:
-    """References are one's own in each organization, and short enough for the ledger with ours."""
-    named = f"{by.organization_id}:{said}".encode()
-    return hashlib.blake2b(named, digest_size=16).hexdigest()
 
 
 def _running(draw: Draw, used: int) -> RunningAnswer:

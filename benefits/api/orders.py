@@ -1,4 +1,4 @@
-"""Orders that members collect at stores, for the stores' own systems."""
+"""Orders that members collect at stores, or stores' systems placed, for these systems."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -51,8 +51,9 @@ class HandOverInput(Document):
 
 class OrderAnswer(Answer):
     """
-    `name`: of the member, masked. `points`, `cash`: what all `quantity` pieces cost. `due_at`: when
-    what comes next should be done, or the member should have come.
+    `name`: of the member, masked. `points`, `cash`: what all `quantity` pieces cost. `store`: where
+    it is collected, if it is; `placed_store`: whose system placed it; null: the member did.
+    `due_at`: when what comes next should be done, or the member should have come.
     """
 
     number: str
@@ -63,7 +64,9 @@ class OrderAnswer(Answer):
     quantity: int
     points: int
     cash: Decimal
-    store: str
+    handover: str
+    store: str | None
+    placed_store: str | None
     state: str
     placed_at: datetime
     due_at: datetime | None
@@ -81,7 +84,10 @@ class OrderList(ApiView):
 
     @describe(
         summary="Read the orders of your stores",
-        description="Those that members collect there, the first ordered first.",
+        description=(
+            "Those that members collect there, and those your systems placed there, the first "
+            "ordered first."
+        ),
         answers={200: OrdersAnswer},
         parameters=[OrdersParameters],
         refusals=[UnknownStore, InvalidCursor],
@@ -90,7 +96,7 @@ class OrderList(ApiView):
         by = caller(request)
         found = _own(by)
         if "store" in self.query:
-            found = found.filter(store=by.store_id(self.query["store"]))
+            found = queries.at_any_of(found, [by.store_id(self.query["store"])])
         if "state" in self.query:
             found = found.filter(state=self.query["state"])
         return respond(_page(found, self.query))
@@ -102,7 +108,10 @@ class OrdersOfMember(ApiView):
 
     @describe(
         summary="Read a member's orders",
-        description="Those that the member collects at your stores, the first ordered first.",
+        description=(
+            "Those that the member collects at your stores, and those your systems placed there, "
+            "the first ordered first."
+        ),
         answers={200: OrdersAnswer},
         parameters=[PageParameters],
         refusals=[UnknownMember, InvalidCursor],
@@ -123,7 +132,7 @@ class OrderDetail(ApiView):
         refusals=[operations.UnknownOrder],
     )
     def get(self, request: Request, order: str) -> HttpResponse:
-        return respond(_answer(_found(caller(request), order)))
+        return respond(answer(found_order(caller(request), order)))
 
 
 class _Step(ApiView):
@@ -179,15 +188,17 @@ class HandOver(_Step):
     )
     def post(self, request: Request, order: str) -> HttpResponse:
         body = HandOverInput.read(request.data)
-        system = _system(request, body)
-        operations.hand_over(order_id=_key(order), card=body["card"], at=timezone.now(), by=system)
-        return respond(_answer(_found(caller(request), order)))
+        by = caller(request)
+        operations.hand_over(
+            order_id=key(order), card=body["card"], at=timezone.now(), by=system(by, body)
+        )
+        return respond(answer(found_order(by, order)))
 
 
 def _prepared(request: Request, number: str, state: OrderState) -> HttpResponse:
-    system = _system(request, StepInput.read(request.data))
-    operations.prepare(order_id=_key(number), state=state, at=timezone.now(), by=system)
-    return respond(_answer(_found(caller(request), number)))
+    body, by = StepInput.read(request.data), caller(request)
+    operations.prepare(order_id=key(number), state=state, at=timezone.now(), by=system(by, body))
+    return respond(answer(found_order(by, number)))
 
 
 def _own(by: Caller) -> QuerySet[Order]:
@@ -196,22 +207,21 @@ def _own(by: Caller) -> QuerySet[Order]:
     )
 
 
-def _found(by: Caller, number: str) -> Order:
+def found_order(by: Caller, number: str) -> Order:
     """:raises UnknownOrder: if there is none at its stores"""
-    order = _own(by).filter(pk=_key(number)).first()
+    order = _own(by).filter(pk=key(number)).first()
     if order is None:
         raise operations.UnknownOrder
     return order
 
 
-def _key(number: str) -> int:
+def key(number: str) -> int:
     """Of none, what no order has."""
     return queries.key_of(number) or 0
 
 
-def _system(request: Request, body: dict[str, Any]) -> StoreSystem:
+def system(by: Caller, body: dict[str, Any]) -> StoreSystem:
     """:raises UnknownStore: if the store is not the caller's"""
-    by = caller(request)
     return StoreSystem(client_id=by.client_id, store_ids=[by.store_id(body["store"])])
 
 
@@ -220,14 +230,13 @@ def _page(found: QuerySet[Order], asked: dict[str, Any]) -> OrdersAnswer:
         found = found.filter(pk__gt=position_of(asked["cursor"]))
     rows, more = page(found, limit=asked["limit"])
     return OrdersAnswer(
-        results=[_answer(each) for each in rows],
+        results=[answer(each) for each in rows],
         next_cursor=cursor_at(rows[-1].pk) if more else None,
     )
 
 
-def _answer(order: Order) -> OrderAnswer:
+def answer(order: Order) -> OrderAnswer:
     claim = order.claim
-    assert order.store is not None, "it is collected at a store"
     return OrderAnswer(
         number=order.number,
         member=order.member.number,
@@ -237,7 +246,9 @@ def _answer(order: Order) -> OrderAnswer:
         quantity=claim.quantity,
         points=order.points,
         cash=claim.price.cash * claim.quantity,
-        store=order.store.code,
+        handover=order.handover,
+        store=order.store.code if order.store else None,
+        placed_store=order.placed_store.code if order.placed_store else None,
         state=order.state,
         placed_at=localtime(order.placed_at),
         due_at=order.due_at and localtime(order.due_at),
@@ -246,7 +257,6 @@ def _answer(order: Order) -> OrderAnswer:
 
 
 urlpatterns: list[URLPattern] = [
-    path("orders/", OrderList.as_view()),
     path("orders/<str:order>/", OrderDetail.as_view()),
     path("orders/<str:order>/pick/", Pick.as_view()),
     path("orders/<str:order>/ready/", Ready.as_view()),

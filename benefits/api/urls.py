@@ -1,6 +1,6 @@
 from django.urls import path
 
-from benefits.api import coupons, draws, items, orders, research
+from benefits.api import coupons, draws, items, ordering, orders, research
 from benefits.api.views import BenefitList, DeliveryList, Undo
 
 urlpatterns = [
@@ -8,6 +8,7 @@ urlpatterns = [
     path("deliveries/", DeliveryList.as_view()),
     path("deliveries/<int:right_id>/undo/", Undo.as_view()),
     *items.urlpatterns,
+    *ordering.urlpatterns,
     *orders.urlpatterns,
     *coupons.urlpatterns,
     *draws.urlpatterns,

@@ -19,8 +19,6 @@ from benefits.words import price
 from common.personal import keep_out
 from partners.models import Store
 
-QUANTITY_MAX = 20
-
 
 class OrderForm(forms.Form):
     """How many for which price, and how the member gets it. The operation judges the rest."""
@@ -28,7 +26,7 @@ class OrderForm(forms.Form):
     reference = forms.CharField(widget=forms.HiddenInput, max_length=REFERENCE_MAX)
     price = forms.TypedChoiceField(label=_("Price"), coerce=int)
     quantity = forms.IntegerField(
-        label=_("How many"), min_value=1, max_value=QUANTITY_MAX, initial=1
+        label=_("How many"), min_value=1, max_value=operations.PIECES_MAX, initial=1
     )
     handover = forms.ChoiceField(label=_("How you get it"))
     store = forms.ModelChoiceField(

@@ -46,8 +46,12 @@ class Order(models.Model):
         Member, on_delete=models.PROTECT, db_index=False, related_name="+", verbose_name=_("member")
     )
     reference = models.CharField(
-        max_length=REFERENCE_MAX, help_text="The member's own name for it: what tells a repeat."
+        max_length=REFERENCE_MAX, help_text="The orderer's own name for it: what tells a repeat."
     )
+    placed_store = models.ForeignKey(
+        Store, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("placed at the store"),
+        help_text="The store whose system placed it for the member; none: the member.",
+    )  # fmt: skip
     claim = models.OneToOneField(
         Claim, on_delete=models.PROTECT, related_name="order", verbose_name=_("claim")
     )
@@ -87,6 +91,12 @@ class Order(models.Model):
             # It also leads to a member's orders.
             models.UniqueConstraint(
                 fields=["member", "reference"], name="benefits_order_reference_once"
+            ),
+            # Of a store's system: of whichever member, and whoever asks at the same moment.
+            models.UniqueConstraint(
+                fields=["reference"],
+                condition=Q(placed_store__isnull=False),
+                name="benefits_order_systems_reference_once",
             ),
             models.CheckConstraint(
                 name="benefits_order_at_a_store",

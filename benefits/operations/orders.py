@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -52,6 +52,11 @@ ADDRESS_MAX = 200
 RECIPIENT_MAX = 50
 PHONE_MAX = 20
 EXPORTED_MAX = 5_000
+# Of one order; who wants more orders again.
+PIECES_MAX = 20
+# What the references of stores' systems begin with, and members' do not; and the index that lets
+# each stand for one order.
+SYSTEMS, ONCE = "api:", "benefits_order_systems_reference_once"
 
 # How long an order waits in a state, before the night finds it late (what we do) or goes on with it
 # (what the member does): nobody said that it did not come, so it did.
@@ -78,6 +83,11 @@ class WrongOrderState(DomainError):
 class OrderReferenceReused(DomainError):
     code = "order_reference_reused"
     message = _("This reference stands for another order already.")
+
+
+class TooManyPieces(Invalid):
+    code = "too_many_pieces"
+    message = _("At most %(most)s pieces can be ordered at once.")
 
 
 class HandoverNotOffered(Invalid):
@@ -124,7 +134,10 @@ THE_MEMBER = Who()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSystem:
-    """A store's system: it sees and leads the orders that members collect at its stores."""
+    """
+    A store's system: it leads the orders that members collect at its stores, and those that it
+    placed there.
+    """
 
     client_id: int
     # None: all stores.
@@ -136,9 +149,16 @@ class StoreSystem:
 
     def require(self, order: Order) -> None:
         """:raises UnknownOrder: if it is for none of its stores"""
-        is_its = self.store_ids is None or order.store_id in self.store_ids
-        if order.store_id is None or not is_its:
+        if not self._is_its(order.store_id):
             raise UnknownOrder
+
+    def require_sold(self, order: Order) -> None:
+        """:raises UnknownOrder: if it was neither placed at one of its stores nor is for one"""
+        if not self._is_its(order.store_id) and not self._is_its(order.placed_store_id):
+            raise UnknownOrder
+
+    def _is_its(self, store_id: int | None) -> bool:
+        return store_id is not None and (self.store_ids is None or store_id in self.store_ids)
 
 
 def staff(by: User) -> Who:
@@ -154,6 +174,11 @@ class Delivery:
     recipient: str = ""
     phone: str = ""
     address: str = ""
+
+    @property
+    def address_told(self) -> tuple[str, str, str]:
+        """Who gets it, at which phone and where."""
+        return self.recipient.strip(), self.phone.strip(), self.address.strip()
 
     def require_sense(self, offered: list[str]) -> None:
         """:raises HandoverNotOffered, AddressMissing, phones.InvalidPhone: if it makes none"""
@@ -173,7 +198,6 @@ class Delivery:
 # --- Placing --------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def place(
     *,
     member: Identity,
@@ -190,42 +214,123 @@ def place(
     order.
 
     :param price_id: which of the prices the member was shown
-    :param reference: the member's own name for it, at most 40 characters
+    :param reference: the member's own name for it, at most 36 characters
+    :raises TooManyPieces: above `PIECES_MAX`
     :raises HandoverNotOffered: :raises StoreNotOffered: :raises AddressMissing: if so
     :raises CostsMoney: if points alone do not pay for it, and nobody takes money for us
     :raises OrderReferenceReused: if it stands for another order
     :raises points.InsufficientPoints: if the points are too few
     :raises DomainError: and as `claims.claim`, `claims.take_stock` and `_giving.give`
     """
-    if not 1 <= len(reference) <= REFERENCE_MAX:
+    asked = _Asked(item_id, price_id, quantity, delivery)
+    return _place(asked, member, at=at, reference=reference, who=THE_MEMBER)[0]
+
+
+def place_at_store(
+    *,
+    member: Identity,
+    item_id: int,
+    price_id: int,
+    quantity: int,
+    delivery: Delivery,
+    at: datetime,
+    reference: str,
+    by: StoreSystem,
+    store_id: int,
+) -> tuple[Order, bool]:
+    """
+    As `place`, by a store's system for a member.
+
+    :param reference: the system's own name for it, once in the programme
+    :param store_id: where it is placed
+    :returns: the order, and whether it was placed before
+    """
+    asked = _Asked(item_id, price_id, quantity, delivery)
+    try:
+        return _place(
+            asked, member, at=at, reference=reference, who=by.who, placed_store=store_id
+        )  # fmt: skip
+    except IntegrityError as error:
+        # At the same moment for another member, whose account is another lock.
+        if ONCE not in str(error):
+            raise
+        raise OrderReferenceReused from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is ordered, and how it is had."""
+
+    item_id: int
+    price_id: int
+    quantity: int
+    delivery: Delivery
+
+    def require_same(self, earlier: Order) -> None:
+        """:raises OrderReferenceReused: unless that is what was ordered"""
+        first, delivery = earlier.claim, self.delivery
+        asked = (self.item_id, self.price_id, self.quantity, delivery.handover)
+        if asked != (first.item_id, first.price_id, first.quantity, earlier.handover):
+            raise OrderReferenceReused
+        if delivery.handover == Handover.STORE and delivery.store_id != earlier.store_id:
+            raise OrderReferenceReused
+        # The address may be forgotten by now.
+        told = OrderAddress.objects.filter(order=earlier).first()
+        if told and delivery.address_told != (told.recipient, told.phone, told.address):
+            raise OrderReferenceReused
+
+
+@transaction.atomic
+def _place(
+    asked: _Asked,
+    member: Identity,
+    *,
+    at: datetime,
+    reference: str,
+    who: Who,
+    placed_store: int | None = None,
+) -> tuple[Order, bool]:
+    is_systems = placed_store is not None
+    item_id, quantity, delivery = asked.item_id, asked.quantity, asked.delivery
+    if not 1 <= len(reference) <= REFERENCE_MAX - len(SYSTEMS) or reference.startswith(SYSTEMS):
         raise points.InvalidReference
+    if quantity > PIECES_MAX:
+        raise TooManyPieces(most=PIECES_MAX)
+    reference = f"{SYSTEMS}{reference}" if is_systems else reference
     # Of two taps the second finds what the first has done.
     points.lock(member.id)
-    earlier = Order.objects.filter(member=member.id, reference=reference).first()
+    earlier = _earlier(reference, member, is_systems=is_systems)
     if earlier is not None:
-        return _same(earlier, item_id, price_id, quantity, delivery)
+        asked.require_same(earlier)
+        return earlier, True
     name = f"order:{member.id}:{reference}"
     claim = claims.claim(
-        member=member, item_id=item_id, price_id=price_id, quantity=quantity, at=at, reference=name
-    )
+        member=member, item_id=item_id, price_id=asked.price_id, quantity=quantity, at=at,
+        reference=name,
+    )  # fmt: skip
     if claim.price.cash:
         _paying.require_provider()
     delivery.require_sense(claim.listing.handovers)
     if delivery.handover == Handover.STORE:
         _require_store(delivery, claim)
-    order = _write(claim, delivery, member, reference=reference, at=at)
+    order = _write(
+        claim, delivery, member, reference=reference, at=at, who=who, placed_store=placed_store
+    )
     claims.take_stock(
         item_id=item_id, quantity=quantity, reference=name, at=at, store_id=order.store_id
     )
     if order.state == OrderState.PAID:
-        _give(order, at=at)
-    return order
+        _give(order, at=at, who=who)
+    return order, False
 
 
-def _same(earlier: Order, item_id: int, price_id: int, quantity: int, delivery: Delivery) -> Order:
-    first = earlier.claim
-    asked = (item_id, price_id, quantity, delivery.handover)
-    if asked != (first.item_id, first.price_id, first.quantity, earlier.handover):
+def _earlier(reference: str, member: Identity, *, is_systems: bool) -> Order | None:
+    """:raises OrderReferenceReused: if a system used it for another member"""
+    found = Order.objects.filter(reference=reference)
+    if not is_systems:
+        return found.filter(member=member.id).first()
+    earlier = found.filter(placed_store__isnull=False).first()
+    if earlier is not None and earlier.member_id not in guests_of(member.id):
         raise OrderReferenceReused
     return earlier
 
@@ -237,7 +342,14 @@ def _require_store(delivery: Delivery, claim: Claim) -> None:
 
 
 def _write(
-    claim: Claim, delivery: Delivery, member: Identity, *, reference: str, at: datetime
+    claim: Claim,
+    delivery: Delivery,
+    member: Identity,
+    *,
+    reference: str,
+    at: datetime,
+    who: Who,
+    placed_store: int | None,
 ) -> Order:
     total, cash = claim.price.points * claim.quantity, claim.price.cash * claim.quantity
     debit = _debit(claim, member, points_of_all=total, is_held=bool(cash), at=at) if total else None
@@ -249,22 +361,21 @@ def _write(
         debit_seq=debit,
         handover=delivery.handover,
         store_id=delivery.store_id if delivery.handover == Handover.STORE else None,
+        placed_store_id=placed_store,
         state=OrderState.PLACED,
         placed_at=at,
     )
     if delivery.handover == Handover.SHIP:
         OrderAddress.objects.create(
             order=order,
-            recipient=delivery.recipient.strip(),
-            phone=delivery.phone.strip(),
-            address=delivery.address.strip(),
+            **dict(zip(("recipient", "phone", "address"), delivery.address_told, strict=True)),
         )
-    _take(order, OrderStepKind.PLACED, OrderState.PLACED, at=at, who=THE_MEMBER)
+    _take(order, OrderStepKind.PLACED, OrderState.PLACED, at=at, who=who)
     if cash:
         _paying.open_payment(order, cash, at=at)
     else:
         # Points pay at once.
-        _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
+        _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=who)
     return order
 
 
@@ -306,13 +417,13 @@ def money_came(order: Order, *, at: datetime) -> None:
         spent = points.confirm(held=_debited(order), at=at, source=_source(at))
         order.debit_seq = spent.redemption
     _take(order, OrderStepKind.PAID, OrderState.PAID, at=at, who=THE_MEMBER)
-    _give(order, at=at)
+    _give(order, at=at, who=THE_MEMBER)
 
 
-def _give(order: Order, *, at: datetime) -> None:
+def _give(order: Order, *, at: datetime, who: Who) -> None:
     if _giving.gives(order):
         _giving.give(order, at=at)
-        _take(order, OrderStepKind.RECEIVED, OrderState.RECEIVED, at=at, who=THE_MEMBER)
+        _take(order, OrderStepKind.RECEIVED, OrderState.RECEIVED, at=at, who=who)
 
 
 def run_out(order: Order, *, at: datetime) -> None:
@@ -460,10 +571,28 @@ def cancel(
     :raises UnknownOrder: :raises WhyMissing: if so
     :raises WrongOrderState: if it is on its way or has ended; once it is picked, for members too
     """
+    return _cancelled(held(order_id), at=at, who=who, why=why, note=note)
+
+
+@transaction.atomic
+def cancel_sold(*, order_id: int, why: str, at: datetime, by: StoreSystem, note: str = "") -> Order:
+    """
+    As `cancel`, by the system of the store where it was placed or is collected. A repeat does
+    nothing more.
+
+    :raises UnknownOrder: if it is none of its stores'
+    """
     order = held(order_id)
+    by.require_sold(order)
+    if order.state == OrderState.CANCELLED:
+        return order
+    return _cancelled(order, at=at, who=by.who, why=why, note=note)
+
+
+def _cancelled(order: Order, *, at: datetime, who: Who, why: str, note: str) -> Order:
     _require_reason(why, note)
     open_to = [OrderState.PLACED, OrderState.PAID]
-    if who.taker == Taker.STAFF:
+    if who.taker != Taker.MEMBER:
         open_to += [OrderState.PICKED, OrderState.READY]
     _require(order, *open_to)
     _give_back(order, at=at, who=who, to_stock=True)
@@ -514,9 +643,37 @@ def take_back(*, order_id: int, note: str, to_stock: bool, at: datetime, by: Use
     _require(order, OrderState.SHIPPED, OrderState.RECEIVED, OrderState.RETURN_ASKED)
     if _giving.gives(order):
         _giving.take_away(order, note=note, at=at, by=by)
-    who = staff(by)
+    return _returned(order, note=note, to_stock=to_stock, at=at, who=staff(by))
+
+
+@transaction.atomic
+def take_back_sold(
+    *, order_id: int, why: str, to_stock: bool, at: datetime, by: StoreSystem, note: str = ""
+) -> Order:
+    """
+    Have the system of the store where it was placed or is collected take back what the member has.
+    A repeat does nothing more. What was given online, staff take back.
+
+    :param to_stock: whether the pieces can be sold again
+    :raises UnknownOrder: if it is none of its stores'
+    :raises WhyMissing: without a reason
+    :raises WrongOrderState: unless it was received, and is not closed
+    """
+    order = held(order_id)
+    by.require_sold(order)
+    if order.state == OrderState.RETURNED:
+        return order
+    _require_reason(why, note)
+    _require(order, OrderState.RECEIVED, OrderState.RETURN_ASKED, but_not=Handover.ONLINE)
+    return _returned(order, why=why, note=note, to_stock=to_stock, at=at, who=by.who)
+
+
+def _returned(
+    order: Order, *, to_stock: bool, at: datetime, who: Who, why: str = "", note: str = ""
+) -> Order:
     _give_back(order, at=at, who=who, to_stock=to_stock)
-    return _taken(order, OrderStepKind.RETURNED, OrderState.RETURNED, at=at, who=who, note=note)
+    kind, state = OrderStepKind.RETURNED, OrderState.RETURNED
+    return _taken(order, kind, state, at=at, who=who, why=why, note=note)
 
 
 def _give_back(order: Order, *, at: datetime, who: Who, to_stock: bool) -> None:

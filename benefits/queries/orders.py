@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from benefits.models.coupons import Coupon
 from benefits.models.draws import DrawOutcome
@@ -70,17 +70,25 @@ def at_stores(
     *, organization_id: int | None, only_stores: Collection[int] | None = None
 ) -> QuerySet[Order]:
     """
-    Orders that are collected at stores, the first ordered first.
+    Orders that are collected at stores, or were placed by their systems, the first ordered first.
 
     :param organization_id: at whose; None: at anybody's
     :param only_stores: at which of them; None: at any
     """
-    found = Order.objects.filter(store__isnull=False)
+    stores = Store.objects.all()
     if organization_id is not None:
-        found = found.filter(store__organization=organization_id)
+        stores = stores.filter(organization=organization_id)
     if only_stores is not None:
-        found = found.filter(store__in=only_stores)
-    return found.select_related(*WITH_ITEM, "claim__price", "member").order_by("pk")
+        stores = stores.filter(pk__in=only_stores)
+    found = at_any_of(Order.objects.all(), stores)
+    return found.select_related(
+        *WITH_ITEM, "claim__price", "member", "placed_store", "payment"
+    ).order_by("pk")
+
+
+def at_any_of(found: QuerySet[Order], stores: Collection[int] | QuerySet[Store]) -> QuerySet[Order]:
+    """Of orders, those that are collected or were placed at one of some stores."""
+    return found.filter(Q(store__in=stores) | Q(placed_store__in=stores))
 
 
 def ready_for(member_id: int, store_id: int) -> QuerySet[Order]:

@@ -59,6 +59,14 @@ class Caller:
             raise StoreRequired
         return None
 
+    def own(self, reference: str) -> str:
+        """
+        A reference of its organization's, in 32 characters: what another organization names alike
+        is another thing.
+        """
+        named = f"{self.organization_id}:{reference}".encode()
+        return hashlib.blake2b(named, digest_size=16).hexdigest()
+
 
 _cache: dict[bytes, tuple[float, Caller]] = {}
 

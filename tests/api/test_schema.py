@@ -18,6 +18,7 @@ from schemathesis.engine import events, from_schema
 
 from benefits.models.orders import OrderState
 from benefits.operations import Who, consume_coupon, orders
+from benefits.operations.items import Price
 from benefits.operations.orders import StoreSystem
 from common.errors import Invalid
 from members import cards, operations
@@ -28,7 +29,7 @@ from tests.benefits.buying import at_store, order
 from tests.benefits.coupon_plan import bill, issued, running
 from tests.benefits.draw_plan import approved, certain
 from tests.benefits.plan import always, deliver
-from tests.benefits.shop import listed
+from tests.benefits.shop import listed, price
 from tests.factories.activities import cap, kind, named, rewarding
 from tests.tiers.ladder import BASE
 
@@ -113,7 +114,7 @@ DOCUMENTS = [f"K-{n}" for n in range(10)]
 TO_CONFIRM = [f"H-{n}" for n in range(20)]
 TO_RELEASE = [f"R-{n}" for n in range(20)]
 HELD = 10_000
-RECEIPT = "T-1"
+RECEIPT, PHONE = "T-1", "13900139000"
 
 
 def documents_to_go_on_from(store, member, other):
@@ -155,6 +156,23 @@ def orders_at(store, member):
     return numbers
 
 
+def orders_for(member, store, item, count=20):
+    """Numbers of orders that wait at a store, and of such that the member has."""
+    system = StoreSystem(client_id=factories.api_client(store.organization).pk, store_ids=None)
+    waiting, had = (
+        [order(member, item, delivery=at_store(store), at=timezone.now()) for _ in range(count)]
+        for _ in range(2)
+    )
+    for each in had:
+        for state in (OrderState.PICKED, OrderState.READY):
+            orders.prepare(order_id=each.pk, state=state, at=timezone.now(), by=system)
+        orders.hand_over_to(
+            order_id=each.pk, member_id=member.id, store_id=store.pk, at=timezone.now(),
+            by=factories.staff(),
+        )  # fmt: skip
+    return [each.number for each in waiting], [each.number for each in had]
+
+
 # It asks every call a hundred odd things: minutes, on a busy machine.
 @pytest.mark.timeout(1200)
 def test_schemathesis_finds_no_fault(application, monkeypatch):
@@ -177,7 +195,10 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
         closes_at=datetime(2100, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     store = factories.store(code="S-1")
-    member, other = (factories.member(name=name, store=store) for name in ("王小明", "王大明"))
+    member, other = (
+        factories.member(name=name, store=store, phone=phone)
+        for name, phone in (("王小明", PHONE), ("王大明", "13900139001"))
+    )
     for purpose in ConsentPurpose:
         factories.consent_text(purpose)
     documents_to_go_on_from(store, factories.identity(member), factories.identity(other))
@@ -210,6 +231,12 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
     monkeypatch.setattr(cards, "GOOD_FOR", timedelta(hours=1))
     card = cards.code(member.pk, at=timezone.now())
     to_pick, to_ready, to_hand_over = orders_at(store, factories.identity(member))
+    book = listed("book", handovers=("STORE", "SHIP", "ONLINE"), prices=(Price(1),))
+    to_cancel, to_return = orders_for(factories.identity(member), store, book)
+    dear = listed("dear", handovers=("STORE",), pieces=5, prices=(Price(1, 60),))
+    to_pay = order(
+        factories.identity(member), dear, delivery=at_store(store), at=timezone.now()
+    ).number
     waiting = Application.objects.create(
         state="APPLIED", applied_at=LONG_AGO, channel="API", store=store, phone_index=b"x"
     )
@@ -232,6 +259,11 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
                 "to_release": {"values": TO_RELEASE},
                 "benefits": {"values": ["tow"]},
                 "items": {"values": ["thermos"]},
+                "ordered": {"values": [book.code]},
+                "prices": {"values": [price(book).pk]},
+                "to_pay": {"values": [to_pay]},
+                "to_cancel": {"values": to_cancel},
+                "to_return": {"values": to_return},
                 "draws": {"values": ["fair"]},
                 "deliveries": {"values": delivered},
                 "coupons": {"values": coupons},
@@ -244,6 +276,7 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
                 "cards": {"values": [card]},
                 "companies": {"values": [company.pk]},
                 "activities": {"values": ["check-in", "event"]},
+                "known_phones": {"values": [PHONE]},
                 "phones": {"values": [f"138001380{n:02}" for n in range(100)]},
                 "moments": {"values": ["2026-06-15T12:00:00+08:00", "2024-02-29T23:59:59Z"]},
             },
@@ -262,6 +295,8 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
                 "path.company": {"dictionary": "companies", "probability": 0.8},
                 "body.code": {"dictionary": "coupons", "probability": 0.9},
                 "path.right_id": {"dictionary": "deliveries", "probability": 0.8},
+                "body.item": {"dictionary": "ordered", "probability": 0.9},
+                "body.price": {"dictionary": "prices", "probability": 0.9},
                 "body.activity": {"dictionary": "activities", "probability": 0.9},
                 "body.phone": {"dictionary": "phones", "probability": 0.8},
                 "body.uses[*].store": {"dictionary": "stores", "probability": 0.9},
@@ -296,6 +331,24 @@ def test_schemathesis_finds_no_fault(application, monkeypatch):
                     "parameters": {
                         "path.reference": {"dictionary": "to_confirm", "probability": 0.8}
                     },
+                },
+                {
+                    "include-path": "/api/v1/members/lookup/",
+                    "parameters": {
+                        "body.phone": {"dictionary": "known_phones", "probability": 0.9}
+                    },
+                },
+                {
+                    "include-path": "/api/v1/orders/{order}/payment/",
+                    "parameters": {"path.order": {"dictionary": "to_pay", "probability": 0.9}},
+                },
+                {
+                    "include-path": "/api/v1/orders/{order}/cancellation/",
+                    "parameters": {"path.order": {"dictionary": "to_cancel", "probability": 0.9}},
+                },
+                {
+                    "include-path": "/api/v1/orders/{order}/return/",
+                    "parameters": {"path.order": {"dictionary": "to_return", "probability": 0.9}},
                 },
                 {
                     "include-path": "/api/v1/orders/{order}/ready/",

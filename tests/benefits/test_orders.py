@@ -21,7 +21,6 @@ from points import operations as points
 from points.models import Entry, Lot
 from tests.benefits.buying import (
     AT,
-    HOME,
     at_store,
     collectable,
     order,
@@ -31,7 +30,7 @@ from tests.benefits.buying import (
     sent,
 )
 from tests.benefits.plan import publish, someone
-from tests.benefits.shop import listed, price, remaining
+from tests.benefits.shop import listed, remaining
 from tests.factories import api_client, dealer, lot, source, staff, store
 
 pytestmark = pytest.mark.django_db
@@ -81,12 +80,10 @@ def test_a_step_that_fails_gives_everything_back(in_one, monkeypatch):
         raise catalogue.ItemSoldOut(item="保温杯")
 
     monkeypatch.setattr(claims, "take_stock", sold_meanwhile)
-    place = orders.place if in_one else orders.place.__wrapped__
+    if not in_one:
+        monkeypatch.setattr(orders, "_place", orders._place.__wrapped__)
     with pytest.raises(catalogue.ItemSoldOut):
-        place(
-            member=one, item_id=item.pk, price_id=price(item).pk, quantity=1, delivery=HOME,
-            at=AT, reference="x",
-        )  # fmt: skip
+        order(one, item, reference="x")
 
     left = (points_of(one), Claim.objects.count(), Order.objects.count(), remaining(item))
     # Not in one transaction, the member would have paid for nothing.
