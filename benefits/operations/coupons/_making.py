@@ -22,6 +22,7 @@ from benefits.models.coupons import (
 )
 from benefits.operations.coupons._batches import BatchNotRunning, held
 from benefits.operations.coupons._issuing import issue_piece
+from benefits.operations.coupons._lists import issue_list_piece
 from common import audit, tables
 from common.errors import DomainError, Invalid
 from common.models import User
@@ -95,14 +96,17 @@ def _next_piece(now: datetime) -> bool:
     )
     if run is None:
         return False
-    is_over = (
-        _generate_piece(run, now) if run.work == CouponRun.Work.GENERATE else issue_piece(run, now)
-    )
-    if is_over:
+    if _piece_of(run)(run, now):
         run.finished_at = now
         run.skipped = run.wanted - run.done
     run.save(update_fields=["done", "skipped", "last_member", "finished_at"])
     return True
+
+
+def _piece_of(run: CouponRun) -> Callable[[CouponRun, datetime], bool]:
+    if run.work == CouponRun.Work.GENERATE:
+        return _generate_piece
+    return issue_piece if run.tag else issue_list_piece
 
 
 def _generate_piece(run: CouponRun, now: datetime) -> bool:
