@@ -80,7 +80,7 @@ class CouponListPage(_OfList, ConsolePage, TemplateView):
             run=run,
             state=state,
             state_label=label,
-            left_out=listed.refused + (run.skipped if run else 0),
+            without=listed.refused + (run.skipped if run else 0),
             percent=100 * (run.done + run.skipped) // run.wanted if run else 0,
             is_live=run is not None and run.finished_at is None,
             may_issue=may_issue,
@@ -114,13 +114,13 @@ class CouponListPage(_OfList, ConsolePage, TemplateView):
 
 
 class CouponListRefused(_OfList, ConsolePage, View):
-    """The rows that were left out, each with why, as a CSV."""
+    """The rows that got no coupon, each with why, as a CSV."""
 
     permission_required = VIEW
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = StreamingHttpResponse(self._lines(), content_type="text/csv; charset=utf-8")
-        name = f"coupons-left-out-{self.listed.pk}.csv"
+        name = f"no-coupon-{self.listed.pk}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 

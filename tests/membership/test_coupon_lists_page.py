@@ -78,7 +78,13 @@ class TestHandIn:
         response = hand_in(clerk, batch, "13912345678", one.number, "M0000000000", "13900000000")
 
         text = text_of(response)
-        for shown in ("七月.csv", "To be looked through", "Issue 1 coupon", "Rows 4", "Left out 3"):
+        for shown in (
+            "七月.csv",
+            "To be looked through",
+            "Issue 1 coupon",
+            "Rows 4",
+            "Without a coupon 3",
+        ):
             assert shown in text
         assert "The member stands in row 2 already." in text
         assert "unknown_member There is no such member." in text

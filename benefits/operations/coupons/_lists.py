@@ -15,7 +15,7 @@ from pathlib import Path
 
 from django.db import connection, transaction
 from django.utils.timezone import localdate
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from benefits.models.coupon_lists import CouponList, CouponRow
@@ -156,7 +156,7 @@ def _refuse_nul(path: Path) -> None:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             if b"\0" in block:
-                problem = _now("it holds NUL characters, which no text does.")
+                problem = gettext("it holds NUL characters, which no text does.")
                 raise tables.UnreadableTable(file=path.name, problem=problem)
 
 
