@@ -264,10 +264,7 @@ def issue_to_list(*, list_id: int, at: datetime, by: User) -> CouponRun:
     :raises NothingToIssue: if all its rows were refused
     :raises BatchNotRunning: :raises BatchOver: if the batch gives out no more
     """
-    # Of two who begin at once, the second finds it begun.
-    listed = CouponList.objects.select_for_update(no_key=True).filter(pk=list_id).first()
-    if listed is None:
-        raise UnknownList
+    listed = _held_list(list_id)
     if listed.run is not None:
         return listed.run
     batch = for_members(listed.batch_id, at=at)
@@ -282,6 +279,14 @@ def issue_to_list(*, list_id: int, at: datetime, by: User) -> CouponRun:
         details={"run": listed.run.pk, "list": listed.pk, "members": listed.good},
     )  # fmt: skip
     return listed.run
+
+
+def _held_list(list_id: int) -> CouponList:
+    """Of two who begin at once, the second finds it begun."""
+    found = CouponList.objects.select_for_update(no_key=True).filter(pk=list_id).first()
+    if found is None:
+        raise UnknownList
+    return found
 
 
 def issue_list_piece(run: CouponRun, now: datetime) -> bool:

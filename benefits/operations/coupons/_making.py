@@ -88,12 +88,7 @@ def work(*, clock: Callable[[], datetime], pieces: int = 200) -> int:
 
 @transaction.atomic
 def _next_piece(now: datetime) -> bool:
-    run = (
-        CouponRun.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .filter(finished_at=None)
-        .order_by("pk")
-        .first()
-    )
+    run = _next_run()
     if run is None:
         return False
     if _piece_of(run)(run, now):
@@ -101,6 +96,12 @@ def _next_piece(now: datetime) -> bool:
         run.skipped = run.wanted - run.done
     run.save(update_fields=["done", "skipped", "last_member", "finished_at"])
     return True
+
+
+def _next_run() -> CouponRun | None:
+    """What nobody else is working on."""
+    free = CouponRun.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return free.filter(finished_at=None).order_by("pk").first()
 
 
 def _piece_of(run: CouponRun) -> Callable[[CouponRun, datetime], bool]:
