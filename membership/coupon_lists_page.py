@@ -65,7 +65,6 @@ class CouponListPage(_OfList, ConsolePage, TemplateView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         listed, batch, run = self.listed, self.listed.batch, self.listed.run
-        left = batch.total - batch.issued
         state, label = state_of(listed)
         may_issue = (
             run is None
@@ -85,7 +84,7 @@ class CouponListPage(_OfList, ConsolePage, TemplateView):
             is_live=run is not None and run.finished_at is None,
             may_issue=may_issue,
             # The batch may have given out some since the file was read.
-            too_few=left if may_issue and left < listed.good else None,
+            to_issue=min(listed.good, batch.total - batch.issued),
             earlier=self._earlier() if may_issue else None,
             wrong=[
                 (row, operations.refusal_told(row, batch)) for row in self.refused()[:ROWS_SHOWN]
