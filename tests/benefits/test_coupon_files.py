@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import openpyxl
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import translation
@@ -125,6 +126,18 @@ class TestReading:
         )
 
         assert outcomes(listed) == {2: "", 4: "member_twice"}
+
+    def test_reads_a_workbook(self, file):
+        batch, one, path = running(), member(phone="+8613912345678"), file(b"", "七月.xlsx")
+        book = openpyxl.Workbook()
+        for cell in ("手机", 13912345678, "=A2", 1391234567812345678):
+            book.active.append([cell])
+        book.save(path)
+
+        listed = coupons.read_list(batch_id=batch.pk, path=path, name="x", at=NOW, by=staff())
+
+        assert outcomes(listed) == {2: "", 3: "formula", 4: "imprecise_number"}
+        assert listed.lines.get(number=2).member == one
 
     def test_of_who_was_joined_with_another_it_is_who_remains(self, read):
         gone, of = member(), member()

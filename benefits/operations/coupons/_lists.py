@@ -205,19 +205,15 @@ def _judged(
         of_row = [known.get(named) if isinstance(named, str) else None for _row, named in some]
         room = set(with_room(batch, list({each.id for each in of_row if each is not None})))
         for (number, named), member in zip(some, of_row, strict=True):
-            row = CouponRow(number=number)
+            row = CouponRow(number=number, member_id=member.id if member else None)
             try:
-                if isinstance(named, DomainError):
-                    raise named
-                if member is None:
-                    raise members.UnknownMember
-                row.member_id = member.id
-                _require_may(member, row.number, first_rows, room)
+                _require_may(_who(named, member), number, first_rows, room)
                 if left == 0:
                     raise BatchExhausted
-                left -= 1
             except DomainError as refusal:
                 _refuse(row, refusal)
+            else:
+                left -= 1
             yield row
 
 
@@ -226,8 +222,16 @@ def _known(named: set[str]) -> dict[str, Identity]:
     return members.identify_many(ours) | members.identify_many_by_phone(named - ours)
 
 
+def _who(named: str | DomainError, member: Identity | None) -> Identity:
+    if isinstance(named, DomainError):
+        raise named
+    if member is None:
+        raise members.UnknownMember
+    return member
+
+
 def _require_may(member: Identity, row: int, first_rows: dict[int, int], room: set[int]) -> None:
-    """:param first_rows: by member: the row that gets the coupon, to which this one is added"""
+    """:param first_rows: by member, the first row that names them; this one is noted if it is it"""
     member.require_can_redeem()
     if first_rows.setdefault(member.id, row) != row:
         raise MemberTwice(row=first_rows[member.id])
@@ -294,6 +298,8 @@ def issue_list_piece(run: CouponRun, now: datetime) -> bool:
     listed = CouponList.objects.get(run=run)
     left = CouponRow.objects.filter(list=listed, outcome="").order_by("number")
     rows = list(left[:PIECE])
+    if not rows:
+        return True
     # Who was joined with another since the file was read gets it as who remains.
     known = members.survivors([row.member_id for row in rows if row.member_id])
     if run.batch.per_member is not None:
