@@ -44,6 +44,7 @@ class StaffConsole(UnfoldAdminSite):
         from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
             activity_page,
             campaigns_page,
+            coupon_lists_page,
             coupons_page,
             drafts_page,
             draws_page,
@@ -69,6 +70,7 @@ class StaffConsole(UnfoldAdminSite):
             **member_page.URLS,
             **entries_page.URLS,
             **coupons_page.URLS,
+            **coupon_lists_page.URLS,
             **draws_page.URLS,
             **grants_page.URLS,
             **member_imports_page.URLS,

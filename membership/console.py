@@ -348,6 +348,7 @@ SAID_BY_OTHERS = [
     gettext_noop("coupon_batch.ended"),
     gettext_noop("coupon_batch.revoked"),
     gettext_noop("coupon_batch.exported"),
+    gettext_noop("coupon_batch.list_read"),
     gettext_noop("coupon_batch.loaded"),
     gettext_noop("coupon_batch.issued"),
     gettext_noop("coupon.issued"),

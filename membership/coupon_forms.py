@@ -195,3 +195,24 @@ class PoolForm(forms.Form):
         label=_("CSV or XLSX file"), widget=UnfoldAdminFileFieldWidget,
         help_text=_("With a column “code”."),
     )  # fmt: skip
+
+
+MEMBERS_FILE_BYTES_MAX = 5_000_000
+
+
+class MembersFileForm(forms.Form):
+    """A file with one member in each row, who get a coupon each."""
+
+    file = forms.FileField(
+        label=_("CSV or XLSX file"),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx"}),
+        help_text=_(
+            "With a column “member” of member numbers or phones, 100,000 rows and 5 MB at most."
+        ),
+    )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MEMBERS_FILE_BYTES_MAX:
+            raise forms.ValidationError(_("The file is larger than 5 MB; split it."))
+        return file

@@ -3,10 +3,13 @@
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -24,6 +27,7 @@ from django.views.generic import FormView, TemplateView
 
 from benefits import coupon_words as words
 from benefits.coupons import codes
+from benefits.models.coupon_lists import CouponList
 from benefits.models.coupons import BatchState, CodesFrom, CouponBatch
 from benefits.operations import Who
 from benefits.operations import coupons as operations
@@ -35,7 +39,15 @@ from common.models import Approval, ApprovalState
 from common.staff import acting
 from members import queries as members
 from membership.console import ConsolePage
-from membership.coupon_forms import CouponBatchForm, IssueForm, PoolForm, RevokeForm, WhyForm
+from membership.coupon_forms import (
+    CouponBatchForm,
+    IssueForm,
+    MembersFileForm,
+    PoolForm,
+    RevokeForm,
+    WhyForm,
+)
+from membership.coupon_lists_page import state_of
 
 VIEW = "benefits.view_couponbatch"
 DRAFT = "benefits.draft_couponbatch"
@@ -117,16 +129,21 @@ class CouponBatchPage(ConsolePage, TemplateView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         batch, user = self.batch, self.request.user
         is_draft, is_running = batch.state == BatchState.DRAFT, batch.state == BatchState.RUNNING
+        promised, currency = queries.described(batch), queries.currency()
         runs = list(batch.runs.order_by("-pk")[:ROWS_SHOWN])
+        is_for_members = batch.codes_from == CodesFrom.MEMBERS
+        lists = list(self._lists()) if is_for_members else []
+        of_run = {each.run_id: each for each in lists if each.run_id}
         waiting = self._waiting() if is_draft else None
         return super().get_context_data(
             title=str(batch),
             batch=batch,
             state_label=STATE_LABELS[BatchState(batch.state)],
-            worth=words.worth(queries.described(batch), queries.currency()),
-            conditions=list(words.conditions(queries.described(batch), queries.currency())),
+            worth=words.worth(promised, currency),
+            conditions=list(words.conditions(promised, currency)),
             figures=queries.figures([batch])[batch.pk],
-            runs=[(each, 100 * each.done // each.wanted) for each in runs],
+            runs=[(each, of_run.get(each.pk), 100 * each.done // each.wanted) for each in runs],
+            lists=[(each, *state_of(each)) for each in lists],
             is_live=any(each.finished_at is None for each in runs),
             waiting=waiting,
             may_decide=waiting is not None and may_decide(waiting, user=acting(self.request)),
@@ -135,6 +152,8 @@ class CouponBatchPage(ConsolePage, TemplateView):
             may_issue=is_running
             and batch.codes_from != CodesFrom.GENERATED
             and user.has_perm(DRAFT),
+            may_list=is_running and is_for_members and user.has_perm(DRAFT),
+            members_file=context.pop("members_file", None) or MembersFileForm(auto_id="list_%s"),
             may_load=is_running and batch.codes_from == CodesFrom.POOL and user.has_perm(DRAFT),
             may_export=batch.codes_from == CodesFrom.GENERATED
             and not is_draft
@@ -151,6 +170,10 @@ class CouponBatchPage(ConsolePage, TemplateView):
             **context,
         )
 
+    def _lists(self) -> QuerySet[CouponList]:
+        found = self.batch.lists.select_related("run", "created_by")
+        return found.order_by("-pk")[:ROWS_SHOWN]
+
     def _waiting(self) -> Approval | None:
         found = Approval.objects.filter(
             kind=operations.KIND, state=ApprovalState.PENDING, payload__batch=self.batch.pk
@@ -163,6 +186,7 @@ class CouponBatchPage(ConsolePage, TemplateView):
             "ask": (DRAFT, self._ask),
             "issue": (DRAFT, self._issue),
             "load": (DRAFT, self._load),
+            "list": (DRAFT, self._list),
             "end": (REVOKE, self._end),
             "revoke": (REVOKE, self._revoke),
         }
@@ -215,18 +239,31 @@ class CouponBatchPage(ConsolePage, TemplateView):
             messages.success(self.request, gettext("Issued."))
         return self._again()
 
+    def _list(self) -> HttpResponse:
+        form = MembersFileForm(self.request.POST, self.request.FILES, auto_id="list_%s")
+        if form.is_valid():
+            file = form.cleaned_data["file"]
+            with _copied(file) as path:
+                try:
+                    made = operations.read_list(
+                        batch_id=self.batch.pk, path=path, name=file.name, at=timezone.now(),
+                        by=acting(self.request),
+                    )  # fmt: skip
+                except DomainError as refusal:
+                    # It names the file as we know it; staff know it by another name.
+                    form.add_error("file", refusal.sentence.replace(path.name, file.name))
+                else:
+                    return HttpResponseRedirect(reverse("admin:coupon-list", args=[made.pk]))
+        return self.render_to_response(self.get_context_data(members_file=form))
+
     def _load(self) -> HttpResponse:
         file = self.request.FILES.get("file")
         if file is None or file.name is None:
             return self._again()
-        with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix[:8]) as copy:
-            for block in file.chunks():
-                copy.write(block)
-            copy.flush()
+        with _copied(file) as path:
             loaded = operations.load_pool(
-                batch_id=self.batch.pk, path=Path(copy.name), at=timezone.now(),
-                by=acting(self.request),
-            )  # fmt: skip
+                batch_id=self.batch.pk, path=path, at=timezone.now(), by=acting(self.request)
+            )
         told = ngettext("%(count)s code loaded.", "%(count)s codes loaded.", loaded.count)
         messages.success(self.request, told % {"count": loaded.count})
         if not loaded.refused:
@@ -234,6 +271,16 @@ class CouponBatchPage(ConsolePage, TemplateView):
         refused = [(row, why.sentence) for row, why in loaded.refused[:SHOWN]]
         del self.batch
         return self.render_to_response(self.get_context_data(refused=refused))
+
+
+@contextmanager
+def _copied(file: UploadedFile) -> Iterator[Path]:
+    """What was handed in, where it can be read from the beginning again."""
+    with tempfile.NamedTemporaryFile(suffix=Path(file.name or "").suffix[:8]) as copy:
+        for block in file.chunks():
+            copy.write(block)
+        copy.flush()
+        yield Path(copy.name)
 
 
 class CouponCodesPage(ConsolePage, TemplateView):

@@ -6,6 +6,7 @@ Those of rights are named here; the others are imported from their own module, s
 """
 
 from benefits.models import (  # noqa: F401 - found by Django
+    coupon_lists,
     coupons,
     draws,
     items,

@@ -15,6 +15,14 @@ personal.stays(
     "benefits_couponstep", "benefits_couponconflict",
     why="Which coupon was taken where and when, for which stores are paid: it names no member.",
 )  # fmt: skip
+personal.stays(
+    "benefits_couponlist", "benefits_couponrow",
+    why="Which row of a file got a member number its coupon, or why not. What was typed into the"
+    " file is kept nowhere, and its name without phones.",
+)  # fmt: skip
+personal.untold(
+    "benefits_couponrow", why="Which row of a file of ours; the coupon itself is in the file."
+)
 personal.untold(
     "benefits_couponconflict",
     why="Between us and the stores: whose till took a coupon that was good no more.",

@@ -177,6 +177,7 @@ def planted():
         "company": company.pk,
         "candidate_id": candidate.pk,
         "coupon_batch": coupon_plan.drafted().pk,
+        "coupon_list": coupon_plan.listed(of.number, PHONE, APPLICANT, name=f"{PHONE}.csv").pk,
         "draft_id": draft.pk,
         "draw_id": draw_plan.drafted().pk,
         "evaluation_id": evaluation.pk,

@@ -3,8 +3,11 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benefits.coupons.discounts import Line
+from benefits.models.coupon_lists import CouponList
 from benefits.models.coupons import Coupon, CouponBatch
 from benefits.operations import coupons
 from common import approvals
@@ -60,6 +63,16 @@ def issued(batch, of, at=NOW, reference="") -> Coupon:
     return coupons.issue(
         batch_id=batch.pk, member=of, reference=reference or f"test:{next(_numbers)}", at=at
     )
+
+
+def listed(*members, batch=None, name="七月.csv", at=NOW) -> CouponList:
+    """A file of members, read."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "members.csv")
+        path.write_text("\n".join(["member", *(members or ["nobody"])]), encoding="utf-8")
+        return coupons.read_list(
+            batch_id=(batch or running()).pk, path=path, name=name, at=at, by=staff()
+        )
 
 
 def bill(*amounts, category="") -> list[Line]:

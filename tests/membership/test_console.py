@@ -231,6 +231,8 @@ PAGES = {
     "coupon-batch": "apcfsu",
     "coupon-batch-edit": "apc",
     "coupon-batch-codes": "ap",
+    "coupon-list": "apcfsu",
+    "coupon-list-refused": "apcfsu",
     "coupon-conflicts": "apcfsu",
     "draws": "apcfsu",
     "draw": "apcfsu",
@@ -377,6 +379,7 @@ class TestRoles:
                 f"coupon-batch{what}": [coupon_plan.drafted().pk]
                 for what in ("", "-edit", "-codes")
             },
+            **{f"coupon-list{what}": [coupon_plan.listed().pk] for what in ("", "-refused")},
             **{name: [draw_plan.drafted().pk] for name in ("draw", "draw-edit")},
             "tier-proposal": [proposal.pk],
             "campaign": ["spring"],

@@ -317,9 +317,7 @@ def issue_to_tag(*, batch_id: int, tag: str, at: datetime, by: User) -> CouponRu
     :raises UnknownBatch: :raises BatchNotRunning: :raises BatchOver: :raises NotForMembers: if so
     :raises UnknownTag: if nobody has it
     """
-    batch = _running(CouponBatch.objects.filter(pk=batch_id).first(), day=localdate(at))
-    if batch.codes_from != CodesFrom.MEMBERS:
-        raise NotForMembers
+    batch = for_members(batch_id, at=at)
     known = Tag.objects.filter(name=tag.strip()).first()
     wanted = _tagged(known.pk, 0).count() if known else 0
     if known is None or not wanted:
@@ -333,6 +331,18 @@ def issue_to_tag(*, batch_id: int, tag: str, at: datetime, by: User) -> CouponRu
         details={"run": run.pk, "tag": known.name, "members": wanted},
     )  # fmt: skip
     return run
+
+
+def for_members(batch_id: int, *, at: datetime) -> CouponBatch:
+    """
+    A batch that gives members coupons of their own.
+
+    :raises UnknownBatch: :raises BatchNotRunning: :raises BatchOver: :raises NotForMembers: if so
+    """
+    batch = _running(CouponBatch.objects.filter(pk=batch_id).first(), day=localdate(at))
+    if batch.codes_from != CodesFrom.MEMBERS:
+        raise NotForMembers
+    return batch
 
 
 def _tagged(tag_id: int, behind: int) -> Any:
@@ -362,15 +372,16 @@ def issue_piece(run: CouponRun, now: datetime) -> bool:
     batch = held(run.batch_id)
     if not found or batch.state != BatchState.RUNNING or localdate(now) > batch.last_on:
         return True
-    given = _with_room(batch, found)[: batch.total - batch.issued]
+    given = with_room(batch, found)[: batch.total - batch.issued]
     if given:
-        _give(batch, run, given, now)
+        give(batch, run, given, now)
     run.last_member = found[-1]
     run.done = min(run.wanted, run.done + len(given))
     return batch.issued + len(given) == batch.total
 
 
-def _with_room(batch: CouponBatch, member_ids: Sequence[int]) -> list[int]:
+def with_room(batch: CouponBatch, member_ids: Sequence[int]) -> list[int]:
+    """Those of some members who may have one more of a batch."""
     if batch.per_member is None:
         return list(member_ids)
     with connection.cursor() as cursor:
@@ -379,7 +390,8 @@ def _with_room(batch: CouponBatch, member_ids: Sequence[int]) -> list[int]:
     return [each for each in member_ids if had.get(each, 0) < batch.per_member]
 
 
-def _give(batch: CouponBatch, run: CouponRun, member_ids: Sequence[int], now: datetime) -> None:
+def give(batch: CouponBatch, run: CouponRun, member_ids: Sequence[int], now: datetime) -> list[int]:
+    """Make a coupon for each of some members, and tell them. Returns the ids of the coupons."""
     _count(batch, len(member_ids))
     made = codes.make(len(member_ids))
     ids = copying.next_ids(Coupon, len(made))
@@ -414,3 +426,4 @@ def _give(batch: CouponBatch, run: CouponRun, member_ids: Sequence[int], now: da
         for pk, member_id in zip(ids, member_ids, strict=True)
     ]
     _tell(batch, coupons, at=now)
+    return ids

@@ -22,6 +22,7 @@ from benefits.models.coupons import (
 )
 from benefits.operations.coupons._batches import BatchNotRunning, held
 from benefits.operations.coupons._issuing import issue_piece
+from benefits.operations.coupons._lists import issue_list_piece
 from common import audit, tables
 from common.errors import DomainError, Invalid
 from common.models import User
@@ -87,22 +88,26 @@ def work(*, clock: Callable[[], datetime], pieces: int = 200) -> int:
 
 @transaction.atomic
 def _next_piece(now: datetime) -> bool:
-    run = (
-        CouponRun.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .filter(finished_at=None)
-        .order_by("pk")
-        .first()
-    )
+    run = _next_run()
     if run is None:
         return False
-    is_over = (
-        _generate_piece(run, now) if run.work == CouponRun.Work.GENERATE else issue_piece(run, now)
-    )
-    if is_over:
+    if _piece_of(run)(run, now):
         run.finished_at = now
         run.skipped = run.wanted - run.done
     run.save(update_fields=["done", "skipped", "last_member", "finished_at"])
     return True
+
+
+def _next_run() -> CouponRun | None:
+    """What nobody else is working on."""
+    free = CouponRun.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return free.filter(finished_at=None).order_by("pk").first()
+
+
+def _piece_of(run: CouponRun) -> Callable[[CouponRun, datetime], bool]:
+    if run.work == CouponRun.Work.GENERATE:
+        return _generate_piece
+    return issue_piece if run.tag else issue_list_piece
 
 
 def _generate_piece(run: CouponRun, now: datetime) -> bool:
