@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
     """Let coupons be issued to the members of a file, with what came of each row."""
 
     dependencies = [
-        ('benefits', '0052_what_items_give'),
+        ('benefits', '0026_orders_by_systems'),
         ('common', '0002_append_only'),
         ('members', '0010_spending_stops'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

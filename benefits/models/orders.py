@@ -49,7 +49,8 @@ class Order(models.Model):
         max_length=REFERENCE_MAX, help_text="The orderer's own name for it: what tells a repeat."
     )
     placed_store = models.ForeignKey(
-        Store, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("placed at the store"),
+        Store, null=True, on_delete=models.PROTECT, related_name="+",
+        verbose_name=_("placed at the store"),
         help_text="The store whose system placed it for the member; none: the member.",
     )  # fmt: skip
     claim = models.OneToOneField(
