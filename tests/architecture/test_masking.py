@@ -426,8 +426,14 @@ CALLS = {
                            "used_at": "2026-07-01T12:00:00+08:00"}]}
     },
     "coupons/key/": {"GET": None},
-    "orders/": {"GET": None},
+    "orders/": {
+        "GET": None,
+        "POST": {"reference": "O-1", "item": "thermos", "price": 1, "handover": "STORE", **AT},
+    },
     "orders/{order}/": {"GET": None},
+    "orders/{order}/payment/": {"GET": None},
+    "orders/{order}/cancellation/": {"POST": {"store": "{store}", "why": "OTHER"}},
+    "orders/{order}/return/": {"POST": {"store": "{store}", "why": "OTHER", "to_stock": True}},
     "orders/{order}/pick/": {"POST": {"store": "{store}"}},
     "orders/{order}/ready/": {"POST": {"store": "{store}"}},
     "orders/{order}/handover/": {"POST": {"store": "{store}", "card": "MC1"}},
