@@ -44,6 +44,7 @@ class StaffConsole(UnfoldAdminSite):
         from membership import (  # noqa: PLC0415 - they reach for this site, which is being made
             activity_page,
             campaigns_page,
+            coupon_costs_page,
             coupon_lists_page,
             coupons_page,
             drafts_page,
@@ -70,6 +71,7 @@ class StaffConsole(UnfoldAdminSite):
             **member_page.URLS,
             **entries_page.URLS,
             **coupons_page.URLS,
+            **coupon_costs_page.URLS,
             **coupon_lists_page.URLS,
             **draws_page.URLS,
             **grants_page.URLS,

@@ -278,6 +278,10 @@ class Coupon(models.Model):
                 condition=~Q(state="OPEN"),
                 name="benefits_coupon_by_state",
             ),
+            # What coupons of a period cost.
+            models.Index(
+                fields=["used_at"], condition=Q(state="USED"), name="benefits_coupon_used"
+            ),
             # The other coupons of a receipt.
             models.Index(
                 fields=["store", "receipt"],

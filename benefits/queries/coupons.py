@@ -9,7 +9,8 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, DateField, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncMonth
 from django.utils.timezone import make_aware
 
 from benefits.coupons import discounts, tokens
@@ -252,10 +253,12 @@ def figures(batches: Collection[CouponBatch]) -> dict[int, Figures]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Borne:
     """
-    What the coupons of a batch that were used in a month cost somebody. `payer`: the code of an
-    organization; `budget`: which of its pots, in its own words; `cost`: in the programme's currency
+    What the coupons of a batch that were used in a month cost somebody. `month`: its first day;
+    `payer`: the code of an organization; `budget`: which of its pots, in its own words; `cost`: in
+    the programme's currency
     """
 
+    month: date
     batch: str
     payer: str
     budget: str
@@ -263,38 +266,43 @@ class Borne:
     cost: Decimal
 
 
-def borne(month: date) -> list[Borne]:
-    """
-    What consumed coupons cost whom in a month, by batch and payer.
+def used_between(first: date, last: date) -> QuerySet[Coupon]:
+    """Coupons that count as used on these days at us, both included: not those undone."""
+    since, until = (
+        make_aware(datetime.combine(day, time.min)) for day in (first, last + timedelta(days=1))
+    )
+    return Coupon.objects.filter(state=CouponState.USED, used_at__gte=since, used_at__lt=until)
 
-    A use counts in the month of its day at us; one undone does not count. A sum is shared to the
+
+def borne(first: date, last: date) -> list[Borne]:
+    """
+    What coupons that were used cost whom, by month, batch and payer, in this order.
+
+    A use counts on its day at us; one undone does not count. The sum of a month is shared to the
     cent: of several payers the last gets what rounding leaves.
 
-    :param month: any day of it
+    :param first, last: days, both included; of whole months the figures are final
     """
-    first = month.replace(day=1)
-    since, until = (
-        make_aware(datetime.combine(day, time.min))
-        for day in (first, (first + timedelta(days=31)).replace(day=1))
+    used = used_between(first, last).annotate(month=TruncMonth("used_at", output_field=DateField()))
+    found = used.values_list(
+        "month", "batch__code", "batch__cost", "batch__funding", "store__organization"
     )
-    used = Coupon.objects.filter(state=CouponState.USED, used_at__gte=since, used_at__lt=until)
-    found = used.values_list("batch__code", "batch__cost", "batch__funding", "store__organization")
     codes = dict(Organization.objects.values_list("pk", "code"))
     brand = Organization.objects.filter(kind=OrganizationKind.BRAND).values_list("code", flat=True)
     ours = {FundingShare.BRAND: brand.first() or FundingShare.BRAND}
-    borne: dict[tuple[str, str, str], tuple[int, Decimal]] = {}
+    borne: dict[tuple[date, str, str, str], tuple[int, Decimal]] = {}
     counted = found.annotate(uses=Count("pk"), off=Sum("discount")).order_by()
-    for batch, each, funding, taker, uses, off in counted:
+    for month, batch, each, funding, taker, uses, off in counted:
         cost = (off or Decimal(0)) if each is None else uses * each
         shares = [FundingShare.parse(share) for share in funding or BRAND_ALONE]
         payers = ours | {FundingShare.STORE: codes[taker]}
         for share, part in zip(shares, _parts(cost, shares), strict=True):
-            key = (batch, payers.get(share.payer, share.payer), share.budget)
+            key = (month, batch, payers.get(share.payer, share.payer), share.budget)
             had = borne.get(key, (0, Decimal(0)))
             borne[key] = (had[0] + uses, had[1] + part)
     return [
-        Borne(batch=batch, payer=payer, budget=budget, uses=uses, cost=cost)
-        for (batch, payer, budget), (uses, cost) in sorted(borne.items())
+        Borne(month=month, batch=batch, payer=payer, budget=budget, uses=uses, cost=cost)
+        for (month, batch, payer, budget), (uses, cost) in sorted(borne.items())
     ]
 
 

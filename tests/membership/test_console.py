@@ -234,6 +234,7 @@ PAGES = {
     "coupon-list": "apcfsu",
     "coupon-list-refused": "apcfsu",
     "coupon-conflicts": "apcfsu",
+    "coupon-costs": "apcfsu",
     "draws": "apcfsu",
     "draw": "apcfsu",
     "draw-draft": "apc",

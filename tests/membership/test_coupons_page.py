@@ -1,7 +1,12 @@
 """Coupons in the console: a batch from its draft to its end, and conflicts."""
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
 import pytest
 from django.urls import reverse
+from django.utils.timezone import localtime
 
 from benefits.models.coupons import Coupon, CouponBatch
 from benefits.operations import Who, coupons
@@ -9,8 +14,9 @@ from benefits.queries import coupons as queries
 from common import approvals
 from common.models import Approval
 from membership.coupon_forms import CouponBatchForm
-from tests.benefits.coupon_plan import NOW, generated, issued, running
-from tests.factories import dealer, identity, plain, staff, store
+from partners.models import Organization
+from tests.benefits.coupon_plan import NOW, bill, generated, issued, running
+from tests.factories import brand, dealer, identity, plain, staff, store
 from tests.membership.conftest import console
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +119,105 @@ def test_who_pays_must_be_known_and_pay_the_whole(client, funding):
 
     assert answer.status_code == 200
     assert not CouponBatch.objects.exists()
+
+
+class TestCosts:
+    """What used coupons cost, and whom (B5)."""
+
+    @pytest.fixture
+    def used(self):
+        """Uses in three months, each undone or not, with what each should come to."""
+        brand()
+        network = dealer(code="network", name="华东经销")
+        place = store(network)
+        first_on, last_on = date(2026, 6, 1), date(2026, 8, 31)
+        shared = running(
+            funding=({"payer": "brand", "share": "66.67"}, {"payer": "store", "share": "33.33"}),
+            first_on=first_on,
+            last_on=last_on,
+        )
+        fixed = running(cost=Decimal("1.50"), first_on=first_on, last_on=last_on)
+        chance, counted = Random(5), []
+        for nth in range(30):
+            batch = shared if chance.random() < 0.6 else fixed
+            # Around the ends of our months, which are not those of UTC.
+            when = datetime(2026, chance.choice((6, 7)), 30, 15, 30, tzinfo=UTC) + timedelta(
+                hours=chance.randrange(0, 48)
+            )
+            one = issued(batch, identity(), at=when)
+            coupons.consume(
+                code=one.code, at=when, who=Who(store_id=place.pk), receipt=f"R{nth}",
+                lines=bill("100.00"),
+            )  # fmt: skip
+            if chance.random() < 0.3:
+                coupons.undo(coupon_id=one.pk, at=when, who=Who(store_id=place.pk), by_office=True)
+            else:
+                counted.append((batch, localtime(when).date()))
+        return counted
+
+    def shown(self, client, **asked):
+        return client.get(reverse("admin:coupon-costs"), asked)
+
+    def test_are_those_of_an_independent_count(self, client, used):
+        first, last = date(2026, 7, 1), date(2026, 7, 31)
+        mine = [batch for batch, day in used if first <= day <= last]
+        assert 0 < len(mine) < len(used)
+        page = self.shown(client, first=first, last=last)
+
+        assert page.context["uses"] == len(mine)
+        thirty = sum(batch.cost is None for batch in mine)
+        network = (Decimal(30 * thirty) * Decimal("0.3333")).quantize(Decimal("0.01"))
+        fixed = Decimal("1.50") * (len(mine) - thirty)
+        costs = {row.payer: Decimal(0) for row in page.context["rows"]}
+        for row in page.context["rows"]:
+            costs[row.payer] += row.borne.cost
+        assert sum(costs.values()) == 30 * thirty + fixed
+        assert abs(costs["华东经销"] - network) <= Decimal("0.01")
+        assert "华东经销" in page.content.decode()
+
+    def test_of_parts_of_a_period_are_those_of_the_whole(self, client, used):
+        def cost(first, last):
+            rows = self.shown(client, first=first, last=last).context["rows"]
+            return sum(row.borne.cost for row in rows)
+
+        parts = [
+            cost(date(2026, month, 1), date(2026, month, 31 if month != 6 else 30))
+            for month in (6, 7, 8)
+        ]
+        assert sum(parts) == cost(date(2026, 6, 1), date(2026, 8, 31)) > 0
+
+    def test_are_taken_along_as_a_table(self, client, used):
+        answer = self.shown(client, first="2026-06-01", last="2026-08-31", csv="1")
+        lines = b"".join(answer).decode("utf-8-sig").splitlines()
+
+        assert lines[0].startswith("month,batch,name,payer")
+        rows = [each.split(",") for each in lines[1:]]
+        assert {row[0] for row in rows} <= {"2026-06", "2026-07", "2026-08"}
+        assert {row[3] for row in rows} == {Organization.objects.get(kind="BRAND").code, "network"}
+        assert {row[-1] for row in rows} == {"CNY"}
+
+    def test_of_days_without_a_use_say_so(self, client):
+        assert "No coupon was used" in self.shown(client).content.decode()
+
+    @pytest.mark.parametrize(
+        ("first", "last", "told"),
+        [
+            ("2026-08-01", "2026-07-31", "lies before the first"),
+            ("0001-01-01", "2026-07-31", "between 1900 and 2200"),
+            ("9999-12-31", "9999-12-31", "between 1900 and 2200"),
+            ("2020-01-01", "2026-07-31", "two years at once"),
+            ("2026-02-30", "2026-07-31", "valid date"),
+            ("", "", "required"),
+            ("\0", "NaN", "valid date"),
+        ],
+    )
+    def test_of_days_that_make_no_sense_are_not_told(self, client, first, last, told):
+        answer = self.shown(client, first=first, last=last)
+
+        assert answer.status_code == 422
+        assert told in answer.content.decode()
+
+    def test_ask_the_database_a_few_times(self, client, used, django_assert_max_num_queries):
+        self.shown(client)
+        with django_assert_max_num_queries(9):
+            self.shown(client, first="2026-06-01", last="2026-08-31")
