@@ -4,17 +4,20 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from benefits.models.orders import Order
-from tests.benefits.paying import PRICE
+from benefits.models.payments import PaymentTry
+from tests.benefits.paying import PRICE, placed, wechat_pay
 from tests.benefits.plan import publish
 from tests.benefits.shop import listed
 from tests.browser.test_every_page import RULES, session, small_targets
 from tests.browser.test_member_pages import faint_texts
 from tests.factories import identity, lot, member
 
+PHONE = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -24,6 +27,50 @@ def is_for_everybody(page):
     assert faint_texts(page) == []
     assert small_targets(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def ordered(open_page, live_server, **browser):
+    """A member's page on which an order waits for its money."""
+    publish()
+    wang = member(name="王小明", phone="13800138000")
+    lot(identity(wang), 5000, at=timezone.now())
+    made = placed(identity(wang), listed("cup", pieces=3, prices=PRICE), at=timezone.now())
+    page = open_page("/login/", **browser)
+    page.context.add_cookies([session(wang, live_server.url)])
+    page.goto(f"/orders/{made.pk}/pay/")
+    return page, made
+
+
+def test_a_phone_opens_wechat_by_a_link_and_comes_back_to_a_paid_order(
+    open_page, live_server, settings
+):
+    settings.WECHAT_PAY_H5 = True
+    with wechat_pay(settings) as provider:
+        page, made = ordered(open_page, live_server, user_agent=PHONE)
+        is_for_everybody(page)
+        page.get_by_role("button", name="微信支付", exact=True).click()
+        link = page.get_by_role("link", name="打开微信支付")
+        expect(link).to_be_visible()
+        assert link.get_attribute("href").startswith("https://wx.tenpay.com/")
+        is_for_everybody(page)
+
+        told = provider.pay(PaymentTry.objects.get().number)
+        body, headers = provider.notice(told)
+        door = "/callbacks/payments/wechat/"
+        answer = Client().post(door, body, content_type="application/json", headers=headers)
+        assert answer.status_code == 204
+        expect(page).to_have_url(re.compile(r"/orders/\d+/$"), timeout=20_000)
+    made.refresh_from_db()
+    assert made.state == "PAID"
+
+
+def test_in_wechats_own_browser_the_way_out_is_told(open_page, live_server, settings):
+    settings.WECHAT_PAY_H5 = True
+    with wechat_pay(settings):
+        browser = f"{PHONE} MicroMessenger/8.0"
+        page, _made = ordered(open_page, live_server, user_agent=browser)
+        expect(page.get_by_role("note")).to_contain_text("请用手机浏览器打开本页")
+        is_for_everybody(page)
 
 
 def test_a_member_pays_on_a_second_screen_and_the_first_goes_on(open_page, live_server):
