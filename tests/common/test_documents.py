@@ -16,7 +16,7 @@ ODD = [
     True, False, 0, 1, -1, 10**30, Decimal("1.5"), Decimal("-0.0"), Decimal(20), "", " ", "x",
     " x", "x" * 300, "1", "1.005", "2026-02-29", "2026-06-15", "1800-01-01", "2026-06-15T12:00:00Z",
     "2026-06-15T23:59:60+08:00", "2026-06-15T12:00:00", "M0000000018", "王", "\u2028",
-    "purchase", "return", "activity", "redemption", "SERVICE", [], [None],
+    "purchase", "return", "activity", "redemption", "SERVICE", "SHIP", "OTHER", [], [None],
     [1], [{}], {}, {"x": 1},
     [{"purpose": "MARKETING", "agreed": False}],
     [{"line": "1", "amount": "1.00"}],
