@@ -465,6 +465,8 @@ WECHAT_PAY_PUBLIC_KEY = env.str("WECHAT_PAY_PUBLIC_KEY", default="")
 WECHAT_PAY_API_V3_KEY = env.str("WECHAT_PAY_API_V3_KEY", default="")
 # Whether WeChat has opened H5 to the merchant: members then pay on the phone they order with.
 WECHAT_PAY_H5 = env.bool("WECHAT_PAY_H5", default=False)
+# Whether WeChat knows our pages of payment as 支付授权目录: members then pay inside WeChat.
+WECHAT_PAY_JSAPI = env.bool("WECHAT_PAY_JSAPI", default=False)
 WECHAT_PAY_ENDPOINT = env.str("WECHAT_PAY_ENDPOINT", default="")
 
 # --- Logs -----------------------------------------------------------------------------------------

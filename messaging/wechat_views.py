@@ -1,9 +1,5 @@
 """Binding the WeChat account of whoever opens our page in WeChat, and ending that."""
 
-import hmac
-import secrets
-import time
-
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -14,12 +10,7 @@ from django.views.decorators.http import require_POST
 
 from common.errors import DomainError
 from members.views import MemberPage
-from messaging import operations
-from messaging.channels import wechat
-
-# What a browser that was sent to WeChat must bring back, and since when it is away.
-STATE = "wechat_state"
-BACK_WITHIN_SECONDS = 600
+from messaging import openids, operations
 
 
 class WeChatPart(MemberPage):
@@ -39,10 +30,7 @@ class BindPage(WeChatPart):
     """Sends the browser to WeChat. Nothing changes before it comes back with the state."""
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        state = secrets.token_hex(16)
-        request.session[STATE] = [state, int(time.time())]
-        back = settings.SITE_URL + reverse("messaging:wechat_back")
-        return HttpResponseRedirect(wechat.authorization_url(back=back, state=state))
+        return openids.away(request, back=settings.SITE_URL + reverse("messaging:wechat_back"))
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -50,10 +38,8 @@ class BackPage(WeChatPart):
     """Where WeChat sends the browser to, with a code. A state is good once, in its own session."""
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        state, since = request.session.pop(STATE, ["", 0])
-        given, code = request.GET.get("state", ""), request.GET.get("code", "")
-        is_ours = bool(state) and hmac.compare_digest(state.encode(), given.encode())
-        if not is_ours or not code or time.time() - since > BACK_WITHIN_SECONDS:
+        code = openids.came_back(request)
+        if not code:
             return self.back_to_the_choices("refused")
         try:
             operations.bind_by_code(member_id=self.member.pk, code=code, at=timezone.now())

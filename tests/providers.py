@@ -266,8 +266,8 @@ class WeChat(Provider):
 
 class WeChatPay(Provider):
     """
-    WeChat Pay, API v3: Native and H5 orders, their query and close, refunds; and its notices. It
-    has keys of its own; of ours it knows the public one.
+    WeChat Pay, API v3: Native, H5 and JSAPI orders, their query and close, refunds; its notices.
+    It has keys of its own; of ours it knows the public one.
     """
 
     merchant, app, serial, key_id = "1900000001", "wx1", "5157F09EFDC096DE", "PUB_KEY_ID_0119"
@@ -325,7 +325,7 @@ class WeChatPay(Provider):
 
     def take(self, request):
         path, orders = request.path, "/v3/pay/transactions/out-trade-no/"
-        if path in ("/v3/pay/transactions/native", "/v3/pay/transactions/h5"):
+        if path in [f"/v3/pay/transactions/{way}" for way in ("native", "h5", "jsapi")]:
             return self.begin(json.loads(request.body), path.rpartition("/")[2])
         if path == "/v3/refund/domestic/refunds":
             return self.give_back(json.loads(request.body))
@@ -352,7 +352,8 @@ class WeChatPay(Provider):
             and amount["currency"] == "CNY"
             and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d\d:\d\d", wanted["time_expire"])
             and "?" not in wanted["notify_url"]
-            and (way == "native" or self.knows_scene(wanted["scene_info"]))
+            and (way != "h5" or self.knows_scene(wanted["scene_info"]))
+            and (way != "jsapi" or wanted["payer"]["openid"].startswith("o"))
         )
         if not is_right:
             return self.error("PARAM_ERROR", 400)
@@ -376,7 +377,20 @@ class WeChatPay(Provider):
         if way == "h5":
             door = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb"
             return self.signed(200, {"h5_url": f"{door}?prepay_id=wx{number}&package=1"})
+        if way == "jsapi":
+            return self.signed(200, {"prepay_id": f"wx{number}"})
         return self.signed(200, {"code_url": f"weixin://wxpay/bizpayurl?pr={number[-8:]}"})
+
+    def shows(self, sheet):
+        """What WeChat's browser does with a sheet: is it signed by us, for an order here?"""
+        names = ["appId", "timeStamp", "nonceStr", "package", "signType", "paySign"]
+        assert list(sheet) == names, "in the order in which they are signed"
+        signed = "".join(f"{sheet[name]}\n" for name in names[:4]).encode()
+        self.ours.public_key().verify(
+            base64.b64decode(sheet["paySign"]), signed, PKCS1v15(), hashes.SHA256()
+        )
+        number = sheet["package"].removeprefix("prepay_id=wx")
+        return sheet["appId"] == self.app and self.orders[number]["trade_state"] == "NOTPAY"
 
     @staticmethod
     def knows_scene(scene):

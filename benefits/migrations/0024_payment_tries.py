@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('nth', models.PositiveSmallIntegerField()),
-                ('way', models.CharField(choices=[('NATIVE', 'A code for another phone'), ('H5', 'On this phone, in WeChat')], max_length=6)),
+                ('way', models.CharField(choices=[('NATIVE', 'A code for another phone'), ('H5', 'On this phone, in WeChat'), ('JSAPI', 'Inside WeChat')], max_length=6)),
                 ('number', models.CharField(help_text='Ours, at the provider.', max_length=32)),
                 ('address', models.CharField(blank=True, default='', help_text="What the payer's phone opens; empty: the provider has not said yet.", max_length=512)),
                 ('begun_at', models.DateTimeField()),

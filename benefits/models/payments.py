@@ -85,6 +85,7 @@ class Payment(models.Model):
 class PaymentWay(models.TextChoices):
     NATIVE = port.NATIVE, _("A code for another phone")
     H5 = port.H5, _("On this phone, in WeChat")
+    JSAPI = port.JSAPI, _("Inside WeChat")
 
 
 class PaymentTry(models.Model):

@@ -46,8 +46,9 @@ TAKEN_AT_ONCE = 20
 LEASE = timedelta(minutes=2)
 # How long after its time was over an order is kept for a provider that does not answer.
 WAITS_FOR_WORD = timedelta(hours=1)
-# What leads from a phone's browser into WeChat is good for five minutes there.
-H5_GOOD_FOR = timedelta(minutes=4)
+# What leads from a phone's browser into WeChat is good for five minutes there. A sheet is for one
+# payer, who comes anew by the same way: so another WeChat on the phone does not stay locked out.
+GOOD_FOR = {PaymentWay.H5: timedelta(minutes=4), PaymentWay.JSAPI: timedelta(0)}
 # A refund that is on its way, or was not taken, is asked after again: sooner at first.
 AGAIN_AFTER = timedelta(minutes=1)
 AGAIN_AT_MOST = timedelta(hours=6)
@@ -83,14 +84,16 @@ class RefundNotFailed(DomainError):
 
 
 def begin(
-    *, order_id: int, at: datetime, way: str = PaymentWay.NATIVE, payer_ip: str = ""
-) -> PaymentTry:
+    *, order_id: int, at: datetime, way: str = PaymentWay.NATIVE, payer_ip: str = "",
+    openid: str = "",
+) -> PaymentTry:  # fmt: skip
     """
     Have the provider ask for the money: there is then an address that a phone opens. Of two ways
     one is closed before the other is opened, so that nobody pays twice.
 
     :param way: one of `ways`
     :param payer_ip: where the payer's browser is
+    :param openid: who the payer is to WeChat; a must for `JSAPI`
     :raises UnknownPayment: :raises NotPayableNow: if it is not waited for any more
     :raises WayNotOffered: if the provider has no such way
     :raises ProviderAway: if the provider cannot say now
@@ -99,18 +102,18 @@ def begin(
     provider = providers.named(payment.provider)
     if provider is None:
         raise ProviderAway
-    if way not in provider.ways:
+    if way not in provider.ways or (way == PaymentWay.JSAPI and not openid):
         raise WayNotOffered
     try:
-        one = _tried(payment.pk, way, at=at)
-        if one.way != way or _is_stale(one, at):
+        one, is_new = _tried(payment.pk, way, at=at)
+        if not is_new and (one.way != way or _is_stale(one, at)):
             _withdraw(one, provider, at=at)
-            one = _tried(payment.pk, way, at=at)
+            one, is_new = _tried(payment.pk, way, at=at)
             if one.way != way:
                 # Somebody else was quicker, in another window.
                 raise ProviderAway
         if not one.address:
-            _put(one, provider, _asked(payment, one, payer_ip))
+            _put(one, provider, _asked(payment, one, payer_ip, openid))
     except Refused as refusal:
         # Such as: it is paid already. Who looks after it next will see.
         _note(payment, str(refusal))
@@ -127,6 +130,14 @@ def ways(payment: Payment) -> frozenset[str]:
     return frozenset() if provider is None else provider.ways
 
 
+def sheet(one: PaymentTry) -> Mapping[str, str]:
+    """What WeChat's browser wants to ask for the money: empty unless it is put to it so."""
+    provider = providers.named(one.payment.provider)
+    if provider is None or one.way != PaymentWay.JSAPI or not one.address:
+        return {}
+    return provider.sheet(one.address)
+
+
 def _open(order_id: int, at: datetime) -> Payment:
     found = Payment.objects.select_related("order__claim__listing")
     payment = found.filter(order=order_id).first()
@@ -138,23 +149,28 @@ def _open(order_id: int, at: datetime) -> Payment:
 
 
 @transaction.atomic
-def _tried(payment_id: int, way: str, *, at: datetime) -> PaymentTry:
-    """The one that is open, of whichever way; else a new one, written before anybody is asked."""
+def _tried(payment_id: int, way: str, *, at: datetime) -> tuple[PaymentTry, bool]:
+    """
+    The one that is open, of whichever way; else a new one, written before anybody is asked. And
+    whether it is new.
+    """
     _order, payment = _held(payment_id)
     if payment.state != PaymentState.WAITING:
         raise NotPayableNow
     earlier = list(PaymentTry.objects.filter(payment=payment).order_by("nth"))
     if earlier and earlier[-1].closed_at is None:
-        return earlier[-1]
+        return earlier[-1], False
     nth = len(earlier) + 1
     number = payment.number if nth == 1 else f"{payment.number}-{nth}"
-    return PaymentTry.objects.create(
+    made = PaymentTry.objects.create(
         payment=payment, nth=nth, way=way, number=number, begun_at=at
     )  # fmt: skip
+    return made, True
 
 
 def _is_stale(one: PaymentTry, at: datetime) -> bool:
-    return one.way == PaymentWay.H5 and bool(one.address) and at >= one.begun_at + H5_GOOD_FOR
+    good_for = GOOD_FOR.get(PaymentWay(one.way))
+    return good_for is not None and at >= one.begun_at + good_for
 
 
 def _put(one: PaymentTry, provider: Provider, asked: Asked) -> None:
@@ -190,7 +206,7 @@ def _shut(number: str, provider: Provider) -> Told:
     return told
 
 
-def _asked(payment: Payment, one: PaymentTry, payer_ip: str) -> Asked:
+def _asked(payment: Payment, one: PaymentTry, payer_ip: str, openid: str) -> Asked:
     claim = payment.order.claim
     with override(settings.LANGUAGE_CODE):
         title = f"{claim.listing.name} ×{claim.quantity}"
@@ -206,6 +222,7 @@ def _asked(payment: Payment, one: PaymentTry, payer_ip: str) -> Asked:
         notify_url=settings.SITE_URL + notice,
         return_url=settings.SITE_URL + page,
         payer_ip=payer_ip,
+        openid=openid,
     )
 
 

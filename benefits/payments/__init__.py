@@ -8,6 +8,7 @@ from django.conf import settings
 
 from benefits.payments.port import (
     H5,
+    JSAPI,
     NATIVE,
     Asked,
     Back,
@@ -36,6 +37,7 @@ def named(name: str) -> Provider | None:
 
 __all__ = [
     "H5",
+    "JSAPI",
     "NATIVE",
     "Asked",
     "Back",

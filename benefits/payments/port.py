@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 # How a payment is put to a provider: see `benefits.models.payments.PaymentWay`.
-NATIVE, H5 = "NATIVE", "H5"
+NATIVE, H5, JSAPI = "NATIVE", "H5", "JSAPI"
 
 
 class NotGenuine(Exception):
@@ -50,6 +50,7 @@ class Asked:
     :param notify_url: where the provider tells that it is paid
     :param return_url: where the payer comes back to
     :param payer_ip: where the payer's browser is; some ways ask for it
+    :param openid: who pays, to the provider; some ways ask for it
     """
 
     number: str
@@ -61,6 +62,7 @@ class Asked:
     notify_url: str
     return_url: str
     payer_ip: str = ""
+    openid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,13 @@ class Provider(Protocol):
     def ways(self) -> frozenset[str]: ...
 
     def begin(self, asked: Asked) -> str:
-        """An address that the payer's phone opens: `NATIVE` as a QR code, `H5` as a link."""
+        """
+        An address that the payer's phone opens: `NATIVE` as a QR code, `H5` as a link. Of `JSAPI`
+        a name, from which `sheet` makes what WeChat's browser wants.
+        """
+
+    def sheet(self, address: str) -> Mapping[str, str]:
+        """What a page hands to WeChat's browser to have it ask for the money; signed just now."""
 
     def ask(self, number: str) -> Told:
         """How a payment stands."""

@@ -17,6 +17,9 @@ class Sandbox:
     def begin(self, asked: Asked) -> str:
         return str(settings.SITE_URL) + reverse("benefits:sandbox_payment", args=[asked.number])
 
+    def sheet(self, address: str) -> Mapping[str, str]:
+        raise NotImplementedError("it has one way, and not this one")
+
     def ask(self, number: str) -> Told:
         # Who pays here says so at once: what was not said was not paid.
         return Told(number=number, standing=Standing.CLOSED)

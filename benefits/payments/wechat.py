@@ -1,9 +1,10 @@
 """
-WeChat Pay, API v3: a QR code that another phone's WeChat scans (Native支付), and on a phone a link
-that leads from its browser into WeChat and back (H5支付).
+WeChat Pay, API v3: a QR code that another phone's WeChat scans (Native支付), on a phone a link that
+leads from its browser into WeChat and back (H5支付), in WeChat's own browser a sheet (JSAPI支付).
 
 https://pay.weixin.qq.com/doc/v3/merchant/4012791874: orders, query, close, refunds, notices;
-https://pay.weixin.qq.com/doc/v3/merchant/4012791832: H5.
+https://pay.weixin.qq.com/doc/v3/merchant/4012791832: H5;
+https://pay.weixin.qq.com/doc/v3/merchant/4012791856: JSAPI, and how its sheet is signed.
 Requests are signed with the merchant's key (WECHATPAY2-SHA256-RSA2048); answers and notices by
 WeChat's, of which we hold the public key (微信支付公钥, not platform certificates). What a notice
 is about is sealed with AES-256-GCM under the APIv3 key.
@@ -31,6 +32,7 @@ from django.utils import timezone
 
 from benefits.payments.port import (
     H5,
+    JSAPI,
     NATIVE,
     Asked,
     Back,
@@ -87,8 +89,12 @@ class WeChatPay:
 
     @property
     def ways(self) -> frozenset[str]:
-        # WeChat opens H5 to a merchant on request only, for the domains that were named to it.
-        return frozenset({NATIVE, H5} if settings.WECHAT_PAY_H5 else {NATIVE})
+        # WeChat opens H5 to a merchant on request only, for the domains that were named to it; and
+        # JSAPI for pages named to it, to whom the official account of the same application knows.
+        found = {NATIVE, *([H5] if settings.WECHAT_PAY_H5 else [])}
+        if settings.WECHAT_PAY_JSAPI and _app_id() == settings.WECHAT_APP_ID:
+            found.add(JSAPI)
+        return frozenset(found)
 
     def begin(self, asked: Asked) -> str:
         wanted = {
@@ -100,12 +106,26 @@ class WeChatPay:
             "notify_url": asked.notify_url,
             "amount": {"total": _fen(asked.amount), "currency": asked.currency},
         }
-        if asked.way != H5:
+        if asked.way == NATIVE:
             return str(self._call("POST", "/v3/pay/transactions/native", wanted)["code_url"])
+        if asked.way == JSAPI:
+            wanted["payer"] = {"openid": asked.openid}
+            return str(self._call("POST", "/v3/pay/transactions/jsapi", wanted)["prepay_id"])
         scene = {"payer_client_ip": asked.payer_ip, "h5_info": {"type": "Wap"}}
         answer = self._call("POST", "/v3/pay/transactions/h5", wanted | {"scene_info": scene})
         # Without it WeChat leads back to whatever page was open before.
         return f"{answer['h5_url']}&redirect_url={quote(asked.return_url, safe='')}"
+
+    def sheet(self, address: str) -> Mapping[str, str]:
+        told = {
+            "appId": _app_id(),
+            "timeStamp": str(int(timezone.now().timestamp())),
+            "nonceStr": os.urandom(16).hex(),
+            "package": f"prepay_id={address}",
+        }
+        signed = "".join(f"{each}\n" for each in told.values()).encode()
+        signature = base64.b64encode(_own_key().sign(signed, PKCS1v15(), SHA256())).decode()
+        return told | {"signType": "RSA", "paySign": signature}
 
     def ask(self, number: str) -> Told:
         merchant = settings.WECHAT_PAY_MERCHANT_ID

@@ -9,6 +9,12 @@ urlpatterns: list[URLPattern] = [
     path("orders/<int:pk>/", orders.OrderPage.as_view(), name="order"),
     path("orders/<int:pk>/cancel/", orders.CancelPage.as_view(), name="order_cancel"),
     path("orders/<int:pk>/pay/", payments.PayPage.as_view(), name="order_pay"),
+    path("orders/<int:pk>/pay/wechat/", payments.PayInWeChat.as_view(), name="order_pay_wechat"),
+    path(
+        "orders/<int:pk>/pay/wechat/back/",
+        payments.PayInWeChatBack.as_view(),
+        name="order_pay_back",
+    ),
     path("orders/<int:pk>/return/", orders.ReturnPage.as_view(), name="order_return"),
     path(
         "callbacks/payments/<slug:provider>/",

@@ -1,10 +1,13 @@
 """Where orders are paid: the member's page, the sandbox's, and the provider's door."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -20,9 +23,14 @@ from common import qr
 from common.amounts import money
 from common.errors import DomainError
 from common.htmx import HtmxRequest
+from messaging import openids
+from messaging import operations as messaging
 
 # What browsers of phones, and WeChat's own, call themselves.
 PHONE, WECHAT = "Mobi", "MicroMessenger"
+JSAPI = PaymentWay.JSAPI
+# WeChat did not say who pays.
+REFUSED = "refused"
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -73,17 +81,53 @@ class PayPage(OrderPage):
         is_begun = one is not None and bool(one.address)
         browser = self.request.headers.get("User-Agent", "")
         in_wechat = WECHAT in browser
-        has_h5 = PaymentWay.H5 in operations.ways(payment)
+        ways = operations.ways(payment)
+        has_h5 = PaymentWay.H5 in ways
+        is_jsapi = in_wechat and PaymentWay.JSAPI in ways and one is not None and one.way == JSAPI
+        if REFUSED in self.request.GET and "refusal" not in kwargs:
+            kwargs["refusal"] = messaging.NotBound().sentence
         return super().get_context_data(
             qr=qr.drawn(one.address) if one and is_begun and one.way == PaymentWay.NATIVE else None,
+            sheet=json.dumps(dict(operations.sheet(one))) if one and is_begun and is_jsapi else "",
             link=one.address if one and is_begun and one.way == PaymentWay.H5 else "",
             # WeChat's own browser opens none of its links.
             on_this_phone=has_h5 and PHONE in browser and not in_wechat,
-            in_wechat=has_h5 and in_wechat,
+            in_wechat=in_wechat and PaymentWay.JSAPI in ways,
+            out_of_wechat=in_wechat and has_h5 and PaymentWay.JSAPI not in ways,
             is_play=payment.provider == "sandbox",
             is_over=timezone.now() >= payment.until,
             **kwargs,
         )
+
+
+@method_decorator(never_cache, name="dispatch")
+class PayInWeChat(OrderPage):
+    """In WeChat's own browser: WeChat is asked who pays, and the browser comes back with that."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        payment = queries.of_order(self.order.pk)
+        if payment is None or PaymentWay.JSAPI not in operations.ways(payment):
+            raise Http404
+        back = reverse("benefits:order_pay_back", args=[self.order.pk])
+        return openids.away(request, back=settings.SITE_URL + back)
+
+
+@method_decorator(never_cache, name="dispatch")
+class PayInWeChatBack(OrderPage):
+    """Where WeChat's browser comes back to: the payment is put to WeChat for who it is."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        page, code = reverse("benefits:order_pay", args=[self.order.pk]), openids.came_back(request)
+        try:
+            if not code:
+                raise messaging.NotBound
+            openid = messaging.openid_by_code(code)
+            operations.begin(
+                order_id=self.order.pk, at=timezone.now(), way=PaymentWay.JSAPI, openid=openid
+            )
+        except DomainError:
+            return redirect(f"{page}?{REFUSED}")
+        return redirect(page)
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -34,6 +34,7 @@ from messaging.operations._wording import (
     TestNotSent,
     bind_by_code,
     bind_follower,
+    openid_by_code,
     send_test,
     unbind_follower,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "deliver_waiting",
     "merge_messages",
     "note_receipts",
+    "openid_by_code",
     "read",
     "refused_besides",
     "send",

@@ -89,10 +89,7 @@ def bind_by_code(*, member_id: int, code: str, at: datetime) -> None:
     :param code: what WeChat sent along
     :raises NotBound: if the code is not good (any more), or WeChat does not answer
     """
-    try:
-        openid = wechat.openid_of(code)
-    except (Refused, NotNow, Away) as trouble:
-        raise NotBound from trouble
+    openid = openid_by_code(code)
     bind_follower(member_id=member_id, openid=openid, at=at)
     send(
         member_id=member_id,
@@ -101,6 +98,19 @@ def bind_by_code(*, member_id: int, code: str, at: datetime) -> None:
         variables={},
         at=at,
     )
+
+
+def openid_by_code(code: str) -> str:
+    """
+    Who a browser is to WeChat. Asks over the network.
+
+    :param code: what it brought along, good once (`messaging.openids`)
+    :raises NotBound: if the code is not good (any more), or WeChat does not answer
+    """
+    try:
+        return wechat.openid_of(code)
+    except (Refused, NotNow, Away) as trouble:
+        raise NotBound from trouble
 
 
 def bind_follower(*, member_id: int, openid: str, at: datetime) -> None:

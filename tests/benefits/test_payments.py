@@ -482,10 +482,57 @@ class TestOnThePhone:
                 change()
 
 
+class TestInsideWeChat:
+    @pytest.fixture(autouse=True)
+    def _known_there(self, settings, pay):
+        settings.WECHAT_APP_ID, settings.WECHAT_PAY_JSAPI = pay.app, True
+
+    def inside(self, one, openid="oABC", *, at=AT):
+        return payments.begin(order_id=one.pk, at=at, way="JSAPI", openid=openid)
+
+    def test_a_sheet_is_signed_for_who_pays(self, pay, told):
+        made = placed()
+        one = self.inside(made)
+
+        assert pay.sent[0]["payer"] == {"openid": "oABC"}
+        assert pay.shows(payments.sheet(one))
+        assert payments.sheet(one)["paySign"] != payments.sheet(one)["paySign"], "another nonce"
+        assert told(pay.pay(one.number)) == 204
+        assert fresh(made).state == "PAID"
+
+    def test_another_wechat_gets_a_sheet_of_its_own(self, pay):
+        made = placed()
+        first, second = self.inside(made), self.inside(made, "oOTHER")
+
+        assert open_there(pay) == [second.number] != [first.number]
+        assert not pay.shows(payments.sheet(first))
+
+    def test_a_crash_on_the_way_locks_nobody_out(self, pay):
+        made = placed()
+        pay.answers.append(HANG_UP)
+        with pytest.raises(payments.ProviderAway):
+            self.inside(made)
+
+        assert self.inside(made, "oOTHER").address
+
+    def test_without_knowing_who_pays_it_is_refused(self, pay):
+        with pytest.raises(payments.WayNotOffered):
+            self.inside(placed(), "")
+
+    def test_of_another_application_openids_are_of_no_use(self, settings, pay):
+        settings.WECHAT_APP_ID = "wx2"
+
+        with pytest.raises(payments.WayNotOffered):
+            self.inside(placed())
+
+    def test_a_code_has_no_sheet(self, pay):
+        assert payments.sheet(begun(placed())) == {}
+
+
 def test_a_way_the_provider_has_not_is_refused(pay):
     made = placed()
 
-    for way in ("H5", "", "native", "x" * 500):
+    for way in ("H5", "JSAPI", "", "native", "x" * 500):
         with pytest.raises(payments.WayNotOffered):
             payments.begin(order_id=made.pk, at=AT, way=way)
     assert pay.sent == []

@@ -1,9 +1,14 @@
 """Members pay for an order on its page; staff see the payment."""
 
+import html
+import json
+import re
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+import urllib3
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,6 +22,7 @@ from tests.benefits.shop import listed
 from tests.benefits.test_orders_web import HOME, ask, client_of
 from tests.factories import staff
 from tests.membership.conftest import at_work  # noqa: F401 - for the console's page
+from tests.providers import SECRET, WeChat, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -199,6 +205,55 @@ class TestWithWhich:
 
         assert "Open this page in the browser of your phone" in told
         assert 'value="H5"' not in told
+
+    @pytest.fixture
+    def weixin(self, settings):
+        """An official account with WeChat, which tells who opens a page inside it."""
+        with serving(WeChat()) as server:
+            settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET = "wx1", SECRET
+            settings.WECHAT_ENDPOINT = settings.WECHAT_OPEN_ENDPOINT = server.url
+            settings.WECHAT_PAY_JSAPI = True
+            yield server
+
+    def away(self, client, made):
+        """Where WeChat sends its browser back to."""
+        answer = client.get(page("order_pay_wechat", made.pk))
+        assert answer.status_code == 302
+        told = urllib3.request("GET", answer["Location"], redirect=False)
+        back = urlsplit(told.headers["Location"])
+        return f"{back.path}?{back.query}"
+
+    def test_inside_wechat_a_sheet_asks_for_the_money(self, client, of, weixin):
+        made, browser = placed(of), f"{PHONE} MicroMessenger/8.0"
+        assert page("order_pay_wechat", made.pk) in self.shown(client, made, browser)
+        back = self.away(client, made)
+        assert client.get(back).url == page("order_pay", made.pk)
+
+        after = self.shown(client, made, browser)
+        sheet = json.loads(html.unescape(re.search(r'data-sheet="([^"]+)"', after)[1]))
+        assert self.server.shows(sheet)
+        assert self.server.sent[0]["payer"] == {"openid": weixin.openid}
+        # What is asked for inside WeChat is no link for other browsers.
+        assert "data-sheet" not in self.shown(client, made, COMPUTER)
+        # What came back is good once.
+        assert client.get(back).url == f"{page('order_pay', made.pk)}?refused"
+
+    @pytest.mark.parametrize("back", ["", "?state=x&code=y", "?code=code0", "?state=%00&code=%00"])
+    def test_who_does_not_come_from_wechat_is_told_to_try_again(self, client, of, weixin, back):
+        made = placed(of)
+        client.get(page("order_pay_wechat", made.pk))
+        answer = client.get(page("order_pay_back", made.pk) + back, follow=True)
+
+        assert "WeChat did not tell us who you are" in answer.content.decode()
+        assert self.server.sent == []
+
+    def test_somebody_elses_order_is_not_there(self, client, weixin):
+        made = placed()
+        for name in ("order_pay_wechat", "order_pay_back"):
+            assert client.get(page(name, made.pk)).status_code == 404
+
+    def test_without_jsapi_there_is_no_such_page(self, client, of):
+        assert client.get(page("order_pay_wechat", placed(of).pk)).status_code == 404
 
     def test_a_way_that_is_none_is_refused(self, client, of):
         made = placed(of)

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from benefits.models.orders import Order
 from benefits.models.payments import PaymentTry
+from benefits.operations import payments
 from tests.benefits.paying import PRICE, placed, wechat_pay
 from tests.benefits.plan import publish
 from tests.benefits.shop import listed
@@ -62,6 +63,36 @@ def test_a_phone_opens_wechat_by_a_link_and_comes_back_to_a_paid_order(
         expect(page).to_have_url(re.compile(r"/orders/\d+/$"), timeout=20_000)
     made.refresh_from_db()
     assert made.state == "PAID"
+
+
+# WeChat's browser, as far as a page sees it: it keeps what it was asked for, and refuses.
+BRIDGE = """
+    window.asked = [];
+    window.WeixinJSBridge = { invoke(name, sheet, answer) {
+        window.asked.push([name, sheet]);
+        answer({ err_msg: "get_brand_wcpay_request:cancel" });
+    } };
+"""
+
+
+def test_inside_wechat_its_bridge_is_asked_and_a_refusal_is_said(open_page, live_server, settings):
+    settings.WECHAT_APP_ID, settings.WECHAT_PAY_JSAPI = "wx1", True
+    with wechat_pay(settings) as provider:
+        browser = f"{PHONE} MicroMessenger/8.0"
+        page, made = ordered(open_page, live_server, user_agent=browser)
+        expect(page.get_by_role("link", name="微信支付")).to_be_visible()
+        is_for_everybody(page)
+        payments.begin(order_id=made.pk, at=timezone.now(), way="JSAPI", openid="oABC")
+        page.add_init_script(BRIDGE)
+        page.reload()
+        page.get_by_role("button", name="立即支付").click()
+
+        expect(page.get_by_role("alert")).to_contain_text("未完成支付")
+        is_for_everybody(page)
+        [[name, sheet]] = page.evaluate("window.asked")
+        assert name == "getBrandWCPayRequest"
+        names = ("appId", "timeStamp", "nonceStr", "package", "signType", "paySign")
+        assert provider.shows({name: sheet[name] for name in names})
 
 
 def test_in_wechats_own_browser_the_way_out_is_told(open_page, live_server, settings):

@@ -117,12 +117,12 @@ def test_two_windows_put_a_payment_in_one_way(locked, monkeypatch):
     second = Racer(lambda: payments._tried(payment.pk, "H5", at=AT))
 
     with transaction.atomic():
-        first = payments._tried(payment.pk, "NATIVE", at=AT)
+        first, _is_new = payments._tried(payment.pk, "NATIVE", at=AT)
         second.go()
         until_waiting(second)
 
     if locked:
-        assert second.answer() == first
+        assert second.answer() == (first, False)
     else:
         # Only the unique index stops it, and that is no answer for a member.
         with pytest.raises(IntegrityError):
