@@ -6,46 +6,22 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django import forms
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
-from unfold.widgets import UnfoldAdminDateWidget
 
 from benefits.models.coupons import CouponBatch
 from benefits.queries import coupons as queries
 from benefits.queries.coupons import Borne
 from common import tables
 from common.amounts import money
-from common.errors import DomainError
-from common.moments import require_years
 from membership.console import ConsolePage
+from membership.periods import PeriodForm
 from partners.models import Organization
 
 # A line a month, batch and payer: more days than these are no page any more.
-DAYS_MAX = 800
-
-
-class DaysForm(forms.Form):
-    first = forms.DateField(label=gettext_lazy("Used from"), widget=UnfoldAdminDateWidget)
-    last = forms.DateField(label=gettext_lazy("to"), widget=UnfoldAdminDateWidget)
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        first, last = given.get("first"), given.get("last")
-        if not first or not last:
-            return given
-        try:
-            require_years(first, last)
-        except DomainError as refusal:
-            raise forms.ValidationError(refusal.sentence, code=refusal.code) from refusal
-        if last < first:
-            raise forms.ValidationError(_("The last day lies before the first."), code="order")
-        if (last - first).days > DAYS_MAX:
-            raise forms.ValidationError(_("At most two years at once."), code="too_long")
-        return given
+DAYS_MAX = 731
 
 
 class CouponCostsPage(ConsolePage, TemplateView):
@@ -56,12 +32,10 @@ class CouponCostsPage(ConsolePage, TemplateView):
     title = gettext_lazy("What coupons cost")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        today = localdate()
-        this_year = {"first": today.replace(month=1, day=1), "last": today}
-        form = DaysForm(request.GET if "first" in request.GET else this_year)
+        form = PeriodForm(request.GET, label=_("Used from"), days_max=DAYS_MAX)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form), status=422)
-        first, last = form.cleaned_data["first"], form.cleaned_data["last"]
+        first, last = form.days
         rows = [*_rows(queries.borne(first, last))]
         if "csv" in request.GET:
             return _download(rows, first, last)

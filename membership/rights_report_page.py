@@ -10,7 +10,7 @@ from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
-from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from benefits import queries
 from benefits.models import Right, RightState
@@ -20,6 +20,7 @@ from common.amounts import money
 from members import masking
 from membership.console import ConsolePage
 from membership.member_page import currency
+from membership.periods import PeriodForm
 from membership.right_actions import named
 from membership.rights_page import STATE_LABELS
 from partners.models import Store
@@ -34,18 +35,6 @@ BY = {
 }
 
 
-class PeriodForm(forms.Form):
-    first = forms.DateField(label=gettext_lazy("Granted from"), widget=UnfoldAdminDateWidget)
-    last = forms.DateField(label=gettext_lazy("to"), widget=UnfoldAdminDateWidget)
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        first, last = given.get("first"), given.get("last")
-        if first and last and last < first:
-            raise forms.ValidationError(_("The last day lies before the first."), code="order")
-        return given
-
-
 class ReportPage(ConsolePage, TemplateView):
     """Promised against delivered, by tier, benefit and dealer, with failures and their cost."""
 
@@ -54,13 +43,13 @@ class ReportPage(ConsolePage, TemplateView):
     title = gettext_lazy("Benefits promised and kept")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        today = localdate()
-        this_year = {"first": today.replace(month=1, day=1), "last": today}
-        form = PeriodForm(request.GET if "first" in request.GET else this_year)
-        period = form.cleaned_data if form.is_valid() else this_year
-        rows = [_Row(each) for each in kept(period["first"], period["last"])]
-        if "csv" in request.GET and form.is_valid():
-            return _download(rows, period["first"], period["last"])
+        form = PeriodForm(request.GET, label=_("Granted from"))
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(form=form), status=422)
+        first, last = form.days
+        rows = [_Row(each) for each in kept(first, last)]
+        if "csv" in request.GET:
+            return _download(rows, first, last)
         context = self.get_context_data(
             form=form,
             together=next((row for row in rows if row.kept.by == By.ALL), None),

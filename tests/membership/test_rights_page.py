@@ -231,11 +231,14 @@ class TestReport:
         assert lines[0].startswith("\ufeffby,of,name,promised,delivered")
         assert any(line.startswith("dealer,'=1+1,'=1+1,1,1") for line in lines)
 
-    def test_a_period_that_ends_before_it_begins_is_refused(self, care, of):
-        page = care.get(
-            reverse("admin:rights-report"), {"first": "2026-02-01", "last": "2026-01-01"}
-        )
+    @pytest.mark.parametrize(
+        ("first", "last"),
+        [("2026-02-01", "2026-01-01"), ("2026-01-01", "9999-12-31"), ("0001-01-01", "2026-01-01")],
+    )
+    def test_a_period_that_makes_no_sense_is_refused(self, care, of, first, last):
+        page = care.get(reverse("admin:rights-report"), {"first": first, "last": last})
 
+        assert page.status_code == 422
         assert page.context["form"].errors
 
     def test_in_few_queries(self, care, of, right, django_assert_max_num_queries):
