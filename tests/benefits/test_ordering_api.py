@@ -1,5 +1,7 @@
 """Orders that stores' systems place for members over REST (X2, B4, P7)."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 from django.utils import timezone
@@ -16,7 +18,7 @@ from tests import factories
 from tests.benefits import coupon_plan
 from tests.benefits.buying import AT, HOME, order, points_of, rich
 from tests.benefits.draw_plan import certain, published
-from tests.benefits.paying import PRICE, follow
+from tests.benefits.paying import PRICE, follow, wechat_pay
 from tests.benefits.plan import publish
 from tests.benefits.shop import listed, price, remaining
 from tests.factories import staff, store
@@ -241,6 +243,20 @@ class TestPaying:
         follow(AT)
         assert Refund.objects.get().state == "DONE"
         assert points_of(of) == 5000
+
+    def test_what_the_member_began_on_the_own_phone_is_left_alone(self, till, of, item, settings):
+        settings.WECHAT_PAY_H5 = True
+        with wechat_pay(settings) as provider:
+            number = till.send("orders/", said(of, item)).json()["number"]
+            assert till.ask(f"orders/{number}/payment/").json()["code_url"]
+            link = payments.begin(order_id=Order.objects.get().pk, at=AT, way="H5", payer_ip="::1")
+
+            told = till.ask(f"orders/{number}/payment/").json()
+            assert (told["state"], told["code_url"]) == ("WAITING", None)
+            assert provider.orders[link.number]["trade_state"] == "NOTPAY"
+            with time_machine.travel(AT + timedelta(minutes=6), tick=False):
+                assert till.ask(f"orders/{number}/payment/").json()["code_url"]
+            assert provider.orders[link.number]["trade_state"] == "CLOSED"
 
     def test_is_told_to_who_placed_it_only(self, till, stranger, of, item):
         made = till.send("orders/", said(of, item)).json()
