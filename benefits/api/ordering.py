@@ -1,6 +1,6 @@
 """Orders that stores' systems place for members, are paid for, cancel and take back."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from benefits.api.documents import CODE
 from benefits.api.orders import OrderAnswer, OrderList, answer, found_order, key, system
 from benefits.models.items import Handover
 from benefits.models.orders import CHOSEN
-from benefits.models.payments import Payment, PaymentState, PaymentWay
+from benefits.models.payments import Payment, PaymentState
 from benefits.models.rights import NOTE_MAX
 from benefits.operations import claims, coupons, draws, payments
 from benefits.operations import orders as operations
@@ -53,8 +53,6 @@ from points import operations as points
 from programme.queries import NoRulebook
 
 ID_MAX = 2**53 - 1
-# For so long nobody else's question ends what a member began on the own phone.
-LEFT_ALONE = timedelta(minutes=5)
 WITHIN = "Where it is placed: a store of yours."
 NOTE = "Stays for ever: nothing personal."
 
@@ -209,19 +207,14 @@ class OrderPayment(ApiView):
         if payment is None:
             raise payments.UnknownPayment
         code, now = None, timezone.now()
-        if payment.state == PaymentState.WAITING and not _is_paying_otherwise(payment, now):
+        is_waiting = payment.state == PaymentState.WAITING
+        if is_waiting and not payments.is_on_own_phone(payment, at=now):
             try:
                 code = payments.begin(order_id=found.pk, at=now).address
             except payments.NotPayableNow:
                 # Paid, or over, since we looked.
                 payment.refresh_from_db()
         return respond(_payment_answer(found.number, payment, code))
-
-
-def _is_paying_otherwise(payment: Payment, now: datetime) -> bool:
-    """The member has just gone into WeChat: a till that asks again must not close that."""
-    one = money.open_try(payment)
-    return one is not None and one.way != PaymentWay.NATIVE and now < one.begun_at + LEFT_ALONE
 
 
 def _payment_answer(number: str, payment: Payment, code: str | None) -> PaymentAnswer:

@@ -49,6 +49,8 @@ WAITS_FOR_WORD = timedelta(hours=1)
 # What leads from a phone's browser into WeChat is good for five minutes there. A sheet is for one
 # payer, who comes anew by the same way: so another WeChat on the phone does not stay locked out.
 GOOD_FOR = {PaymentWay.H5: timedelta(minutes=4), PaymentWay.JSAPI: timedelta(0)}
+# For so long nobody else's question ends what a member began on the own phone.
+LEFT_ALONE = timedelta(minutes=5)
 # A refund that is on its way, or was not taken, is asked after again: sooner at first.
 AGAIN_AFTER = timedelta(minutes=1)
 AGAIN_AT_MOST = timedelta(hours=6)
@@ -128,6 +130,17 @@ def ways(payment: Payment) -> frozenset[str]:
     """In which ways it can be paid."""
     provider = providers.named(payment.provider)
     return frozenset() if provider is None else provider.ways
+
+
+def link(one: PaymentTry, *, at: datetime) -> str:
+    """What leads from a phone's browser into WeChat; empty when it is over, or was none."""
+    return one.address if one.way == PaymentWay.H5 and not _is_stale(one, at) else ""
+
+
+def is_on_own_phone(payment: Payment, *, at: datetime) -> bool:
+    """The member has just gone into WeChat: whoever asks for a code would close that."""
+    one = PaymentTry.objects.filter(payment=payment, closed_at=None).first()
+    return one is not None and one.way != PaymentWay.NATIVE and at < one.begun_at + LEFT_ALONE
 
 
 def sheet(one: PaymentTry) -> Mapping[str, str]:

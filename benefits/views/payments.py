@@ -89,7 +89,7 @@ class PayPage(OrderPage):
         return super().get_context_data(
             qr=qr.drawn(one.address) if one and is_begun and one.way == PaymentWay.NATIVE else None,
             sheet=json.dumps(dict(operations.sheet(one))) if one and is_begun and is_jsapi else "",
-            link=one.address if one and is_begun and one.way == PaymentWay.H5 else "",
+            link=operations.link(one, at=timezone.now()) if one else "",
             # WeChat's own browser opens none of its links.
             on_this_phone=has_h5 and PHONE in browser and not in_wechat,
             in_wechat=in_wechat and PaymentWay.JSAPI in ways,

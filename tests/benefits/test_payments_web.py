@@ -193,6 +193,17 @@ class TestWithWhich:
         client.post(page("order_pay", made.pk), {"way": "NATIVE"})
         assert 'class="qr"' in self.shown(client, made, PHONE)
 
+    def test_a_link_that_is_over_is_not_offered_any_more(self, client, of):
+        made = placed(of)
+        client.post(page("order_pay", made.pk), {"way": "H5"})
+        with time_machine.travel(AT + timedelta(minutes=5), tick=False):
+            over = self.shown(client, made, PHONE)
+            assert "wx.tenpay.com" not in over
+            assert 'value="H5"' in over
+            client.post(page("order_pay", made.pk), {"way": "H5"})
+
+            assert f"prepay_id=wx{payment_of(made).number}-2" in self.shown(client, made, PHONE)
+
     def test_a_computer_shows_a_code(self, client, of):
         made = placed(of)
         assert 'value="H5"' not in self.shown(client, made, COMPUTER)
